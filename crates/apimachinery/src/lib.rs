@@ -1,0 +1,20 @@
+//! What every API object and every answer has in common, whatever its kind.
+//!
+//! Objects are JSON documents ([`serde_json::Value`] with sorted maps). Reading order: [`gvk`] (how
+//! kinds and resources are named), [`object`] (reading and writing metadata of a document),
+//! [`status`] (the error body that clients see), [`field`] (paths and validation errors).
+//!
+//! Invariant: nothing here knows a particular kind, a clock or a socket.
+#![warn(missing_docs)]
+
+pub mod field;
+pub mod gvk;
+pub mod object;
+pub mod status;
+
+pub use crate::gvk::{Gvk, Gvr};
+pub use crate::object::ObjectExt;
+pub use crate::status::{Reason, Status};
+
+/// The document type of every API object.
+pub type Value = serde_json::Value;

@@ -1,0 +1,2 @@
+//! The `rehearse` program.
+fn main() {}

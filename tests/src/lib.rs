@@ -1,0 +1,1 @@
+//! Holder of the cluster test suite; the tests are in suite/.
