@@ -1,1 +1,10 @@
-//! api.
+//! The kinds of Kubernetes and OpenShift: what is served, how it looks, what it defaults to and what
+//! is refused.
+//!
+//! Invariant: pure; no clock, no storage, no network.
+
+pub mod resource;
+pub mod resources;
+
+pub use crate::resource::{Resource, Scope, Subresource, Verb};
+pub use crate::resources::*;
