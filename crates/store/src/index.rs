@@ -1,0 +1,189 @@
+//! Keys in byte order, each with its retained versions.
+//!
+//! A key that was put at 3 and 5, deleted at 7 and put again at 9 looks like this:
+//!
+//! ```text
+//! "/pods/a"   current: 9 → kv(create 9, mod 9, version 1)
+//!             past:    3 → kv(create 3, mod 3, version 1)
+//!                      5 → kv(create 3, mod 5, version 2)
+//!                      7 → nothing
+//! ```
+//!
+//! Reading at 6 finds the last version not younger than 6, which is that of 5. When the history up
+//! to 7 goes, so do the versions that 7 replaced and the nothing of 7 itself.
+//!
+//! Mirrors: `etcd-io/etcd:server/storage/mvcc/key_index.go`.
+//!
+//! Invariant: `past` is in ascending order and younger than `current`.
+//! Invariant: a key without a current value and without a past is not in the map once the history
+//! up to its deletion has been forgotten.
+
+use std::collections::{BTreeMap, Bound, VecDeque};
+use std::sync::Arc;
+
+use crate::lease::LeaseId;
+use crate::range::Range;
+use crate::value::{KeyValue, Revision, Value};
+
+/// A key's deque of past versions gives its memory back when it runs empty beyond this capacity.
+const KEPT_CAPACITY: usize = 8;
+
+#[derive(Debug)]
+pub(crate) struct Index<V> {
+    entries: BTreeMap<Arc<str>, Entry<V>>,
+}
+
+#[derive(Debug)]
+struct Entry<V> {
+    current: Version<V>,
+    past: VecDeque<Version<V>>,
+}
+
+/// What the key was from `revision` on; no `kv` means that it did not exist.
+#[derive(Debug)]
+struct Version<V> {
+    revision: Revision,
+    kv: Option<Arc<KeyValue<V>>>,
+}
+
+/// A version as it now is, with the one it replaced.
+pub(crate) struct Change<V> {
+    pub(crate) kv: Arc<KeyValue<V>>,
+    pub(crate) prev: Option<Arc<KeyValue<V>>>,
+}
+
+impl<V> Entry<V> {
+    fn at(&self, revision: Revision) -> Option<&Arc<KeyValue<V>>> {
+        if self.current.revision <= revision {
+            return self.current.kv.as_ref();
+        }
+        let younger = self.past.partition_point(|version| version.revision <= revision);
+        self.past.get(younger.checked_sub(1)?)?.kv.as_ref()
+    }
+
+    fn replace(&mut self, version: Version<V>) {
+        debug_assert!(self.current.revision < version.revision, "one change per key and revision");
+        self.past.push_back(std::mem::replace(&mut self.current, version));
+    }
+
+    /// Drops what no read at `revision` or later can see; true when nothing is left.
+    fn forget_before(&mut self, revision: Revision) -> bool {
+        while self.past.front().is_some_and(|v| v.revision < revision) {
+            // The version before `revision` is still seen unless `revision` itself replaced it.
+            let next = self.past.get(1).map_or(self.current.revision, |v| v.revision);
+            if next > revision {
+                break;
+            }
+            self.past.pop_front();
+        }
+        if self.past.front().is_some_and(|v| v.revision <= revision && v.kv.is_none()) {
+            self.past.pop_front();
+        }
+        if self.past.is_empty() && self.past.capacity() > KEPT_CAPACITY {
+            self.past = VecDeque::new();
+        }
+        self.past.is_empty() && self.current.revision <= revision && self.current.kv.is_none()
+    }
+}
+
+impl<V> Index<V> {
+    pub(crate) fn new() -> Self {
+        Self { entries: BTreeMap::new() }
+    }
+
+    pub(crate) fn current(&self, key: &str) -> Option<&Arc<KeyValue<V>>> {
+        self.entries.get(key)?.current.kv.as_ref()
+    }
+
+    pub(crate) fn at(&self, key: &str, revision: Revision) -> Option<&Arc<KeyValue<V>>> {
+        self.entries.get(key)?.at(revision)
+    }
+
+    /// The keys of `range` that exist at `revision`, or at present, in order; the limit is the
+    /// caller's.
+    pub(crate) fn range<'a>(
+        &'a self,
+        range: &'a Range,
+        revision: Option<Revision>,
+    ) -> impl Iterator<Item = &'a Arc<KeyValue<V>>> {
+        self.entries
+            .range::<str, _>((range.start_bound(), Bound::Unbounded))
+            .take_while(|(key, _)| range.before_end(key))
+            .filter_map(move |(_, entry)| match revision {
+                Some(revision) => entry.at(revision),
+                None => entry.current.kv.as_ref(),
+            })
+    }
+
+    /// Forgets the versions of `key` that no read at `revision` or later can see.
+    pub(crate) fn forget_before(&mut self, key: &str, revision: Revision) {
+        let Some(entry) = self.entries.get_mut(key) else { return };
+        if entry.forget_before(revision) {
+            self.entries.remove(key);
+        }
+    }
+}
+
+impl<V: Value> Index<V> {
+    pub(crate) fn put<K>(
+        &mut self,
+        key: K,
+        mut value: V,
+        lease: Option<LeaseId>,
+        revision: Revision,
+    ) -> Change<V>
+    where
+        K: AsRef<str> + Into<Arc<str>>,
+    {
+        value.committed(revision);
+        let Some(entry) = self.entries.get_mut(key.as_ref()) else {
+            let kv = created(key.into(), value, lease, revision);
+            let current = Version { revision, kv: Some(Arc::clone(&kv)) };
+            let entry = Entry { current, past: VecDeque::new() };
+            self.entries.insert(Arc::clone(&kv.key), entry);
+            return Change { kv, prev: None };
+        };
+        let prev = entry.current.kv.clone();
+        let kv = match &prev {
+            Some(prev) => Arc::new(KeyValue {
+                key: Arc::clone(&prev.key),
+                value,
+                create_revision: prev.create_revision,
+                mod_revision: revision,
+                version: prev.version + 1,
+                lease,
+            }),
+            None => created(key.into(), value, lease, revision),
+        };
+        entry.replace(Version { revision, kv: Some(Arc::clone(&kv)) });
+        Change { kv, prev }
+    }
+
+    /// Deletes `key`; `None` when it does not exist. The change's `kv` is the deletion's mark.
+    pub(crate) fn delete(&mut self, key: &str, revision: Revision) -> Option<Change<V>> {
+        let entry = self.entries.get_mut(key)?;
+        let prev = entry.current.kv.clone()?;
+        let mut value = prev.value.clone();
+        value.deleted(revision);
+        entry.replace(Version { revision, kv: None });
+        let kv = Arc::new(KeyValue {
+            key: Arc::clone(&prev.key),
+            value,
+            create_revision: prev.create_revision,
+            mod_revision: revision,
+            version: 0,
+            lease: None,
+        });
+        Some(Change { kv, prev: Some(prev) })
+    }
+}
+
+fn created<V>(
+    key: Arc<str>,
+    value: V,
+    lease: Option<LeaseId>,
+    revision: Revision,
+) -> Arc<KeyValue<V>> {
+    let (create_revision, mod_revision) = (revision, revision);
+    Arc::new(KeyValue { key, value, create_revision, mod_revision, version: 1, lease })
+}
