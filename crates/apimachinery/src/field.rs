@@ -119,6 +119,8 @@ pub struct Error {
     pub value: Value,
     /// The detail after the value; may be empty.
     pub detail: String,
+    /// How the value reads where upstream prints something else than its JSON, e.g. a time.
+    pub shown: Option<String>,
 }
 
 impl Error {
@@ -137,7 +139,7 @@ impl Error {
     /// `<path>: Unsupported value: "<value>": supported values: "<a>", "<b>"`.
     #[must_use]
     pub fn not_supported(field: &Path, value: impl Into<Value>, supported: &[&str]) -> Self {
-        let list: Vec<String> = supported.iter().map(|word| format!("{word:?}")).collect();
+        let list: Vec<String> = supported.iter().map(|word| quote(word)).collect();
         let detail = if list.is_empty() {
             String::new()
         } else {
@@ -180,7 +182,14 @@ impl Error {
     /// Builds an error of any kind.
     #[must_use]
     pub fn new(kind: ErrorKind, field: &Path, value: Value, detail: &str) -> Self {
-        Self { kind, field: field.clone(), value, detail: detail.to_owned() }
+        Self { kind, field: field.clone(), value, detail: detail.to_owned(), shown: None }
+    }
+
+    /// Prints the value as `text` instead of as JSON.
+    #[must_use]
+    pub fn shown_as(mut self, text: &str) -> Self {
+        self.shown = Some(text.to_owned());
+        self
     }
 
     /// The text without the path, as `details.causes[].message` has it.
@@ -199,10 +208,12 @@ impl Error {
     }
 
     fn value_text(&self) -> String {
-        match &self.value {
-            Value::Null => "null".to_owned(),
-            Value::String(text) => format!("{text:?}"),
-            other => other.to_string(),
+        match (&self.shown, &self.value) {
+            (Some(text), _) => text.clone(),
+            (None, Value::String(text)) => quote(text),
+            // Upstream quotes the word.
+            (None, Value::Null) => quote("null"),
+            (None, other) => other.to_string(),
         }
     }
 
@@ -227,12 +238,44 @@ impl fmt::Display for Error {
     }
 }
 
+/// `text` in double quotes, escaped as Go's `%q` escapes it.
+#[must_use]
+pub fn quote(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len() + 2);
+    quoted.push('"');
+    for c in text.chars() {
+        match c {
+            '"' => quoted.push_str("\\\""),
+            '\\' => quoted.push_str("\\\\"),
+            '\n' => quoted.push_str("\\n"),
+            '\r' => quoted.push_str("\\r"),
+            '\t' => quoted.push_str("\\t"),
+            '\u{7}' => quoted.push_str("\\a"),
+            '\u{8}' => quoted.push_str("\\b"),
+            '\u{b}' => quoted.push_str("\\v"),
+            '\u{c}' => quoted.push_str("\\f"),
+            c if c.is_ascii_control() => quoted.push_str(&format!("\\x{:02x}", u32::from(c))),
+            c if c.is_control() => quoted.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => quoted.push(c),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
 /// All errors found in one object.
 pub type ErrorList = Vec<Error>;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn quoting_is_gos() {
+        assert_eq!(quote("a\"\\\n\u{1}é"), r#""a\"\\\n\x01é""#);
+        let error = Error::invalid(&Path::new("f"), "x", "no").shown_as("y");
+        assert_eq!(error.to_string(), "f: Invalid value: y: no");
+    }
 
     #[test]
     fn errors_read_as_upstream() {
@@ -242,7 +285,8 @@ mod tests {
             "spec.containers[0].image: Required value"
         );
         assert_eq!(
-            Error::invalid(&Path::new("spec").child("replicas"), -1, "must be positive").to_string(),
+            Error::invalid(&Path::new("spec").child("replicas"), -1, "must be positive")
+                .to_string(),
             "spec.replicas: Invalid value: -1: must be positive"
         );
         assert_eq!(

@@ -2,7 +2,8 @@
 //!
 //! Objects are JSON documents ([`serde_json::Value`] with sorted maps). Reading order: [`gvk`] (how
 //! kinds and resources are named), [`object`] (reading and writing metadata of a document),
-//! [`status`] (the error body that clients see), [`field`] (paths and validation errors).
+//! [`status`] (the error body that clients see), [`field`] (paths and validation errors),
+//! [`validation`] (names and metadata), [`selector`] (which objects are meant).
 //!
 //! Invariant: nothing here knows a particular kind, a clock or a socket.
 #![warn(missing_docs)]
@@ -10,7 +11,9 @@
 pub mod field;
 pub mod gvk;
 pub mod object;
+pub mod selector;
 pub mod status;
+pub mod validation;
 
 pub use crate::gvk::{Gvk, Gvr};
 pub use crate::object::ObjectExt;
