@@ -1,2 +1,34 @@
-//! xtask.
-fn main() {}
+//! The chores of the workspace: `cargo xtask <chore>`.
+//!
+//! One file per chore; this one only dispatches.
+#![expect(clippy::print_stdout, reason = "chores talk to the person who runs them")]
+
+mod ci;
+mod tidy;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use clap::Parser;
+
+#[derive(Debug, Parser)]
+#[command(name = "xtask", about = "The chores of the workspace")]
+enum Chore {
+    /// Runs everything that continuous integration runs.
+    Ci,
+    /// Checks layers, sizes, heads, orphans and words.
+    Tidy,
+}
+
+fn main() -> Result<()> {
+    let root = workspace_root();
+    match Chore::parse() {
+        Chore::Ci => ci::run(&root),
+        Chore::Tidy => tidy::run(&root),
+    }
+}
+
+fn workspace_root() -> PathBuf {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+    manifest.parent().map(Path::to_owned).unwrap_or_default()
+}
