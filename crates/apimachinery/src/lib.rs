@@ -3,14 +3,17 @@
 //! Objects are JSON documents ([`serde_json::Value`] with sorted maps). Reading order: [`gvk`] (how
 //! kinds and resources are named), [`object`] (reading and writing metadata of a document),
 //! [`status`] (the error body that clients see), [`field`] (paths and validation errors),
-//! [`validation`] (names and metadata), [`selector`] (which objects are meant).
+//! [`validation`] (names and metadata), [`selector`] (which objects are meant),
+//! [`quantity`] and [`int_or_string`] (values with a grammar of their own).
 //!
 //! Invariant: nothing here knows a particular kind, a clock or a socket.
 #![warn(missing_docs)]
 
 pub mod field;
 pub mod gvk;
+pub mod int_or_string;
 pub mod object;
+pub mod quantity;
 pub mod selector;
 pub mod status;
 pub mod validation;
