@@ -1,0 +1,107 @@
+//! The bytes of requests and answers.
+//!
+//! Invariant: no request body beyond [`MAX_REQUEST`] is ever held in memory.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use apimachinery::Status;
+use apimachinery::status::Reason;
+use bytes::{Bytes, BytesMut};
+use futures_core::Stream;
+use http_body_util::BodyExt as _;
+use hyper::body::{Body as _, Frame, Incoming, SizeHint};
+
+/// The largest request body, as upstream's.
+pub(crate) const MAX_REQUEST: usize = 3 * 1024 * 1024;
+
+/// How long a client may take to send a body.
+const READ_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A stream of byte chunks, e.g. a watch or a log.
+pub(crate) type Chunks = Pin<Box<dyn Stream<Item = Bytes> + Send>>;
+
+/// The body of an answer: known bytes, or a stream that is polled only as fast as it is sent.
+pub(crate) enum Body {
+    Full(Bytes),
+    Stream(Chunks),
+}
+
+impl std::fmt::Debug for Body {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Full(bytes) => f.debug_tuple("Full").field(&bytes.len()).finish(),
+            Self::Stream(_) => f.write_str("Stream"),
+        }
+    }
+}
+
+impl hyper::body::Body for Body {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        match self.get_mut() {
+            Self::Full(bytes) if bytes.is_empty() => Poll::Ready(None),
+            Self::Full(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
+            Self::Stream(chunks) => {
+                chunks.as_mut().poll_next(cx).map(|chunk| chunk.map(|bytes| Ok(Frame::data(bytes))))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(self, Self::Full(bytes) if bytes.is_empty())
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Self::Stream(_) => SizeHint::default(),
+        }
+    }
+}
+
+/// Reads the whole body of a request, within the limits of size and time.
+pub(crate) async fn read(body: Incoming) -> Result<Bytes, Status> {
+    if body.is_end_stream() {
+        return Ok(Bytes::new());
+    }
+    if body.size_hint().lower() > MAX_REQUEST as u64 {
+        return Err(too_large());
+    }
+    let read = world::edge::timeout(READ_TIMEOUT, collect(body)).await;
+    read.unwrap_or_else(|| {
+        Err(Status::new(Reason::Timeout, "the client took too long to send the request body"))
+    })
+}
+
+async fn collect(mut body: Incoming) -> Result<Bytes, Status> {
+    let mut first = Bytes::new();
+    let mut rest = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| Status::bad_request(error.to_string()))?;
+        let Ok(data) = frame.into_data() else { continue };
+        if first.len() + rest.len() + data.len() > MAX_REQUEST {
+            return Err(too_large());
+        }
+        // Most bodies are one frame: those are not copied.
+        if first.is_empty() && rest.is_empty() {
+            first = data;
+        } else {
+            rest.extend_from_slice(&std::mem::take(&mut first));
+            rest.extend_from_slice(&data);
+        }
+    }
+    Ok(if rest.is_empty() { first } else { rest.freeze() })
+}
+
+fn too_large() -> Status {
+    let text = format!("Request entity too large: limit is {MAX_REQUEST}");
+    Status::new(Reason::RequestEntityTooLarge, text)
+}
