@@ -4,6 +4,7 @@
 #![expect(clippy::print_stdout, reason = "chores talk to the person who runs them")]
 
 mod ci;
+mod codegen;
 mod tidy;
 
 use std::path::{Path, PathBuf};
@@ -16,6 +17,8 @@ use clap::Parser;
 enum Chore {
     /// Runs everything that continuous integration runs.
     Ci,
+    /// Makes the schema table from the facts.
+    Codegen(codegen::Codegen),
     /// Checks layers, sizes, heads, orphans and words.
     Tidy,
 }
@@ -24,6 +27,7 @@ fn main() -> Result<()> {
     let root = workspace_root();
     match Chore::parse() {
         Chore::Ci => ci::run(&root),
+        Chore::Codegen(arguments) => codegen::run(&root, &arguments),
         Chore::Tidy => tidy::run(&root),
     }
 }

@@ -4,6 +4,7 @@
 //! Invariant: pure; no clock, no storage, no network.
 
 pub mod resource;
+pub mod schema;
 pub mod resources;
 
 pub use crate::resource::{Resource, Scope, Subresource, Verb};
