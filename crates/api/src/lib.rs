@@ -3,9 +3,11 @@
 //!
 //! Invariant: pure; no clock, no storage, no network.
 
+pub mod defaults;
 pub mod resource;
 pub mod schema;
 pub mod resources;
+pub mod views;
 
 pub use crate::resource::{Resource, Scope, Subresource, Verb};
 pub use crate::resources::*;
