@@ -187,3 +187,28 @@ fn created<V>(
     let (create_revision, mod_revision) = (revision, revision);
     Arc::new(KeyValue { key, value, create_revision, mod_revision, version: 1, lease })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forgetting_leaves_what_later_reads_see_and_nothing_of_deleted_keys() {
+        let mut index: Index<String> = Index::new();
+        for revision in [3, 5] {
+            index.put("a", revision.to_string(), None, revision);
+        }
+        index.delete("a", 7);
+        index.put("a", "9".to_owned(), None, 9);
+        index.delete("a", 11);
+        let versions = |index: &Index<String>| index.entries.get("a").map(|e| e.past.len() + 1);
+        let at =
+            |index: &Index<String>, revision| index.at("a", revision).map(|kv| kv.mod_revision);
+        assert_eq!((at(&index, 4), at(&index, 6), at(&index, 8)), (Some(3), Some(5), None));
+        for (forgotten, left) in [(5, 4), (7, 2), (9, 2), (11, 0)] {
+            index.forget_before("a", forgotten);
+            assert_eq!(versions(&index).unwrap_or(0), left, "up to {forgotten}");
+            assert_eq!(at(&index, 10), (forgotten < 11).then_some(9), "up to {forgotten}");
+        }
+    }
+}

@@ -117,7 +117,7 @@ impl<V> State<V> {
         self.leases.reattach(&kv.key, was, kv.lease);
         let (kv, prev, revision) = (Arc::clone(kv), prev.clone(), kv.mod_revision);
         let sequence = self.log.push(Event { kind, kv, prev, revision });
-        self.watches.mark(&change.kv.key, sequence, &mut effects.wakes);
+        self.watches.mark(&change.kv.key, (sequence, revision), &mut effects.wakes);
         effects.changes += 1;
     }
 }

@@ -33,6 +33,8 @@ const SCAN_CHUNK: usize = 512;
 /// What the store knows of a watcher.
 pub(crate) struct Slot {
     prefix: Box<[u8]>,
+    /// Events up to here are not wanted, also when they are still to come.
+    after: Revision,
     pending: AtomicU64,
     wakes: Mutex<Wakes>,
 }
@@ -100,7 +102,12 @@ impl WatchIndex {
     /// The prefixes of the key are found in a few steps however many others there are: the greatest
     /// prefix not above the key is one of them, or else shares with the key all that one of them
     /// could have; what they share is the next to look for.
-    pub(crate) fn mark(&self, key: &str, sequence: Sequence, woken: &mut Vec<Arc<Slot>>) {
+    pub(crate) fn mark(
+        &self,
+        key: &str,
+        (sequence, revision): (Sequence, Revision),
+        woken: &mut Vec<Arc<Slot>>,
+    ) {
         let mut rest = Bound::Included(key.as_bytes());
         while let Bound::Included(text) | Bound::Excluded(text) = rest {
             let Some((prefix, slots)) =
@@ -114,7 +121,8 @@ impl WatchIndex {
                 continue;
             }
             rest = Bound::Excluded(&text[..shared]);
-            for slot in slots.iter().filter(|slot| slot.pending().is_none()) {
+            let idle = |slot: &&Arc<Slot>| slot.pending().is_none() && slot.after < revision;
+            for slot in slots.iter().filter(idle) {
                 slot.set_pending(Some(sequence));
                 woken.push(Arc::clone(slot));
             }
@@ -129,7 +137,7 @@ pub struct Watcher<V> {
     state: Arc<RwLock<State<V>>>,
     slot: Arc<Slot>,
     /// Events up to here were delivered or are not wanted.
-    after: Revision,
+    progress: Revision,
 }
 
 impl<V> Watcher<V> {
@@ -139,8 +147,8 @@ impl<V> Watcher<V> {
         after: Revision,
     ) -> Result<Self, Error> {
         let prefix = Box::from(prefix.as_bytes());
-        let slot = Slot { prefix, pending: AtomicU64::new(NOTHING), wakes: Mutex::default() };
-        let slot = Arc::new(slot);
+        let pending = AtomicU64::new(NOTHING);
+        let slot = Arc::new(Slot { prefix, after, pending, wakes: Mutex::default() });
         let mut locked = state.write();
         if after < locked.compacted {
             return Err(Error::Compacted { compact_revision: locked.compacted });
@@ -149,7 +157,7 @@ impl<V> Watcher<V> {
         slot.set_pending(Some(first).filter(|first| *first < locked.log.end()));
         locked.watches.insert(&slot);
         drop(locked);
-        Ok(Self { state: Arc::clone(state), slot, after })
+        Ok(Self { state: Arc::clone(state), slot, progress: after })
     }
 
     /// The next event; `None` when nothing has happened that was not delivered.
@@ -203,7 +211,7 @@ impl<V> Watcher<V> {
             None => state.revision,
             Some(sequence) => state.log.get(sequence).map_or(0, |event| event.revision - 1),
         };
-        seen.max(self.after)
+        seen.max(self.progress)
     }
 
     /// Hands at most `max` events to `sink`.
@@ -223,10 +231,8 @@ impl<V> Watcher<V> {
             let mut next = from;
             for event in state.log.iter_from(from).take(SCAN_CHUNK) {
                 next += 1;
-                if event.revision > self.after
-                    && event.kv.key.as_bytes().starts_with(&self.slot.prefix)
-                {
-                    self.after = event.revision - 1;
+                if event.kv.key.as_bytes().starts_with(&self.slot.prefix) {
+                    self.progress = event.revision - 1;
                     sink(event.clone());
                     left -= 1;
                     if left == 0 {
@@ -248,6 +254,9 @@ impl<V> Drop for Watcher<V> {
 
 impl<V> fmt::Debug for Watcher<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Watcher").field("slot", &self.slot).field("after", &self.after).finish()
+        f.debug_struct("Watcher")
+            .field("slot", &self.slot)
+            .field("progress", &self.progress)
+            .finish()
     }
 }
