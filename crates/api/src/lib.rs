@@ -3,6 +3,7 @@
 //!
 //! Invariant: pure; no clock, no storage, no network.
 
+pub mod decode;
 pub mod defaults;
 pub mod resource;
 pub mod schema;
