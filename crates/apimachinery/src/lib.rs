@@ -4,7 +4,8 @@
 //! kinds and resources are named), [`object`] (reading and writing metadata of a document),
 //! [`status`] (the error body that clients see), [`field`] (paths and validation errors),
 //! [`validation`] (names and metadata), [`selector`] (which objects are meant),
-//! [`quantity`] and [`int_or_string`] (values with a grammar of their own).
+//! [`quantity`] and [`int_or_string`] (values with a grammar of their own),
+//! [`yaml`] (manifests).
 //!
 //! Invariant: nothing here knows a particular kind, a clock or a socket.
 #![warn(missing_docs)]
@@ -17,6 +18,7 @@ pub mod quantity;
 pub mod selector;
 pub mod status;
 pub mod validation;
+pub mod yaml;
 
 pub use crate::gvk::{Gvk, Gvr};
 pub use crate::object::ObjectExt;
