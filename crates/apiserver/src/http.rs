@@ -1,18 +1,33 @@
 //! The server as clients on the network see it: HTTPS, discovery, resources, watches, logs.
 //!
-//! Reading order: [`server`] (sockets, TLS, life and end of connections), [`route`] (what a path
-//! names and who answers), [`resource`] (requests on objects), [`watch`] and [`log`] (streams). The
-//! rest is what they lean on: [`path`], [`query`], [`accept`] (reading a request), [`body`],
-//! [`respond`], [`shape`] (writing an answer), [`discovery`], [`auth`], [`certs`], [`kubeconfig`].
+//! Reading order: [`server`] (sockets, life and end of connections), [`route`] (what a path names
+//! and who answers), [`resource`] (requests on objects), [`watch`] and [`log`] (streams). The rest
+//! is what they lean on: [`tls`], [`certs`], [`kubeconfig`], [`auth`] (who is there), [`path`],
+//! [`query`], [`accept`], [`content`], [`body`] (reading a request), [`shape`], [`columns`],
+//! [`respond`] (writing an answer), [`discovery`], [`openapi`] (what there is).
 //!
 //! Invariant: every request is served by the same synchronous [`crate::ApiServer`] that components
 //! in the process call; nothing here reads or writes the store by itself.
 
 mod accept;
+mod auth;
 mod body;
 pub mod certs;
+mod columns;
+mod content;
 mod discovery;
 pub mod kubeconfig;
+mod log;
+mod openapi;
 mod path;
 mod query;
+mod resource;
 mod respond;
+mod route;
+mod server;
+mod shape;
+mod tls;
+mod watch;
+
+pub use auth::Authenticator;
+pub use server::{Config, Error, Server};

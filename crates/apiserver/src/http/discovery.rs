@@ -153,11 +153,7 @@ fn versions(resources: &[&Resource], group: &str) -> Vec<&'static str> {
     words
 }
 
-fn of_version<'a>(
-    resources: &[&'a Resource],
-    group: &str,
-    version: &str,
-) -> Vec<&'a Resource> {
+fn of_version<'a>(resources: &[&'a Resource], group: &str, version: &str) -> Vec<&'a Resource> {
     let mut served: Vec<&Resource> = resources
         .iter()
         .copied()
@@ -214,8 +210,10 @@ fn discovered(resources: &[&Resource], group: &str) -> Value {
     let versions: Vec<Value> = versions(resources, group)
         .into_iter()
         .map(|version| {
-            let served: Vec<Value> =
-                of_version(resources, group, version).into_iter().map(discovered_resource).collect();
+            let served: Vec<Value> = of_version(resources, group, version)
+                .into_iter()
+                .map(discovered_resource)
+                .collect();
             json!({"version": version, "freshness": "Current", "resources": served})
         })
         .collect();

@@ -87,11 +87,8 @@ impl Target {
 
 impl ResourcePath {
     fn parse(group: &str, version: &str, mut rest: &[&str]) -> Option<Self> {
-        let mut path = Self {
-            group: group.to_owned(),
-            version: version.to_owned(),
-            ..Self::default()
-        };
+        let mut path =
+            Self { group: group.to_owned(), version: version.to_owned(), ..Self::default() };
         if let ["watch", after @ ..] = rest {
             path.watch = true;
             rest = after;

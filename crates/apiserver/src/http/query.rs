@@ -34,9 +34,9 @@ impl Query {
         self.get(key).unwrap_or_default()
     }
 
-    /// Every value of `key`, in order.
-    pub(crate) fn all<'a>(&'a self, key: &'a str) -> impl Iterator<Item = &'a str> {
-        self.pairs.iter().filter(move |(name, _)| name == key).map(|(_, value)| value.as_str())
+    /// Every parameter, in order.
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.pairs.iter().map(|(key, value)| (key.as_str(), value.as_str()))
     }
 
     /// A flag: absent, `false` and `0` are false, everything else (even empty) is true.
@@ -96,10 +96,12 @@ mod tests {
 
     #[test]
     fn parameters_are_decoded() {
-        let query = Query::parse("labelSelector=a%3Db%2Cc+in&watch=1&container=x&container=y&p=%zz");
+        let query =
+            Query::parse("labelSelector=a%3Db%2Cc+in&watch=1&container=x&container=y&p=%zz");
         assert_eq!(query.get("labelSelector"), Some("a=b,c in"));
         assert!(query.flag("watch"));
-        assert_eq!(query.all("container").collect::<Vec<_>>(), ["x", "y"]);
+        assert_eq!(query.text("container"), "x");
+        assert_eq!(query.pairs().filter(|(key, _)| *key == "container").count(), 2);
         assert_eq!(query.text("p"), "%zz");
         assert_eq!(query.get("nosuch"), None);
     }

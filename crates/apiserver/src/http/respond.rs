@@ -50,22 +50,19 @@ pub(crate) fn text(headers: &HeaderMap, name: header::HeaderName) -> &str {
 
 /// A document.
 pub(crate) fn json(code: StatusCode, value: &Value, wishes: Wishes) -> Answer {
-    let mut bytes = if wishes.pretty {
-        serde_json::to_vec_pretty(value)
-    } else {
-        serde_json::to_vec(value)
-    }
-    .unwrap_or_default();
+    let mut bytes =
+        if wishes.pretty { serde_json::to_vec_pretty(value) } else { serde_json::to_vec(value) }
+            .unwrap_or_default();
     bytes.push(b'\n');
     finish(code, "application/json", Bytes::from(bytes), wishes)
 }
 
 /// A document that is serialised already.
 pub(crate) fn json_bytes(code: StatusCode, bytes: Bytes, wishes: Wishes) -> Answer {
-    if wishes.pretty {
-        if let Ok(value) = serde_json::from_slice::<Value>(&bytes) {
-            return json(code, &value, wishes);
-        }
+    if wishes.pretty
+        && let Ok(value) = serde_json::from_slice::<Value>(&bytes)
+    {
+        return json(code, &value, wishes);
     }
     finish(code, "application/json", bytes, wishes)
 }

@@ -1,0 +1,143 @@
+//! Request bodies: which formats are read, and what is said about those that are not.
+//!
+//! Mirrors: `k8s.io/apiserver/pkg/endpoints/handlers/negotiation`, `…/handlers/create.go`.
+
+use apimachinery::Status;
+use apimachinery::status::Reason;
+use serde_json::Value;
+
+use crate::PatchKind;
+
+/// How much of a body that cannot be read is shown in the message.
+const EXCERPT: usize = 256;
+
+/// A format that bodies are sent in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Format {
+    Json,
+    Yaml,
+    Protobuf,
+}
+
+impl Format {
+    /// Reads a `Content-Type`; a missing one means JSON.
+    pub(crate) fn of(content_type: &str) -> Result<Self, Status> {
+        match media(content_type).as_str() {
+            "" | "application/json" => Ok(Self::Json),
+            "application/yaml" => Ok(Self::Yaml),
+            "application/vnd.kubernetes.protobuf" => Ok(Self::Protobuf),
+            _ => Err(unsupported()),
+        }
+    }
+}
+
+fn unsupported() -> Status {
+    Status::new(
+        Reason::UnsupportedMediaType,
+        "the body of the request was in an unknown format - accepted media types include: \
+         application/json, application/yaml, application/vnd.kubernetes.protobuf",
+    )
+}
+
+/// The kind of patch a `Content-Type` announces.
+pub(crate) fn patch_kind(content_type: &str) -> Result<PatchKind, Status> {
+    match media(content_type).as_str() {
+        "application/json-patch+json" => Ok(PatchKind::Json),
+        "application/merge-patch+json" => Ok(PatchKind::Merge),
+        "application/strategic-merge-patch+json" => Ok(PatchKind::Strategic),
+        _ => {
+            let text = "415: Unsupported Media Type";
+            let mut status = Status::new(Reason::UnsupportedMediaType, text);
+            status.details = serde_json::json!({});
+            Err(status)
+        }
+    }
+}
+
+/// Reads the body of a request that sends an object of `kind`.
+pub(crate) fn object(format: Format, bytes: &[u8], kind: &str) -> Result<Value, Status> {
+    match format {
+        Format::Json => serde_json::from_slice(bytes).map_err(|error| {
+            let said = if bytes.is_empty() {
+                "unexpected end of JSON input".to_owned()
+            } else {
+                error.to_string()
+            };
+            unrecognized(kind, "json parse error", &said, bytes)
+        }),
+        Format::Yaml => {
+            yaml(bytes).map_err(|error| unrecognized(kind, "yaml parse error", &error, bytes))
+        }
+        Format::Protobuf => Err(unsupported()),
+    }
+}
+
+/// Reads the body of a patch.
+pub(crate) fn patch(kind: PatchKind, bytes: &[u8]) -> Result<Value, Status> {
+    serde_json::from_slice(bytes).map_err(|error| match kind {
+        PatchKind::Merge => Status::bad_request("Invalid JSON Patch"),
+        PatchKind::Json | PatchKind::Strategic => {
+            Status::bad_request(format!("error decoding patch: {error}"))
+        }
+    })
+}
+
+fn yaml(bytes: &[u8]) -> Result<Value, String> {
+    let text = std::str::from_utf8(bytes).map_err(|error| error.to_string())?;
+    let documents = apimachinery::yaml::load_documents(text).map_err(|error| error.to_string())?;
+    Ok(documents.into_iter().next().map_or(Value::Null, |document| document.value))
+}
+
+fn unrecognized(kind: &str, what: &str, said: &str, bytes: &[u8]) -> Status {
+    Status::bad_request(format!(
+        "the object provided is unrecognized (must be of type {kind}): couldn't get version/kind; \
+         {what}: {said} ({})",
+        excerpt(bytes)
+    ))
+}
+
+fn excerpt(bytes: &[u8]) -> String {
+    if bytes.is_empty() {
+        return "<empty>".to_owned();
+    }
+    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(EXCERPT)]).into_owned();
+    if bytes.len() > EXCERPT { format!("{text} ...") } else { text }
+}
+
+fn media(content_type: &str) -> String {
+    content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn formats_are_told_by_content_type() {
+        assert_eq!(Format::of(""), Ok(Format::Json));
+        assert_eq!(Format::of("application/JSON; charset=utf-8"), Ok(Format::Json));
+        assert_eq!(Format::of("text/plain").unwrap_err().code, 415);
+        assert_eq!(patch_kind("application/merge-patch+json"), Ok(PatchKind::Merge));
+        assert_eq!(
+            patch_kind("application/json").unwrap_err().message,
+            "415: Unsupported Media Type"
+        );
+    }
+
+    #[test]
+    fn unreadable_bodies_are_refused_with_their_text() {
+        let empty = object(Format::Json, b"", "Pod").unwrap_err();
+        assert_eq!(
+            empty.message,
+            "the object provided is unrecognized (must be of type Pod): couldn't get version/kind; \
+             json parse error: unexpected end of JSON input (<empty>)"
+        );
+        let bad = object(Format::Json, b"{bad", "Pod").unwrap_err();
+        assert!(bad.message.ends_with("({bad)") && bad.code == 400, "{}", bad.message);
+        let yaml = object(Format::Yaml, b"kind: Pod\nspec: {a: 0644}\n", "Pod").unwrap();
+        assert_eq!(yaml, serde_json::json!({"kind": "Pod", "spec": {"a": 420}}));
+        let deep = "[".repeat(100_000);
+        assert_eq!(object(Format::Json, deep.as_bytes(), "Pod").unwrap_err().code, 400);
+        assert_eq!(patch(PatchKind::Merge, b"{").unwrap_err().message, "Invalid JSON Patch");
+    }
+}

@@ -1,0 +1,58 @@
+//! Log requests: their parameters and their stream.
+
+use std::collections::BTreeMap;
+
+use apimachinery::Status;
+use futures_util::StreamExt as _;
+use futures_util::stream;
+use tokio::sync::watch::Receiver;
+
+use super::body::Chunks;
+use super::query::Query;
+use crate::{LogOptions, LogStream};
+
+/// Parameters with fields of their own in [`LogOptions`].
+const KNOWN: &[&str] = &[
+    "container",
+    "follow",
+    "previous",
+    "timestamps",
+    "sinceSeconds",
+    "sinceTime",
+    "tailLines",
+    "limitBytes",
+];
+
+/// Reads the parameters of a log request.
+pub(crate) fn options(query: &Query) -> Result<LogOptions, Status> {
+    let more: BTreeMap<String, String> = query
+        .pairs()
+        .filter(|(key, _)| !KNOWN.contains(key))
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .collect();
+    Ok(LogOptions {
+        container: query.text("container").to_owned(),
+        follow: query.flag("follow"),
+        previous: query.flag("previous"),
+        timestamps: query.flag("timestamps"),
+        since_seconds: query.number("sinceSeconds")?,
+        since_time: query.get("sinceTime").filter(|text| !text.is_empty()).map(ToOwned::to_owned),
+        tail_lines: query.number("tailLines")?,
+        limit_bytes: query.number("limitBytes")?,
+        more,
+    })
+}
+
+/// A log that ends with the server.
+pub(crate) fn until_stop(log: LogStream, stop: Receiver<bool>) -> Chunks {
+    Box::pin(stream::unfold((log, stop), |(mut log, mut stop)| async move {
+        if *stop.borrow() {
+            return None;
+        }
+        let chunk = tokio::select! {
+            chunk = log.next() => chunk,
+            _ = stop.changed() => None,
+        };
+        chunk.map(|chunk| (chunk, (log, stop)))
+    }))
+}

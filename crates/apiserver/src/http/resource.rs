@@ -1,0 +1,331 @@
+//! Requests on objects: from method, path and parameters to a [`Call`], and the answer back.
+//!
+//! Mirrors: `k8s.io/apiserver/pkg/endpoints/installer.go` and `…/handlers/*.go`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use api::{Resource, Subresource, Verb};
+use apimachinery::Status;
+use apimachinery::status::{Reason, qualified};
+use bytes::Bytes;
+use hyper::body::Incoming;
+use hyper::{Method, StatusCode, header};
+use serde_json::Value;
+
+use super::accept::{self, Accepted, Encoding, Shape};
+use super::content::{self, Format};
+use super::path::ResourcePath;
+use super::query::Query;
+use super::respond::{self, Answer};
+use super::route::Asked;
+use super::server::State;
+use super::shape::{IncludeObject, Shaper};
+use super::watch::{self, WatchTerms};
+use super::{body, log};
+use crate::{
+    ApiServer, Call, DeleteOptions, Deleted, FieldValidation, ListOptions, Stored, User,
+    WriteOptions, Written,
+};
+
+/// A request on a known resource.
+struct Request<'a> {
+    state: &'a Arc<State>,
+    call: Call<'a>,
+    asked: &'a Asked,
+    accepted: Accepted,
+    shaper: Shaper,
+}
+
+/// Answers a request on an object or a collection.
+pub(crate) async fn serve(
+    state: &Arc<State>,
+    user: &User,
+    path: &ResourcePath,
+    asked: Asked,
+    incoming: Incoming,
+) -> Result<Answer, Status> {
+    let (resource, sub) = find(path)?;
+    let verb = verb(path, &asked)?;
+    let call = Call {
+        user,
+        resource,
+        namespace: &path.namespace,
+        name: &path.name,
+        subresource: &path.subresource,
+        options: write_options(&asked.query)?,
+    };
+    supported(resource, sub, verb)?;
+    state.api.authorize(&call, verb)?;
+    let request = Request::new(state, call, &asked)?;
+    match verb {
+        Verb::Get if path.subresource == "log" => request.log(),
+        Verb::Get => request.get(),
+        Verb::List => request.list(),
+        Verb::Watch => request.watch(path),
+        Verb::Create | Verb::Update | Verb::Patch | Verb::Delete | Verb::DeleteCollection => {
+            let bytes = body::read(incoming).await?;
+            request.write(verb, &bytes)
+        }
+    }
+}
+
+/// The resource and sub-resource of a path; 404 when there is no such thing in that scope.
+fn find(path: &ResourcePath) -> Result<(&'static Resource, Option<&'static Subresource>), Status> {
+    let resource =
+        api::find(&path.group, &path.version, &path.plural).ok_or_else(Status::no_such_path)?;
+    let placed = match (resource.namespaced(), path.namespace.is_empty()) {
+        (true, true) => path.name.is_empty(),
+        (false, false) => false,
+        _ => true,
+    };
+    if !placed {
+        return Err(Status::no_such_path());
+    }
+    let sub = match path.subresource.as_str() {
+        "" => None,
+        word => Some(resource.subresource(word).ok_or_else(Status::no_such_path)?),
+    };
+    Ok((resource, sub))
+}
+
+/// What a method means on this path.
+fn verb(path: &ResourcePath, asked: &Asked) -> Result<Verb, Status> {
+    let named = !path.name.is_empty();
+    let verb = match (&asked.method, named) {
+        (&Method::GET | &Method::HEAD, _) if path.watch => Verb::Watch,
+        (&Method::GET | &Method::HEAD, true) => Verb::Get,
+        (&Method::GET | &Method::HEAD, false) if asked.query.flag("watch") => Verb::Watch,
+        (&Method::GET | &Method::HEAD, false) => Verb::List,
+        (&Method::POST, true) if !path.subresource.is_empty() => Verb::Create,
+        (&Method::POST, false) => Verb::Create,
+        (&Method::PUT, true) => Verb::Update,
+        (&Method::PATCH, true) => Verb::Patch,
+        (&Method::DELETE, true) => Verb::Delete,
+        (&Method::DELETE, false) => Verb::DeleteCollection,
+        _ => return Err(Status::method_not_allowed()),
+    };
+    Ok(verb)
+}
+
+/// Refuses what discovery does not announce.
+fn supported(resource: &Resource, sub: Option<&Subresource>, verb: Verb) -> Result<(), Status> {
+    let verbs = sub.map_or(resource.verbs, |sub| sub.verbs);
+    if verbs.contains(&verb) {
+        return Ok(());
+    }
+    if verb == Verb::Watch && verbs.contains(&Verb::List) {
+        let what = qualified(resource.plural, resource.group);
+        let text = format!("watch is not supported on resources of kind {what:?}");
+        let mut status = Status::new(Reason::MethodNotAllowed, text);
+        status.details = serde_json::json!({"group": resource.group, "kind": resource.plural});
+        return Err(status);
+    }
+    Err(Status::method_not_allowed())
+}
+
+fn write_options(query: &Query) -> Result<WriteOptions, Status> {
+    let dry_run = match query.text("dryRun") {
+        "" => false,
+        "All" => true,
+        other => {
+            let text = format!("dryRun: Unsupported value: {other:?}: supported values: \"All\"");
+            return Err(Status::bad_request(text));
+        }
+    };
+    let field_validation = match query.text("fieldValidation") {
+        "" | "Ignore" => FieldValidation::Ignore,
+        "Warn" => FieldValidation::Warn,
+        "Strict" => FieldValidation::Strict,
+        other => {
+            let text = format!(
+                "fieldValidation: Unsupported value: {other:?}: supported values: \"Ignore\", \
+                 \"Strict\", \"Warn\""
+            );
+            return Err(Status::bad_request(text));
+        }
+    };
+    let field_manager = query.text("fieldManager").to_owned();
+    Ok(WriteOptions { dry_run, field_manager, field_validation })
+}
+
+fn list_options(query: &Query) -> Result<ListOptions, Status> {
+    let limit = query.number("limit")?.unwrap_or(0);
+    Ok(ListOptions {
+        label_selector: query.text("labelSelector").to_owned(),
+        field_selector: query.text("fieldSelector").to_owned(),
+        limit: usize::try_from(limit).unwrap_or(0),
+        continue_token: query.text("continue").to_owned(),
+        resource_version: query.text("resourceVersion").to_owned(),
+        resource_version_match: query.text("resourceVersionMatch").to_owned(),
+        allow_watch_bookmarks: query.flag("allowWatchBookmarks"),
+        send_initial_events: query
+            .get("sendInitialEvents")
+            .map(|_| query.flag("sendInitialEvents")),
+    })
+}
+
+/// The options of a deletion: from the body when there is one, else from the parameters.
+fn delete_options(asked: &Asked, bytes: &[u8], dry_run: bool) -> Result<DeleteOptions, Status> {
+    let query = &asked.query;
+    let mut options = if bytes.iter().all(u8::is_ascii_whitespace) {
+        DeleteOptions {
+            grace_period_seconds: query.number("gracePeriodSeconds")?,
+            propagation_policy: query.get("propagationPolicy").map(ToOwned::to_owned),
+            orphan_dependents: query
+                .get("orphanDependents")
+                .map(|_| query.flag("orphanDependents")),
+            ..DeleteOptions::default()
+        }
+    } else {
+        let format = Format::of(asked.header(header::CONTENT_TYPE))?;
+        let document = content::object(format, bytes, "DeleteOptions")?;
+        check_delete_options(&document)?;
+        DeleteOptions::from_value(&document)
+    };
+    options.dry_run |= dry_run;
+    Ok(options)
+}
+
+fn check_delete_options(document: &Value) -> Result<(), Status> {
+    let refused = |field: &str, wanted: &str| {
+        Err(Status::bad_request(format!(
+            "DeleteOptions in version \"v1\" cannot be handled as a DeleteOptions: json: cannot \
+             unmarshal value into Go struct field DeleteOptions.{field} of type {wanted}"
+        )))
+    };
+    let kind = document.get("kind").and_then(Value::as_str).unwrap_or("DeleteOptions");
+    if !document.is_object() || kind != "DeleteOptions" {
+        return Err(Status::bad_request(format!(
+            "the object provided is unrecognized (must be of type DeleteOptions): {kind}"
+        )));
+    }
+    let grace = document.get("gracePeriodSeconds").filter(|value| !value.is_null());
+    if grace.is_some_and(|value| !value.is_i64()) {
+        return refused("gracePeriodSeconds", "int64");
+    }
+    let policy = document.get("propagationPolicy").filter(|value| !value.is_null());
+    if policy.is_some_and(|value| !value.is_string()) {
+        return refused("propagationPolicy", "v1.DeletionPropagation");
+    }
+    Ok(())
+}
+
+impl<'a> Request<'a> {
+    fn new(state: &'a Arc<State>, call: Call<'a>, asked: &'a Asked) -> Result<Self, Status> {
+        // Logs are text whatever the client says it accepts.
+        let accepted = if call.subresource == "log" {
+            Accepted::JSON
+        } else {
+            accept::negotiate(asked.accept())?
+        };
+        let include = match accepted.shape {
+            Shape::Table(_) => IncludeObject::parse(asked.query.text("includeObject"))?,
+            Shape::Object | Shape::Metadata(_) => IncludeObject::Metadata,
+        };
+        let world = state.api.world().clone();
+        let shaper = Shaper::new(call.resource, accepted.shape, include, world);
+        Ok(Self { state, call, asked, accepted, shaper })
+    }
+
+    fn api(&self) -> &ApiServer {
+        &self.state.api
+    }
+
+    fn get(&self) -> Result<Answer, Status> {
+        let object = self.api().get(&self.call)?;
+        Ok(self.object(StatusCode::OK, &object))
+    }
+
+    fn list(&self) -> Result<Answer, Status> {
+        let options = list_options(&self.asked.query)?;
+        let list = self.api().list(&self.call, &options)?;
+        Ok(self.bytes(StatusCode::OK, self.shaper.list(&list)))
+    }
+
+    fn watch(self, path: &ResourcePath) -> Result<Answer, Status> {
+        let mut options = list_options(&self.asked.query)?;
+        if !path.name.is_empty() {
+            let comma = if options.field_selector.is_empty() { "" } else { "," };
+            options.field_selector =
+                format!("metadata.name={}{comma}{}", path.name, options.field_selector);
+        }
+        let seconds = self.asked.query.number("timeoutSeconds")?;
+        let timeout = seconds.and_then(|seconds| u64::try_from(seconds).ok()).filter(|s| *s > 0);
+        let terms = WatchTerms {
+            timeout: timeout.map(Duration::from_secs),
+            bookmarks: options.allow_watch_bookmarks,
+        };
+        let call = Call { name: "", ..self.call.clone() };
+        let watch = self.api().watch(&call, &options)?;
+        let chunks = watch::stream(watch, self.shaper, terms, self.state.stop.clone());
+        Ok(respond::stream("application/json", chunks))
+    }
+
+    fn log(&self) -> Result<Answer, Status> {
+        let options = log::options(&self.asked.query)?;
+        let chunks = self.api().log(&self.call, &options)?;
+        Ok(respond::stream("text/plain", log::until_stop(chunks, self.state.stop.clone())))
+    }
+
+    fn write(&self, verb: Verb, bytes: &[u8]) -> Result<Answer, Status> {
+        let content_type = self.asked.header(header::CONTENT_TYPE);
+        match verb {
+            Verb::Create => {
+                let body = self.decode(content_type, bytes)?;
+                self.api().create(&self.call, body).map(|written| self.written(&written))
+            }
+            Verb::Update => {
+                let body = self.decode(content_type, bytes)?;
+                self.api().update(&self.call, body).map(|written| self.written(&written))
+            }
+            Verb::Patch => {
+                let kind = content::patch_kind(content_type)?;
+                let patch = content::patch(kind, bytes)?;
+                self.api().patch(&self.call, kind, patch).map(|written| self.written(&written))
+            }
+            Verb::Delete => {
+                let options = delete_options(self.asked, bytes, self.call.options.dry_run)?;
+                self.api().delete(&self.call, options).map(|deleted| self.deleted(deleted))
+            }
+            _ => {
+                let options = delete_options(self.asked, bytes, self.call.options.dry_run)?;
+                let which = list_options(&self.asked.query)?;
+                let list = self.api().delete_collection(&self.call, options, &which)?;
+                Ok(self.bytes(StatusCode::OK, self.shaper.list(&list)))
+            }
+        }
+    }
+
+    fn decode(&self, content_type: &str, bytes: &[u8]) -> Result<Value, Status> {
+        let sub = self.call.resource.subresource(self.call.subresource);
+        let kind = sub.map_or(self.call.resource.kind, |sub| sub.kind);
+        content::object(Format::of(content_type)?, bytes, kind)
+    }
+
+    fn written(&self, written: &Written) -> Answer {
+        let code = StatusCode::from_u16(written.code).unwrap_or(StatusCode::OK);
+        let mut answer = self.object(code, &written.object);
+        respond::warn(&mut answer, &written.warnings);
+        answer
+    }
+
+    fn deleted(&self, deleted: Deleted) -> Answer {
+        self.object(StatusCode::OK, &deleted.into_stored())
+    }
+
+    fn object(&self, code: StatusCode, object: &Stored) -> Answer {
+        self.bytes(code, self.shaper.object(object))
+    }
+
+    fn bytes(&self, code: StatusCode, bytes: Bytes) -> Answer {
+        match self.accepted.encoding {
+            Encoding::Json => respond::json_bytes(code, bytes, self.asked.wishes),
+            Encoding::Yaml => {
+                let value: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+                let text = apimachinery::yaml::to_yaml(&value);
+                respond::finish(code, "application/yaml", Bytes::from(text), self.asked.wishes)
+            }
+        }
+    }
+}

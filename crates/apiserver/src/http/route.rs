@@ -1,0 +1,193 @@
+//! From a request to whoever answers it.
+//!
+//! Invariant: a panic while answering becomes a 500 for that request and nothing else.
+//! Invariant: health, version and discovery answer without credentials; nothing else does.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use apimachinery::Status;
+use bytes::Bytes;
+use futures_util::FutureExt as _;
+use hyper::body::Incoming;
+use hyper::http::request::Parts;
+use hyper::{Method, Request, StatusCode, header};
+use serde_json::{Value, json};
+
+use super::accept::{self, clauses};
+use super::auth::{Peer, unauthorized};
+use super::path::{ResourcePath, Target};
+use super::query::Query;
+use super::respond::{self, Answer, Wishes, text};
+use super::server::State;
+use super::{discovery, openapi, resource};
+use crate::User;
+
+/// A request taken apart; the body is still on the wire.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    pub(crate) method: Method,
+    pub(crate) query: Query,
+    pub(crate) wishes: Wishes,
+    pub(crate) parts: Parts,
+}
+
+impl Asked {
+    pub(crate) fn header(&self, name: header::HeaderName) -> &str {
+        text(&self.parts.headers, name)
+    }
+
+    pub(crate) fn accept(&self) -> Option<&str> {
+        self.parts.headers.get(header::ACCEPT).and_then(|value| value.to_str().ok())
+    }
+
+    /// Whether only reading is asked for.
+    fn reads(&self) -> bool {
+        self.method == Method::GET || self.method == Method::HEAD
+    }
+}
+
+/// Answers one request.
+pub(crate) async fn answer(state: &Arc<State>, peer: &Peer, request: Request<Incoming>) -> Answer {
+    let (parts, body) = request.into_parts();
+    let query = Query::parse(parts.uri.query().unwrap_or_default());
+    let wishes = Wishes::read(query.get("pretty"), &parts.headers);
+    let asked = Asked { method: parts.method.clone(), query, wishes, parts };
+    let answering = AssertUnwindSafe(Box::pin(dispatch(state, peer, asked, body)));
+    match answering.catch_unwind().await {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(status)) => respond::failure(&status, wishes),
+        Err(_) => {
+            tracing::error!("a request handler panicked");
+            let text = "this request caused the server to panic; its log has the details";
+            respond::failure(&Status::internal(text), wishes)
+        }
+    }
+}
+
+async fn dispatch(
+    state: &Arc<State>,
+    peer: &Peer,
+    asked: Asked,
+    body: Incoming,
+) -> Result<Answer, Status> {
+    let caller = state.gate.caller(peer, &asked.parts.headers)?;
+    let target = Target::parse(asked.parts.uri.path());
+    match target {
+        Target::Resource(path) => match known(&path) {
+            true => {
+                let user: User = caller.ok_or_else(unauthorized)?;
+                resource::serve(state, &user, &path, asked, body).await
+            }
+            false => Ok(respond::plain(StatusCode::NOT_FOUND, "404 page not found\n")),
+        },
+        // The body of anything else is not read.
+        target if asked.reads() => document(state, &target, &asked),
+        Target::Unknown => unknown(&asked),
+        _ => Err(Status::method_not_allowed()),
+    }
+}
+
+fn known(path: &ResourcePath) -> bool {
+    api::resources()
+        .iter()
+        .any(|resource| resource.group == path.group && resource.version == path.version)
+}
+
+/// The documents that are not about any object.
+fn document(state: &State, target: &Target, asked: &Asked) -> Result<Answer, Status> {
+    let resources = api::resources();
+    let wishes = asked.wishes;
+    let ok = |value: &Value| Ok(respond::json(StatusCode::OK, value, wishes));
+    match target {
+        Target::Version => ok(&version()),
+        Target::VersionOpenShift => ok(&version_openshift()),
+        Target::Health => Ok(health(state, asked.parts.uri.path())),
+        Target::Root => ok(&discovery::root_paths(resources)),
+        Target::Api => discovered(asked, true, || {
+            discovery::api_versions(resources, &state.address.to_string())
+        }),
+        Target::Apis => discovered(asked, false, || discovery::group_list(resources)),
+        Target::Group(name) => {
+            discovery::group(resources, name).map_or_else(not_found_page, |group| ok(&group))
+        }
+        Target::GroupVersion { group, version } => discovery::resource_list(
+            resources, group, version,
+        )
+        .map_or_else(not_found_page, |list| {
+            accept::negotiate(asked.accept())?;
+            tagged(asked, "application/json", &list)
+        }),
+        Target::OpenApiV2 => openapi::v2(asked),
+        Target::OpenApiV3 => openapi::v3_index(asked),
+        Target::OpenApiV3Document(path) => openapi::v3_document(asked, path),
+        Target::Resource(_) | Target::Unknown => unknown(asked),
+    }
+}
+
+fn not_found_page() -> Result<Answer, Status> {
+    Ok(respond::plain(StatusCode::NOT_FOUND, "404 page not found\n"))
+}
+
+fn unknown(asked: &Asked) -> Result<Answer, Status> {
+    let paths = discovery::root_paths(api::resources());
+    Ok(respond::json(StatusCode::NOT_FOUND, &paths, asked.wishes))
+}
+
+fn discovered(asked: &Asked, core: bool, plain: impl FnOnce() -> Value) -> Result<Answer, Status> {
+    match discovery::negotiate(&clauses(asked.accept())) {
+        Some(version) => {
+            let document = discovery::aggregated(api::resources(), core, version);
+            tagged(asked, &version.content_type(), &document)
+        }
+        None => {
+            accept::negotiate(asked.accept())?;
+            tagged(asked, "application/json", &plain())
+        }
+    }
+}
+
+fn tagged(asked: &Asked, media: &str, document: &Value) -> Result<Answer, Status> {
+    let encode = if asked.wishes.pretty { serde_json::to_vec_pretty } else { serde_json::to_vec };
+    let bytes = encode(document).map_err(|error| Status::internal(&error.to_string()))?;
+    let known = asked.header(header::IF_NONE_MATCH);
+    Ok(respond::tagged(media, Bytes::from(bytes), known, asked.wishes))
+}
+
+fn health(state: &State, path: &str) -> Answer {
+    let ready = *state.ready.borrow() && !*state.stop.borrow();
+    if path.starts_with("/readyz") && !ready {
+        return respond::plain(StatusCode::INTERNAL_SERVER_ERROR, "readyz check failed\n");
+    }
+    respond::plain(StatusCode::OK, "ok")
+}
+
+/// What OpenShift 3.11 says of its Kubernetes.
+fn version() -> Value {
+    json!({
+        "major": "1",
+        "minor": "11+",
+        "gitVersion": "v1.11.0+d4cacc0",
+        "gitCommit": "d4cacc0",
+        "gitTreeState": "clean",
+        "buildDate": "2018-10-11T00:00:00Z",
+        "goVersion": "go1.10.3",
+        "compiler": "gc",
+        "platform": "linux/amd64",
+    })
+}
+
+/// What OpenShift 3.11 says of itself.
+fn version_openshift() -> Value {
+    json!({
+        "major": "3",
+        "minor": "11+",
+        "gitVersion": "v3.11.0+d8e0721",
+        "gitCommit": "d8e0721",
+        "gitTreeState": "",
+        "buildDate": "2019-04-22T00:00:00Z",
+        "goVersion": "",
+        "compiler": "",
+        "platform": "",
+    })
+}

@@ -1,0 +1,265 @@
+//! Objects and lists as the client wants to see them: whole, as rows of a table, or metadata only.
+//!
+//! Invariant: whole objects are written from their cached bytes, never serialised again.
+//!
+//! Mirrors: `k8s.io/apiserver/pkg/endpoints/handlers/response.go`.
+
+use api::Resource;
+use apimachinery::{ObjectExt as _, Status};
+use bytes::Bytes;
+use serde::Serialize;
+use serde_json::Value;
+use world::{Time, World};
+
+use super::accept::{MetaVersion, Shape};
+use super::columns::{self, Definition};
+use crate::{ObjectList, Stored};
+
+/// Which part of an object goes with its row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum IncludeObject {
+    None,
+    Metadata,
+    Object,
+}
+
+impl IncludeObject {
+    /// Reads the `includeObject` parameter.
+    pub(crate) fn parse(text: &str) -> Result<Self, Status> {
+        match text {
+            "None" => Ok(Self::None),
+            "" | "Metadata" => Ok(Self::Metadata),
+            "Object" => Ok(Self::Object),
+            other => {
+                Err(Status::bad_request(format!("unrecognized includeObject value: {other:?}")))
+            }
+        }
+    }
+}
+
+/// Turns the objects of one resource into the bytes of an answer.
+#[derive(Debug, Clone)]
+pub(crate) struct Shaper {
+    resource: &'static Resource,
+    shape: Shape,
+    include: IncludeObject,
+    /// For the ages in tables.
+    world: World,
+}
+
+impl Shaper {
+    pub(crate) fn new(
+        resource: &'static Resource,
+        shape: Shape,
+        include: IncludeObject,
+        world: World,
+    ) -> Self {
+        Self { resource, shape, include, world }
+    }
+
+    /// One object. A `Status` is never reshaped.
+    pub(crate) fn object(&self, object: &Stored) -> Bytes {
+        let value = &*object.value;
+        match self.shape {
+            _ if value.kind() == "Status" => object.json(),
+            Shape::Object => object.json(),
+            Shape::Metadata(version) => encode(&Partial::new(version, value)),
+            Shape::Table(version) => {
+                let metadata = ListMeta::of(value.resource_version());
+                self.table(version, metadata, std::slice::from_ref(object), true)
+            }
+        }
+    }
+
+    /// A list.
+    pub(crate) fn list(&self, list: &ObjectList) -> Bytes {
+        let metadata = ListMeta {
+            resource_version: &list.resource_version,
+            continue_token: list.continue_token.as_deref(),
+            remaining: list.remaining,
+        };
+        match self.shape {
+            Shape::Object => self.plain_list(&metadata, &list.items),
+            Shape::Metadata(version) => encode(&PartialList {
+                kind: "PartialObjectMetadataList",
+                api_version: version.api_version(),
+                metadata,
+                items: list.items.iter().map(|item| Partial::new(version, &item.value)).collect(),
+            }),
+            Shape::Table(version) => self.table(version, metadata, &list.items, true),
+        }
+    }
+
+    /// The object of a watch event; in a table only the `first` one describes its columns.
+    pub(crate) fn event(&self, object: &Stored, first: bool) -> Bytes {
+        match self.shape {
+            Shape::Table(version) => {
+                let metadata = ListMeta::of(object.value.resource_version());
+                self.table(version, metadata, std::slice::from_ref(object), first)
+            }
+            Shape::Object | Shape::Metadata(_) => self.object(object),
+        }
+    }
+
+    /// The object of a bookmark.
+    pub(crate) fn bookmark(&self, resource_version: &str, initial_events_end: bool) -> Bytes {
+        let mut metadata = serde_json::json!({"resourceVersion": resource_version});
+        if initial_events_end {
+            metadata["annotations"] = serde_json::json!({"k8s.io/initial-events-end": "true"});
+        }
+        let (kind, api_version) = match self.shape {
+            Shape::Object => (self.resource.kind, self.resource.api_version()),
+            Shape::Metadata(version) => ("PartialObjectMetadata", version.api_version().to_owned()),
+            Shape::Table(version) => ("Table", version.api_version().to_owned()),
+        };
+        let mut object =
+            serde_json::json!({"kind": kind, "apiVersion": api_version, "metadata": metadata});
+        if matches!(self.shape, Shape::Table(_)) {
+            object["columnDefinitions"] = Value::Null;
+            object["rows"] = serde_json::json!([]);
+        }
+        encode(&object)
+    }
+
+    fn plain_list(&self, metadata: &ListMeta<'_>, items: &[Stored]) -> Bytes {
+        let bodies: Vec<Bytes> = items.iter().map(Stored::json).collect();
+        let size: usize = bodies.iter().map(|body| body.len() + 1).sum();
+        let mut bytes = Vec::with_capacity(size + 256);
+        let head = format!(
+            "{{\"kind\":\"{}\",\"apiVersion\":\"{}\",\"metadata\":",
+            self.resource.list_kind(),
+            self.resource.api_version()
+        );
+        bytes.extend_from_slice(head.as_bytes());
+        bytes.extend_from_slice(&encode(metadata));
+        bytes.extend_from_slice(b",\"items\":[");
+        for (index, body) in bodies.iter().enumerate() {
+            if index > 0 {
+                bytes.push(b',');
+            }
+            bytes.extend_from_slice(body);
+        }
+        bytes.extend_from_slice(b"]}\n");
+        Bytes::from(bytes)
+    }
+
+    fn table(
+        &self,
+        version: MetaVersion,
+        metadata: ListMeta<'_>,
+        objects: &[Stored],
+        describe: bool,
+    ) -> Bytes {
+        let now = self.world.now();
+        let rows = objects.iter().map(|object| self.row(version, &object.value, now)).collect();
+        let kind = objects.first().map_or(self.resource.kind, |object| object.value.kind());
+        let columns = describe.then(|| columns::definitions(self.resource, kind));
+        encode(&Table {
+            kind: "Table",
+            api_version: version.api_version(),
+            metadata,
+            column_definitions: columns,
+            rows,
+        })
+    }
+
+    fn row<'a>(&self, version: MetaVersion, object: &'a Value, now: Time) -> Row<'a> {
+        let cells = columns::cells(self.resource, object, now);
+        let object_part = match self.include {
+            IncludeObject::None => None,
+            IncludeObject::Metadata => Some(RowObject::Partial(Partial::new(version, object))),
+            IncludeObject::Object => Some(RowObject::Whole(object)),
+        };
+        Row { cells, conditions: completed(object), object: object_part }
+    }
+}
+
+/// The condition of the row of a pod that has run to its end.
+fn completed(object: &Value) -> Option<Value> {
+    if object.kind() != "Pod" {
+        return None;
+    }
+    let (reason, message) = match object.str_at(&["status", "phase"]) {
+        "Succeeded" => ("Succeeded", "The pod has completed successfully."),
+        "Failed" => ("Failed", "The pod failed to complete successfully."),
+        _ => return None,
+    };
+    Some(serde_json::json!([
+        {"type": "Completed", "status": "True", "reason": reason, "message": message}
+    ]))
+}
+
+fn encode(document: &impl Serialize) -> Bytes {
+    let mut bytes = serde_json::to_vec(document).unwrap_or_default();
+    bytes.shrink_to_fit();
+    Bytes::from(bytes)
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ListMeta<'a> {
+    resource_version: &'a str,
+    #[serde(rename = "continue", skip_serializing_if = "Option::is_none")]
+    continue_token: Option<&'a str>,
+    #[serde(rename = "remainingItemCount", skip_serializing_if = "Option::is_none")]
+    remaining: Option<usize>,
+}
+
+impl<'a> ListMeta<'a> {
+    fn of(resource_version: &'a str) -> Self {
+        Self { resource_version, continue_token: None, remaining: None }
+    }
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Partial<'a> {
+    kind: &'static str,
+    api_version: &'static str,
+    metadata: Option<&'a Value>,
+}
+
+impl<'a> Partial<'a> {
+    fn new(version: MetaVersion, object: &'a Value) -> Self {
+        Self {
+            kind: "PartialObjectMetadata",
+            api_version: version.api_version(),
+            metadata: object.at(&["metadata"]),
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PartialList<'a> {
+    kind: &'static str,
+    api_version: &'static str,
+    metadata: ListMeta<'a>,
+    items: Vec<Partial<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Table<'a> {
+    kind: &'static str,
+    api_version: &'static str,
+    metadata: ListMeta<'a>,
+    column_definitions: Option<Vec<Definition>>,
+    rows: Vec<Row<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct Row<'a> {
+    cells: Vec<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    conditions: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    object: Option<RowObject<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum RowObject<'a> {
+    Partial(Partial<'a>),
+    Whole(&'a Value),
+}
