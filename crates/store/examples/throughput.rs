@@ -29,6 +29,7 @@ fn main() {
     println!("put to delivery, same thread, median: {:?}", delivery_same_thread());
     println!("put to delivery, polling thread, median: {:?}", delivery_other_thread(false));
     println!("put to delivery, parked thread, median: {:?}", delivery_other_thread(true));
+    slowest_puts();
     lists();
 }
 
@@ -131,6 +132,24 @@ fn delivery_other_thread(park: bool) -> Duration {
     done.store(true, Ordering::Release);
     let arrivals = consumer.join().expect("the consumer does not panic");
     median(starts.iter().zip(arrivals).map(|(start, arrival)| arrival - *start).collect())
+}
+
+/// Long enough for the history to be full and compacted with every put.
+fn slowest_puts() {
+    let world = World::real();
+    let store: Store<Vec<u8>> = Store::new(world.clone());
+    let keys = keys();
+    let took = (0..PUTS).map(|n| {
+        let (key, value) = (&keys[usize::try_from(n % KEYS).unwrap_or(0)], vec![7_u8; VALUE]);
+        let start = world.now();
+        store.put(key, value);
+        world.now() - start
+    });
+    let mut took: Vec<_> = took.collect();
+    took.sort_unstable();
+    let of = |parts: usize| took[took.len() - 1 - took.len() / parts];
+    let (p99, p9999, slowest) = (of(100), of(10_000), took[took.len() - 1]);
+    println!("time of a put: p99 {p99:?}, p99.99 {p9999:?}, slowest {slowest:?}");
 }
 
 fn lists() {

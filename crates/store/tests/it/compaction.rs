@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use store::{Error, Options, Range, Store, Value};
+use store::{Error, Op, Options, Range, Store, Txn, Value};
 use world::World;
 
 use crate::{new_store, retaining, text};
@@ -62,6 +62,22 @@ fn retention_keeps_the_promised_revisions_and_frees_the_rest_as_it_goes() {
         // Ten changes and what each of them replaced, beside the test's own.
         assert!(Arc::strong_count(&token) <= 1 + 10 + 3, "after put {n}");
     }
+}
+
+#[test]
+fn a_backlog_left_by_a_large_transaction_shrinks_with_later_changes() {
+    let store = Store::with_options(World::simulated(1), Options { retain_revisions: 10 });
+    let token = Arc::new(());
+    let mut txn = Txn::new();
+    for n in 0..100 {
+        store.put(&n.to_string(), Counted(Arc::clone(&token)));
+        txn = txn.then(Op::delete(n.to_string()));
+    }
+    store.txn(txn).unwrap();
+    for _ in 0..100 {
+        store.put("a", Counted(Arc::clone(&token)));
+    }
+    assert!(Arc::strong_count(&token) <= 1 + 10 + 1);
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! Many threads at once: nothing is lost, nothing is torn, everyone wakes up.
 
 use std::sync::Arc;
-use std::thread;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
 
 use store::{Op, Range, Store, Txn};
 use world::World;
@@ -37,19 +38,45 @@ fn follow(store: &Store<String>, prefix: &str, last: u64) -> Vec<u64> {
     seen
 }
 
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// As [`follow`], by the way of tasks.
+fn follow_as_task(store: &Store<String>, prefix: &str, last: u64) -> Vec<u64> {
+    let mut watcher = store.watch(prefix, 1).expect("nothing is compacted");
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut seen = Vec::new();
+    while seen.last() != Some(&last) {
+        match watcher.poll_next(&mut Context::from_waker(&waker)) {
+            Poll::Ready(event) => seen.push(event.expect("all is retained").revision),
+            Poll::Pending => thread::park(),
+        }
+    }
+    seen
+}
+
 #[test]
 fn optimistic_writers_lose_no_update_and_watchers_no_event() {
     let store = new_store();
     store.put("counter", text("0"));
     let last = 2 + (WRITERS * INCREMENTS) as u64;
     thread::scope(|scope| {
+        let store = &store;
         let watchers: Vec<_> = ["", "count", "counter"]
-            .map(|prefix| (prefix, &store))
             .into_iter()
-            .map(|(prefix, store)| scope.spawn(move || follow(store, prefix, last)))
+            .flat_map(|prefix| {
+                let by_thread = scope.spawn(move || follow(store, prefix, last));
+                let by_task = scope.spawn(move || follow_as_task(store, prefix, last));
+                [by_thread, by_task]
+            })
             .collect();
         for _ in 0..WRITERS {
-            scope.spawn(|| (0..INCREMENTS).for_each(|_| increment(&store, "counter")));
+            scope.spawn(|| (0..INCREMENTS).for_each(|_| increment(store, "counter")));
         }
         for watcher in watchers {
             assert_eq!(watcher.join().unwrap(), (2..=last).collect::<Vec<_>>());

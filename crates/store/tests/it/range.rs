@@ -14,7 +14,7 @@ fn bounds() {
     for key in ["a", "a/", "a/1", "a/2", "a0", "b", "\u{e9}", "\u{e9}/1"] {
         store.put(key, text("x"));
     }
-    let cases: [(Range, &[&str]); 9] = [
+    let cases: [(Range, &[&str]); 10] = [
         (Range::prefix("a/"), &["a/", "a/1", "a/2"]),
         (Range::prefix("\u{e9}"), &["\u{e9}", "\u{e9}/1"]),
         (Range::prefix("c"), &[]),
@@ -24,6 +24,7 @@ fn bounds() {
         (Range::prefix("a/").after("a/1"), &["a/2"]),
         (Range::prefix("a/").after("a"), &["a/", "a/1", "a/2"]),
         (Range::prefix("a/").starting_at("a/1"), &["a/1", "a/2"]),
+        (Range::prefix("a/").after("a/1").starting_at("a/1"), &["a/2"]),
     ];
     for (range, expected) in cases {
         assert_eq!(keys(&store, &range), expected, "{range:?}");
