@@ -1,1 +1,33 @@
-//! cri.
+//! The container runtime as the node agent sees it: commands in, events out.
+//!
+//! [`ContainerRuntime`] is the seam between the node agent and whatever runs containers. A command is
+//! submitted under a [`Ticket`] and returns at once; its outcome, like every change of state that
+//! nobody asked for (an exit, an engine that goes away), comes back as an [`Event`] from `poll`. The
+//! vocabulary is that of the Kubernetes CRI: pod sandboxes, containers, images.
+//!
+//! Reading order: [`runtime`] (the trait), [`config`] (what commands carry), [`logs`], [`builtin`]
+//! (containers that run inside this process), [`sim`] (scripted containers on the virtual clock),
+//! [`conformance`] (what both must do alike).
+//!
+//! Invariant: the agent cannot tell which implementation it has.
+//! Invariant: no call of the trait blocks.
+#![warn(missing_docs)]
+
+pub mod builtin;
+pub mod config;
+pub mod conformance;
+pub mod digest;
+
+pub mod logs;
+pub mod runtime;
+pub mod sim;
+
+pub use crate::config::{
+    ContainerConfig, ContainerResources, ContainerSecurity, FileEntry, HttpGet, Mount, MountSource,
+    PodSandboxConfig, PortMapping,
+};
+pub use crate::logs::{LogOptions, LogStream, Logs};
+pub use crate::runtime::{
+    Command, ContainerExit, ContainerRuntime, ContainerState, ContainerStatus, Error, Event, Image,
+    Reply, SandboxStatus, Ticket, Wake,
+};

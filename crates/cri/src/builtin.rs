@@ -1,0 +1,451 @@
+//! Containers that run inside this process.
+//!
+//! Some pods are served by a controller of our own instead of by a program in an image, above all the
+//! deployer pod of a DeploymentConfig. Such a pod is a real Pod in a real sandbox; only its container
+//! is *builtin*: its image name is registered here, a controller prints its log lines and ends it.
+//!
+//! [`Builtin`] is the shared handle, [`WithBuiltins`] the runtime wrapper that serves registered
+//! images from it and everything else from the runtime inside.
+//!
+//! Invariant: a builtin container that is asked to stop and whose controller does nothing ends with
+//! 143 when the grace period is over.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use world::{Time, World};
+
+use crate::config::ContainerConfig;
+use crate::digest::sha256;
+use crate::logs::{Line, LineSource, LogOptions, LogStream, Logs, line_stream};
+use crate::runtime::{
+    Command, ContainerExit, ContainerRuntime, ContainerState, ContainerStatus, Error, Event, Image,
+    Reply, Ticket, Wake,
+};
+
+/// Exit code of a process that SIGTERM ended.
+const TERMINATED: i64 = 143;
+
+/// A handle on the builtin containers; cheap to clone, shared by runtime and controllers.
+#[derive(Debug, Clone)]
+pub struct Builtin {
+    state: Arc<State>,
+}
+
+/// A running builtin container, as its controller sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BuiltinContainer {
+    /// Container id.
+    pub id: String,
+    /// Namespace of the pod.
+    pub pod_namespace: String,
+    /// Name of the pod.
+    pub pod_name: String,
+    /// Uid of the pod.
+    pub pod_uid: String,
+    /// Reference of the image.
+    pub image: String,
+    /// Environment.
+    pub env: Vec<(String, String)>,
+    /// Since when it runs.
+    pub started_at: Time,
+}
+
+#[derive(Debug)]
+struct State {
+    world: World,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    images: BTreeSet<String>,
+    containers: BTreeMap<String, Container>,
+    events: VecDeque<Event>,
+    wake: Option<Wake>,
+}
+
+impl std::fmt::Debug for Inner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Inner").field("containers", &self.containers).finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug)]
+struct Container {
+    config: Box<ContainerConfig>,
+    sandbox: String,
+    started_at: Option<Time>,
+    /// When the grace period of a stop is over, and who waits for the stop.
+    stop: Option<(Time, Vec<Ticket>)>,
+    exit: Option<ContainerExit>,
+    lines: Vec<Line>,
+    wakers: Vec<Waker>,
+}
+
+impl Container {
+    fn runs(&self) -> bool {
+        self.started_at.is_some() && self.exit.is_none()
+    }
+}
+
+impl Builtin {
+    /// No images registered yet.
+    #[must_use]
+    pub fn new(world: World) -> Self {
+        Self { state: Arc::new(State { world, inner: Mutex::default() }) }
+    }
+
+    /// Serves containers of `image` from here on.
+    pub fn register(&self, image: &str) {
+        self.state.inner.lock().images.insert(image.to_owned());
+    }
+
+    /// The containers that run, in order of their ids.
+    #[must_use]
+    pub fn running(&self) -> Vec<BuiltinContainer> {
+        let inner = self.state.inner.lock();
+        inner.containers.iter().filter_map(|(id, container)| view(id, container)).collect()
+    }
+
+    /// The running container of pod `pod_uid`.
+    #[must_use]
+    pub fn find(&self, pod_uid: &str) -> Option<BuiltinContainer> {
+        let inner = self.state.inner.lock();
+        let (id, container) = inner.running_of(pod_uid)?;
+        view(id, container)
+    }
+
+    /// Writes one line to the log of pod `pod_uid`.
+    pub fn print(&self, pod_uid: &str, line: &str) {
+        let mut inner = self.state.inner.lock();
+        let time = self.state.world.now();
+        let Some(id) = inner.running_of(pod_uid).map(|(id, _)| id.clone()) else { return };
+        let container = inner.containers.get_mut(&id).expect("found above");
+        container.lines.push(Line { time, text: line.to_owned() });
+        wake_all(&mut container.wakers);
+    }
+
+    /// Ends the container of pod `pod_uid` with `code`.
+    pub fn exit(&self, pod_uid: &str, code: i64) {
+        let mut inner = self.state.inner.lock();
+        let Some(id) = inner.running_of(pod_uid).map(|(id, _)| id.clone()) else { return };
+        inner.end(&id, code, self.state.world.now());
+    }
+
+    /// Whether the container of pod `pod_uid` has been asked to stop.
+    #[must_use]
+    pub fn stopping(&self, pod_uid: &str) -> bool {
+        let inner = self.state.inner.lock();
+        inner.running_of(pod_uid).is_some_and(|(_, container)| container.stop.is_some())
+    }
+}
+
+fn view(id: &str, container: &Container) -> Option<BuiltinContainer> {
+    let started_at = container.started_at.filter(|_| container.exit.is_none())?;
+    Some(BuiltinContainer {
+        id: id.to_owned(),
+        pod_namespace: container.config.pod_namespace.clone(),
+        pod_name: container.config.pod_name.clone(),
+        pod_uid: container.config.pod_uid.clone(),
+        image: container.config.image.clone(),
+        env: container.config.env.clone(),
+        started_at,
+    })
+}
+
+fn wake_all(wakers: &mut Vec<Waker>) {
+    for waker in wakers.drain(..) {
+        waker.wake();
+    }
+}
+
+impl Inner {
+    fn running_of(&self, pod_uid: &str) -> Option<(&String, &Container)> {
+        self.containers.iter().find(|(_, c)| c.runs() && c.config.pod_uid == pod_uid)
+    }
+
+    fn done(&mut self, ticket: Ticket, result: Result<Reply, Error>) {
+        self.events.push_back(Event::Done { ticket, result });
+        if let Some(wake) = &self.wake {
+            wake();
+        }
+    }
+
+    fn end(&mut self, id: &str, exit_code: i64, now: Time) {
+        let Some(container) = self.containers.get_mut(id).filter(|c| c.runs()) else { return };
+        let exit = ContainerExit {
+            id: id.to_owned(),
+            exit_code,
+            oom_killed: false,
+            finished_at: now,
+            message: String::new(),
+        };
+        container.exit = Some(exit.clone());
+        wake_all(&mut container.wakers);
+        let waiting = container.stop.take().map(|(_, tickets)| tickets).unwrap_or_default();
+        self.events.push_back(Event::ContainerExited(exit));
+        for ticket in waiting {
+            self.done(ticket, Ok(Reply::Done));
+        }
+        if let Some(wake) = &self.wake {
+            wake();
+        }
+    }
+
+    fn stop(&mut self, ticket: Ticket, id: &str, deadline: Time) {
+        let Some(container) = self.containers.get_mut(id).filter(|c| c.runs()) else {
+            return self.done(ticket, Ok(Reply::Done));
+        };
+        let (at, tickets) = container.stop.get_or_insert((deadline, Vec::new()));
+        *at = (*at).min(deadline);
+        tickets.push(ticket);
+    }
+
+    /// Ends the containers whose grace period is over.
+    fn expire(&mut self, now: Time) {
+        let expired: Vec<String> = self
+            .containers
+            .iter()
+            .filter(|(_, c)| c.runs() && c.stop.as_ref().is_some_and(|(at, _)| *at <= now))
+            .map(|(id, _)| id.clone())
+            .collect();
+        for id in expired {
+            self.end(&id, TERMINATED, now);
+        }
+    }
+
+    fn next_deadline(&self) -> Option<Time> {
+        let running = self.containers.values().filter(|c| c.runs());
+        running.filter_map(|c| c.stop.as_ref().map(|(at, _)| *at)).min()
+    }
+
+    fn statuses(&self) -> Vec<ContainerStatus> {
+        let status = |(id, c): (&String, &Container)| ContainerStatus {
+            id: id.clone(),
+            pod_uid: c.config.pod_uid.clone(),
+            name: c.config.name.clone(),
+            attempt: c.config.attempt,
+            state: match (c.started_at, &c.exit) {
+                (_, Some(_)) => ContainerState::Exited,
+                (Some(_), None) => ContainerState::Running,
+                (None, None) => ContainerState::Created,
+            },
+            exit: c.exit.clone(),
+        };
+        self.containers.iter().map(status).collect()
+    }
+}
+
+impl LineSource for State {
+    fn lines(&self, id: &str, from: usize) -> Option<(Vec<Line>, bool)> {
+        let inner = self.inner.lock();
+        let container = inner.containers.get(id)?;
+        let lines = container.lines.get(from..).unwrap_or_default().to_vec();
+        Some((lines, container.exit.is_none()))
+    }
+
+    fn wake_on_line(&self, id: &str, waker: &Waker) {
+        if let Some(container) = self.inner.lock().containers.get_mut(id) {
+            container.wakers.push(waker.clone());
+        }
+    }
+}
+
+/// A runtime that serves registered images from a [`Builtin`] and everything else from `inner`.
+#[derive(Debug)]
+pub struct WithBuiltins<R> {
+    inner: R,
+    builtin: Builtin,
+    /// Tickets of listings under way, to which builtin containers are added.
+    listings: BTreeSet<Ticket>,
+}
+
+impl<R: ContainerRuntime> WithBuiltins<R> {
+    /// Puts `builtin` in front of `inner`.
+    pub fn new(inner: R, builtin: Builtin) -> Self {
+        Self { inner, builtin, listings: BTreeSet::new() }
+    }
+
+    /// The runtime inside.
+    pub fn inner(&self) -> &R {
+        &self.inner
+    }
+
+    fn knows(&self, id: &str) -> bool {
+        self.builtin.state.inner.lock().containers.contains_key(id)
+    }
+
+    fn serves(&self, image: &str) -> bool {
+        self.builtin.state.inner.lock().images.contains(image)
+    }
+
+    /// Answers `command` when it is about a builtin image or container; gives it back otherwise.
+    fn serve(&mut self, ticket: Ticket, command: Command) -> Option<Command> {
+        match command {
+            Command::ImageStatus { image } | Command::PullImage { image } if self.serves(&image) => {
+                let found = Image {
+                    id: sha256(image.as_bytes()),
+                    tag: image,
+                    repo_digest: String::new(),
+                    user: String::new(),
+                };
+                self.done(ticket, Ok(Reply::Image(Some(found))));
+            }
+            Command::CreateContainer { sandbox, config } if self.serves(&config.image) => {
+                self.create(ticket, sandbox, config);
+            }
+            Command::StartContainer { id } if self.knows(&id) => self.start(ticket, &id),
+            Command::StopContainer { id, grace } if self.knows(&id) => self.stop(ticket, &id, grace),
+            Command::RemoveContainer { id } if self.knows(&id) => {
+                self.builtin.state.inner.lock().containers.remove(&id);
+                self.done(ticket, Ok(Reply::Done));
+            }
+            Command::ExecSync { id, .. } if self.knows(&id) => {
+                self.done(ticket, Err(Error::Unsupported("exec in a builtin container")));
+            }
+            Command::HttpGet { id, request } if self.knows(&id) => {
+                let text = format!("Get {}: connection refused", request.url());
+                self.done(ticket, Err(Error::Connect(text)));
+            }
+            Command::TcpConnect { id, host, port, .. } if self.knows(&id) => {
+                let text = format!("dial tcp {host}:{port}: connect: connection refused");
+                self.done(ticket, Err(Error::Connect(text)));
+            }
+            other => return Some(other),
+        }
+        None
+    }
+
+    fn done(&self, ticket: Ticket, result: Result<Reply, Error>) {
+        self.builtin.state.inner.lock().done(ticket, result);
+    }
+
+    fn create(&self, ticket: Ticket, sandbox: String, config: Box<ContainerConfig>) {
+        let id = self.builtin.state.world.hex(64);
+        let container = Container {
+            config,
+            sandbox,
+            started_at: None,
+            stop: None,
+            exit: None,
+            lines: Vec::new(),
+            wakers: Vec::new(),
+        };
+        let mut inner = self.builtin.state.inner.lock();
+        inner.containers.insert(id.clone(), container);
+        inner.done(ticket, Ok(Reply::Container(id)));
+    }
+
+    fn start(&self, ticket: Ticket, id: &str) {
+        let now = self.builtin.state.world.now();
+        let mut inner = self.builtin.state.inner.lock();
+        if let Some(container) = inner.containers.get_mut(id) {
+            container.started_at = Some(now);
+        }
+        inner.done(ticket, Ok(Reply::Started(now)));
+    }
+
+    fn stop(&self, ticket: Ticket, id: &str, grace: Duration) {
+        let deadline = self.builtin.state.world.now() + grace;
+        self.builtin.state.inner.lock().stop(ticket, id, deadline);
+    }
+
+    /// Builtin containers go the way of their sandbox.
+    fn follow_sandbox(&self, command: &Command) {
+        let now = self.builtin.state.world.now();
+        let mut inner = self.builtin.state.inner.lock();
+        let (Command::StopPodSandbox { id } | Command::RemovePodSandbox { id }) = command else {
+            return;
+        };
+        let inside: Vec<String> = inner
+            .containers
+            .iter()
+            .filter(|(_, c)| c.sandbox == *id)
+            .map(|(id, _)| id.clone())
+            .collect();
+        for container in &inside {
+            inner.end(container, TERMINATED, now);
+        }
+        if matches!(command, Command::RemovePodSandbox { .. }) {
+            inner.containers.retain(|_, c| c.sandbox != *id);
+        }
+    }
+
+    fn complete(&mut self, mut event: Event) -> Event {
+        if let Event::Done { ticket, result: Ok(Reply::List { containers, .. }) } = &mut event
+            && self.listings.remove(ticket)
+        {
+            containers.extend(self.builtin.state.inner.lock().statuses());
+        }
+        event
+    }
+}
+
+impl<R: ContainerRuntime> ContainerRuntime for WithBuiltins<R> {
+    fn version(&self) -> String {
+        self.inner.version()
+    }
+
+    fn scheme(&self) -> &'static str {
+        self.inner.scheme()
+    }
+
+    fn submit(&mut self, ticket: Ticket, command: Command) {
+        let Some(command) = self.serve(ticket, command) else { return };
+        self.follow_sandbox(&command);
+        if matches!(command, Command::List) {
+            self.listings.insert(ticket);
+        }
+        self.inner.submit(ticket, command);
+    }
+
+    fn poll(&mut self) -> Vec<Event> {
+        let mut events: Vec<Event> = {
+            let mut inner = self.builtin.state.inner.lock();
+            inner.expire(self.builtin.state.world.now());
+            inner.events.drain(..).collect()
+        };
+        let from_inside = self.inner.poll();
+        events.extend(from_inside.into_iter().map(|event| self.complete(event)));
+        events
+    }
+
+    fn next_event_at(&self) -> Option<Time> {
+        let inner = self.builtin.state.inner.lock();
+        let own = if inner.events.is_empty() {
+            inner.next_deadline()
+        } else {
+            Some(self.builtin.state.world.now())
+        };
+        own.into_iter().chain(self.inner.next_event_at()).min()
+    }
+
+    fn set_wake(&mut self, wake: Wake) {
+        self.builtin.state.inner.lock().wake = Some(Arc::clone(&wake));
+        self.inner.set_wake(wake);
+    }
+
+    fn logs(&self) -> Arc<dyn Logs> {
+        Arc::new(BuiltinLogs { state: Arc::clone(&self.builtin.state), inner: self.inner.logs() })
+    }
+}
+
+#[derive(Debug)]
+struct BuiltinLogs {
+    state: Arc<State>,
+    inner: Arc<dyn Logs>,
+}
+
+impl Logs for BuiltinLogs {
+    fn open(&self, id: &str, options: &LogOptions) -> Result<LogStream, Error> {
+        if self.state.inner.lock().containers.contains_key(id) {
+            let source: Arc<dyn LineSource> = Arc::<State>::clone(&self.state);
+            return line_stream(source, id, options);
+        }
+        self.inner.open(id, options)
+    }
+}

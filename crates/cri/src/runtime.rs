@@ -1,0 +1,305 @@
+//! The trait, its commands, replies and events.
+//!
+//! Invariant: every submitted ticket is answered by exactly one [`Event::Done`].
+//! Invariant: every container whose start succeeded gives exactly one [`Event::ContainerExited`]
+//! when it ends, after the `Done` of its start; it may come before or after the `Done` of a stop.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::Duration;
+
+use world::Time;
+
+use crate::config::{ContainerConfig, HttpGet, PodSandboxConfig};
+use crate::logs::Logs;
+
+/// Names one submitted command; chosen by the caller, unique per runtime.
+pub type Ticket = u64;
+
+/// Called from any thread when `poll` has something new; unused by runtimes on the virtual clock.
+pub type Wake = Arc<dyn Fn() + Send + Sync>;
+
+/// Runs pod sandboxes and containers.
+pub trait ContainerRuntime: Send + Debug {
+    /// `containerRuntimeVersion` of the node's status, e.g. `docker://28.2.2`.
+    fn version(&self) -> String;
+
+    /// The scheme of container ids in pod statuses: `docker` or `sim`.
+    fn scheme(&self) -> &'static str;
+
+    /// Starts `command`; its outcome comes back from [`ContainerRuntime::poll`] under `ticket`.
+    fn submit(&mut self, ticket: Ticket, command: Command);
+
+    /// Completions and changes of state since the last call, in order.
+    fn poll(&mut self) -> Vec<Event>;
+
+    /// When the runtime will next have something to say, where that is known (virtual clock).
+    fn next_event_at(&self) -> Option<Time>;
+
+    /// Sets what to call when there is something to poll.
+    fn set_wake(&mut self, wake: Wake);
+
+    /// The way to the containers' output, usable from other threads.
+    fn logs(&self) -> Arc<dyn Logs>;
+}
+
+impl<R: ContainerRuntime + ?Sized> ContainerRuntime for Box<R> {
+    fn version(&self) -> String {
+        (**self).version()
+    }
+    fn scheme(&self) -> &'static str {
+        (**self).scheme()
+    }
+    fn submit(&mut self, ticket: Ticket, command: Command) {
+        (**self).submit(ticket, command);
+    }
+    fn poll(&mut self) -> Vec<Event> {
+        (**self).poll()
+    }
+    fn next_event_at(&self) -> Option<Time> {
+        (**self).next_event_at()
+    }
+    fn set_wake(&mut self, wake: Wake) {
+        (**self).set_wake(wake);
+    }
+    fn logs(&self) -> Arc<dyn Logs> {
+        (**self).logs()
+    }
+}
+
+/// What a runtime can be asked to do.
+#[derive(Debug, Clone)]
+pub enum Command {
+    /// Looks an image up locally: [`Reply::Image`].
+    ImageStatus {
+        /// Reference as written in the pod.
+        image: String,
+    },
+    /// Fetches an image: [`Reply::Image`] (never `None`).
+    PullImage {
+        /// Reference as written in the pod.
+        image: String,
+    },
+    /// Creates and starts a sandbox: [`Reply::Sandbox`].
+    RunPodSandbox {
+        /// What the sandbox is like.
+        config: Box<PodSandboxConfig>,
+    },
+    /// Stops a sandbox and what still runs in it: [`Reply::Done`].
+    StopPodSandbox {
+        /// Sandbox id.
+        id: String,
+    },
+    /// Removes a sandbox with its containers and scratch volumes: [`Reply::Done`], also when it is gone.
+    RemovePodSandbox {
+        /// Sandbox id.
+        id: String,
+    },
+    /// Creates a container in a running sandbox: [`Reply::Container`].
+    CreateContainer {
+        /// Sandbox id.
+        sandbox: String,
+        /// What the container is like.
+        config: Box<ContainerConfig>,
+    },
+    /// Starts a created container: [`Reply::Started`].
+    StartContainer {
+        /// Container id.
+        id: String,
+    },
+    /// Asks a container to end and kills it after `grace`: [`Reply::Done`], also when it has ended.
+    StopContainer {
+        /// Container id.
+        id: String,
+        /// Time to end by itself.
+        grace: Duration,
+    },
+    /// Removes a container that does not run: [`Reply::Done`], also when it is gone.
+    RemoveContainer {
+        /// Container id.
+        id: String,
+    },
+    /// Runs a command inside a container: [`Reply::Exec`].
+    ExecSync {
+        /// Container id.
+        id: String,
+        /// Program and arguments.
+        command: Vec<String>,
+    },
+    /// Sends one HTTP request to a container: [`Reply::Http`].
+    HttpGet {
+        /// Container id.
+        id: String,
+        /// What to ask whom.
+        request: Box<HttpGet>,
+    },
+    /// Opens a TCP connection to a container and closes it: [`Reply::Done`].
+    TcpConnect {
+        /// Container id.
+        id: String,
+        /// Address to connect to.
+        host: String,
+        /// Port to connect to.
+        port: u16,
+        /// When to give up.
+        timeout: Duration,
+    },
+    /// Lists everything of this cluster: [`Reply::List`].
+    List,
+}
+
+/// What a successful command brings back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reply {
+    /// The command has no result of its own.
+    Done,
+    /// The image, or `None` when it is not present.
+    Image(Option<Image>),
+    /// The sandbox is running.
+    Sandbox(SandboxStatus),
+    /// Id of the created container.
+    Container(String),
+    /// The container runs since then.
+    Started(Time),
+    /// The command inside the container ended.
+    Exec {
+        /// Its exit code.
+        exit_code: i64,
+        /// What it wrote to both outputs, cut to 10 KiB.
+        output: String,
+    },
+    /// The HTTP answer.
+    Http {
+        /// Status code.
+        status: u16,
+        /// Body, cut to 10 KiB.
+        body: String,
+    },
+    /// All sandboxes and containers of this cluster.
+    List {
+        /// Sandboxes, with whether they run.
+        sandboxes: Vec<SandboxStatus>,
+        /// Containers.
+        containers: Vec<ContainerStatus>,
+    },
+}
+
+/// An image that is present.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Image {
+    /// The engine's id, `sha256:…`.
+    pub id: String,
+    /// The first tag as the engine writes it; empty for an untagged image.
+    pub tag: String,
+    /// The first `repository@sha256:…`; empty for an image that never met a registry.
+    pub repo_digest: String,
+    /// The user the image runs as; empty means root.
+    pub user: String,
+}
+
+/// A sandbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SandboxStatus {
+    /// Sandbox id.
+    pub id: String,
+    /// Pod IP; empty in the host's network.
+    pub ip: String,
+    /// Uid of the pod.
+    pub pod_uid: String,
+    /// Whether it runs.
+    pub running: bool,
+}
+
+/// Where a container is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ContainerState {
+    /// Created, not started.
+    Created,
+    /// Running.
+    Running,
+    /// Ended.
+    Exited,
+}
+
+/// A container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContainerStatus {
+    /// Container id.
+    pub id: String,
+    /// Uid of the pod.
+    pub pod_uid: String,
+    /// Name in the pod.
+    pub name: String,
+    /// Number of earlier instances.
+    pub attempt: u32,
+    /// Where it is in its life.
+    pub state: ContainerState,
+    /// How it ended, when it has.
+    pub exit: Option<ContainerExit>,
+}
+
+/// How a container ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContainerExit {
+    /// Container id.
+    pub id: String,
+    /// Exit code; 128 + signal when a signal ended it.
+    pub exit_code: i64,
+    /// Whether the memory limit ended it.
+    pub oom_killed: bool,
+    /// When.
+    pub finished_at: Time,
+    /// The termination message or the engine's own error text.
+    pub message: String,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// A command ended.
+    Done {
+        /// Of which command.
+        ticket: Ticket,
+        /// How.
+        result: Result<Reply, Error>,
+    },
+    /// A started container ended.
+    ContainerExited(ContainerExit),
+    /// A sandbox ended without being asked to.
+    SandboxExited {
+        /// Sandbox id.
+        id: String,
+    },
+    /// The engine does not answer any more.
+    EngineUnavailable {
+        /// Why.
+        message: String,
+    },
+    /// The engine answers again; exits may have been missed, see [`Command::List`].
+    EngineAvailable,
+}
+
+/// Why a command failed. The text is the engine's own and ends up in statuses and events.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// No such container or sandbox.
+    #[error("Error: No such container: {0}")]
+    NoSuchContainer(String),
+    /// The engine does not answer.
+    #[error("{0}")]
+    Unavailable(String),
+    /// The engine refused.
+    #[error("{0}")]
+    Engine(String),
+    /// A reference that cannot be read.
+    #[error(
+        "Failed to apply default image tag {0:?}: couldn't parse image reference {0:?}: invalid reference format"
+    )]
+    InvalidImageName(String),
+    /// A probe's connection failed.
+    #[error("{0}")]
+    Connect(String),
+    /// The runtime has no way to do this.
+    #[error("{0} is not supported by this container runtime")]
+    Unsupported(&'static str),
+}

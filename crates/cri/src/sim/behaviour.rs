@@ -1,0 +1,267 @@
+//! What a simulated image does, as data.
+//!
+//! Invariant: every field has a default; the default image starts within about a second, is ready at
+//! once, answers 200 to every HTTP request, writes nothing and runs for ever.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use world::Time;
+
+use crate::logs::Line;
+
+/// The script of one image. Times are in seconds and count from the start of the container unless a
+/// field says otherwise.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Behaviour {
+    /// How long a pull takes. Without it the image is present from the beginning.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pull_seconds: Option<f64>,
+    /// The image cannot be pulled because the registry does not have it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub missing: bool,
+    /// The image cannot be pulled, for this reason.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pull_error: Option<String>,
+    /// How long the engine takes to start the container; 1 without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start_seconds: Option<f64>,
+    /// The container cannot be started, for this reason.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start_error: Option<String>,
+    /// From when on probes and requests are answered; at once without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ready_after_seconds: Option<f64>,
+    /// From when on every probe and request fails.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unhealthy_after_seconds: Option<f64>,
+    /// When and how the process ends; it runs for ever without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exit: Option<Exit>,
+    /// How the first, second … instance of a container ends, instead of `exit`; the last entry holds
+    /// for all later ones, `null` runs for ever.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub exits: Vec<Option<Exit>>,
+    /// When the kernel ends the process for want of memory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub oom_after_seconds: Option<f64>,
+    /// How long the process takes to obey SIGTERM; a tenth of a second without it. Longer than the
+    /// grace period means that it is killed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop_seconds: Option<f64>,
+    /// Exit code after SIGTERM; 143 without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop_code: Option<i64>,
+    /// What it writes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub logs: Vec<LogLine>,
+    /// HTTP answers by path. A path that is not named gives 404; with no path named at all, 200.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub http: BTreeMap<String, HttpAnswer>,
+    /// CPU in use, as a quantity, e.g. `100m`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu: Option<String>,
+    /// Memory in use, as a quantity, e.g. `64Mi`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory: Option<String>,
+    /// The user the image runs as; root without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+}
+
+/// The end of a process.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Exit {
+    /// Exit code.
+    #[serde(default)]
+    pub code: i64,
+    /// When; at once without it.
+    #[serde(default)]
+    pub after_seconds: f64,
+    /// What it leaves as its termination message.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub message: String,
+}
+
+/// Something written to the log.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum LogLine {
+    /// A line at the start.
+    Text(String),
+    /// A line at some time.
+    At(LineAt),
+    /// A line again and again.
+    Every(LineEvery),
+}
+
+/// A line at some time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LineAt {
+    /// When.
+    pub at_seconds: f64,
+    /// The text.
+    pub line: String,
+}
+
+/// A line again and again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LineEvery {
+    /// The period; the first line comes after one period.
+    pub every_seconds: f64,
+    /// The text.
+    pub line: String,
+}
+
+/// An HTTP answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct HttpAnswer {
+    /// Status code; 200 without it.
+    #[serde(default = "ok")]
+    pub status: u16,
+    /// Body.
+    #[serde(default)]
+    pub body: String,
+}
+
+fn ok() -> u16 {
+    200
+}
+
+/// At most this many lines of one `everySeconds` entry are kept.
+const MOST_LINES: u32 = 10_000;
+
+pub(super) fn seconds(value: f64) -> Duration {
+    Duration::try_from_secs_f64(value.max(0.0)).unwrap_or(Duration::MAX / 4)
+}
+
+impl Behaviour {
+    /// How instance number `attempt` ends by itself: when, and the exit.
+    pub(super) fn exit_of(&self, attempt: u32) -> Option<(Duration, Exit, bool)> {
+        let index = usize::try_from(attempt).unwrap_or(usize::MAX).min(self.exits.len().max(1) - 1);
+        let exit = self.exits.get(index).map_or(self.exit.as_ref(), Option::as_ref);
+        let ends = exit.map(|exit| (seconds(exit.after_seconds), exit.clone(), false));
+        let killed = Exit { code: 137, after_seconds: 0.0, message: String::new() };
+        let oom = self.oom_after_seconds.map(|after| (seconds(after), killed, true));
+        match (ends, oom) {
+            (Some(ends), Some(oom)) => Some(if oom.0 < ends.0 { oom } else { ends }),
+            (ends, oom) => ends.or(oom),
+        }
+    }
+
+    /// Whether the process answers probes and requests `age` after its start.
+    pub(super) fn answers(&self, age: Duration) -> bool {
+        self.ready_after_seconds.is_none_or(|after| age >= seconds(after))
+            && self.unhealthy_after_seconds.is_none_or(|after| age < seconds(after))
+    }
+
+    /// The answer to a request for `path`.
+    pub(super) fn http_answer(&self, path: &str) -> HttpAnswer {
+        let path = path.split('?').next().unwrap_or_default();
+        match self.http.get(path) {
+            Some(answer) => answer.clone(),
+            None if self.http.is_empty() => HttpAnswer { status: 200, body: String::new() },
+            None => HttpAnswer { status: 404, body: "404 page not found\n".to_owned() },
+        }
+    }
+
+    /// The lines written from `start` until `end`, both included, in order.
+    pub(super) fn lines(&self, start: Time, end: Time) -> Vec<Line> {
+        let mut lines = Vec::new();
+        for entry in &self.logs {
+            match entry {
+                LogLine::Text(text) => lines.push(Line { time: start, text: text.clone() }),
+                LogLine::At(at) => {
+                    lines.push(Line { time: start + seconds(at.at_seconds), text: at.line.clone() });
+                }
+                LogLine::Every(every) => repeat(&mut lines, every, start, end),
+            }
+        }
+        lines.retain(|line| line.time <= end);
+        lines.sort_by_key(|line| line.time);
+        lines
+    }
+
+    /// When the next line after `now` is written by a process that started at `start`.
+    pub(super) fn next_line_after(&self, start: Time, now: Time) -> Option<Time> {
+        let next = |entry: &LogLine| match entry {
+            LogLine::Text(_) => None,
+            LogLine::At(at) => Some(start + seconds(at.at_seconds)).filter(|time| *time > now),
+            LogLine::Every(every) => {
+                let period = seconds(every.every_seconds).max(Duration::from_millis(1));
+                let periods = now.since(start).as_nanos() / period.as_nanos() + 1;
+                Some(start + period * u32::try_from(periods).unwrap_or(u32::MAX))
+            }
+        };
+        self.logs.iter().filter_map(next).min()
+    }
+}
+
+fn repeat(lines: &mut Vec<Line>, every: &LineEvery, start: Time, end: Time) {
+    let period = seconds(every.every_seconds).max(Duration::from_millis(1));
+    for n in 1..=MOST_LINES {
+        let time = start + period * n;
+        if time > end {
+            break;
+        }
+        lines.push(Line { time, text: every.line.clone() });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Behaviour {
+        serde_json::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn unknown_fields_are_refused() {
+        let error = serde_json::from_str::<Behaviour>(r#"{"readyAfter": 3}"#).unwrap_err();
+        assert!(error.to_string().contains("unknown field `readyAfter`"), "{error}");
+    }
+
+    #[test]
+    fn exits_go_by_instance_and_the_last_holds() {
+        let behaviour = parse(r#"{"exits": [{"code": 1, "afterSeconds": 2}, null]}"#);
+        let (after, exit, _) = behaviour.exit_of(0).unwrap();
+        assert_eq!((after, exit.code), (Duration::from_secs(2), 1));
+        assert_eq!(behaviour.exit_of(1), None);
+        assert_eq!(behaviour.exit_of(7), None);
+        assert_eq!(parse(r#"{"exit": {}}"#).exit_of(3).unwrap().1.code, 0);
+    }
+
+    #[test]
+    fn the_earlier_of_exit_and_out_of_memory_wins() {
+        let both = parse(r#"{"exit": {"afterSeconds": 9}, "oomAfterSeconds": 4}"#);
+        let (after, exit, oom) = both.exit_of(0).unwrap();
+        assert_eq!((after, exit.code, oom), (Duration::from_secs(4), 137, true));
+    }
+
+    #[test]
+    fn lines_come_in_order_of_time() {
+        let behaviour =
+            parse(r#"{"logs": ["up", {"everySeconds": 2, "line": "t"}, {"atSeconds": 3, "line": "x"}]}"#);
+        let start = Time::from_unix_seconds(100);
+        let lines = behaviour.lines(start, start + Duration::from_secs(5));
+        let texts: Vec<&str> = lines.iter().map(|line| line.text.as_str()).collect();
+        assert_eq!(texts, ["up", "t", "x", "t"]);
+        let next = behaviour.next_line_after(start, start + Duration::from_secs(4));
+        assert_eq!(next, Some(start + Duration::from_secs(6)));
+    }
+
+    #[test]
+    fn a_named_path_hides_the_others() {
+        let behaviour = parse(r#"{"http": {"/": {"body": "v1"}}}"#);
+        assert_eq!(behaviour.http_answer("/?q").body, "v1");
+        assert_eq!(behaviour.http_answer("/x").status, 404);
+        assert_eq!(Behaviour::default().http_answer("/x").status, 200);
+    }
+}

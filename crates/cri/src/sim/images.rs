@@ -1,0 +1,149 @@
+//! The images of a simulated engine.
+//!
+//! Invariant: a digest names one behaviour for ever; a tag moves.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::behaviour::Behaviour;
+use crate::digest::sha256;
+
+/// Image references and what they do; a shared handle.
+#[derive(Debug, Clone, Default)]
+pub struct SimImages {
+    table: Arc<Mutex<Table>>,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    /// `repository:tag` → digest.
+    tags: BTreeMap<String, String>,
+    behaviours: BTreeMap<String, Arc<Behaviour>>,
+}
+
+/// What a reference stands for.
+#[derive(Debug, Clone)]
+pub(super) struct Resolved {
+    pub(super) repository: String,
+    /// `repository:tag`; empty when the reference is by digest.
+    pub(super) tag: String,
+    pub(super) digest: String,
+    pub(super) behaviour: Arc<Behaviour>,
+}
+
+/// A reference taken apart.
+#[derive(Debug, PartialEq, Eq)]
+struct Parts<'a> {
+    repository: &'a str,
+    tag: &'a str,
+    digest: &'a str,
+}
+
+impl SimImages {
+    /// No image known; every reference gives the default behaviour.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Makes `reference` (with `:latest` when it has no tag) behave so, and gives the digest, which
+    /// stays valid when the tag moves on.
+    pub fn add(&self, reference: &str, behaviour: Behaviour) -> String {
+        let parts = Parts::of(reference);
+        let digest = digest_of(parts.repository, &behaviour);
+        let mut table = self.table.lock();
+        table.tags.insert(parts.tagged(), digest.clone());
+        table.behaviours.insert(digest.clone(), Arc::new(behaviour));
+        digest
+    }
+
+    /// The digest that `reference` stands for.
+    #[must_use]
+    pub fn digest(&self, reference: &str) -> String {
+        self.resolve(reference).digest
+    }
+
+    /// Whether `reference` has been added under its tag or digest.
+    #[must_use]
+    pub fn contains(&self, reference: &str) -> bool {
+        let parts = Parts::of(reference);
+        let table = self.table.lock();
+        table.behaviours.contains_key(parts.digest) || table.tags.contains_key(&parts.tagged())
+    }
+
+    /// What `reference` does; an unknown one does what the default does.
+    #[must_use]
+    pub fn behaviour(&self, reference: &str) -> Behaviour {
+        (*self.resolve(reference).behaviour).clone()
+    }
+
+    pub(super) fn resolve(&self, reference: &str) -> Resolved {
+        let parts = Parts::of(reference);
+        let table = self.table.lock();
+        let known = if parts.digest.is_empty() {
+            table.tags.get(&parts.tagged()).cloned()
+        } else {
+            Some(parts.digest.to_owned())
+        };
+        let digest = known.unwrap_or_else(|| digest_of(parts.repository, &Behaviour::default()));
+        let behaviour = table.behaviours.get(&digest).cloned().unwrap_or_default();
+        let tag = if parts.digest.is_empty() { parts.tagged() } else { String::new() };
+        Resolved { repository: parts.repository.to_owned(), tag, digest, behaviour }
+    }
+}
+
+impl<'a> Parts<'a> {
+    fn of(reference: &'a str) -> Self {
+        let (name, digest) = reference.split_once('@').unwrap_or((reference, ""));
+        let slash = name.rfind('/').map_or(0, |at| at + 1);
+        match name[slash..].find(':') {
+            Some(colon) => Self {
+                repository: &name[..slash + colon],
+                tag: &name[slash + colon + 1..],
+                digest,
+            },
+            None => Self { repository: name, tag: "latest", digest },
+        }
+    }
+
+    fn tagged(&self) -> String {
+        format!("{}:{}", self.repository, self.tag)
+    }
+}
+
+fn digest_of(repository: &str, behaviour: &Behaviour) -> String {
+    let document = serde_json::json!([repository, behaviour]);
+    sha256(document.to_string().as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn references_come_apart() {
+        let cases = [
+            ("hello", ("hello", "latest", "")),
+            ("hello:1", ("hello", "1", "")),
+            ("localhost:5000/a/b", ("localhost:5000/a/b", "latest", "")),
+            ("localhost:5000/a/b:2", ("localhost:5000/a/b", "2", "")),
+            ("a/b@sha256:0", ("a/b", "latest", "sha256:0")),
+        ];
+        for (reference, (repository, tag, digest)) in cases {
+            assert_eq!(Parts::of(reference), Parts { repository, tag, digest }, "{reference}");
+        }
+    }
+
+    #[test]
+    fn a_digest_outlives_its_tag() {
+        let images = SimImages::new();
+        let one = images.add("hello", Behaviour { stop_code: Some(1), ..Behaviour::default() });
+        let two = images.add("hello:latest", Behaviour { stop_code: Some(2), ..Behaviour::default() });
+        assert_ne!(one, two);
+        assert_eq!(images.digest("hello"), two);
+        assert_eq!(images.behaviour(&format!("registry/x/hello@{one}")).stop_code, Some(1));
+        assert!(images.contains("hello") && !images.contains("hello:1"));
+    }
+}
