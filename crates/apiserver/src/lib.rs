@@ -1,3 +1,55 @@
-//! apiserver.
+//! The API server: create, read, update, patch, delete and watch over the store.
+//!
+//! One [`ApiServer`] serves all callers. Its methods are plain functions that any thread may call:
+//! HTTP handlers ([`http`]) and, through a [`Client`], the controllers of the same process. A write
+//! runs through decoding, admission, the kind's [`Strategy`] and validation, and ends in one guarded
+//! transaction of the store; when someone else wrote in between it starts over or answers 409.
+//!
+//! Reading order: [`call`] (what is asked and answered), [`server`] (the handle and how a call finds
+//! whoever serves it), `schema` (bodies), `create`, `read`, `update`, `patch`, `delete`, [`watch`];
+//! then the seams by which kinds plug in: [`strategy`] (rules of a stored kind), [`handler`]
+//! (virtual resources and sub-resources), [`admission`] (rules for every write), [`log`], [`user`].
+//!
+//! Invariant: components meet only through this API; nobody else writes the store.
+//! Invariant: objects are stored in one version per kind and shown in the version asked for.
 
+pub mod admission;
+pub mod bootstrap;
+pub mod call;
+pub mod client;
+pub mod handler;
 pub mod http;
+pub mod key;
+pub mod log;
+pub mod server;
+pub mod stored;
+pub mod strategy;
+pub mod user;
+pub mod watch;
+
+mod continue_token;
+mod create;
+mod delete;
+mod error;
+mod patch;
+mod read;
+mod schema;
+mod selection;
+mod subresource;
+mod update;
+
+pub use crate::admission::{Admission, AdmissionRequest, Operation};
+pub use crate::bootstrap::bootstrap;
+pub use crate::call::{
+    Call, DeleteOptions, Deleted, ListOptions, LogOptions, ObjectList, PatchKind, Propagation,
+    WriteOptions, Written,
+};
+pub use crate::client::Client;
+pub use crate::handler::{HandlerContext, RestHandler};
+pub use crate::log::{LogStream, PodLogs};
+pub use crate::schema::FieldValidation;
+pub use crate::server::{ApiServer, Builder};
+pub use crate::stored::Stored;
+pub use crate::strategy::{Claim, Strategy, StrategyContext};
+pub use crate::user::{AllowAll, Attributes, Authorizer, User};
+pub use crate::watch::{Watch, WatchEvent};

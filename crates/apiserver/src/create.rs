@@ -1,0 +1,181 @@
+//! Creating objects: decode, admit, name, validate, store.
+//!
+//! Mirrors: `k8s.io/apiserver/pkg/registry/rest/create.go`.
+
+use api::Resource;
+use apimachinery::{ObjectExt as _, Status};
+use serde_json::{Value, json};
+use store::{Compare, Op, OpResponse, Txn};
+
+use crate::admission::Operation;
+use crate::call::{Call, Written};
+use crate::server::ApiServer;
+use crate::stored::Stored;
+use crate::strategy::{Claim, Strategy};
+use crate::{error, key, schema};
+
+/// Longest base of a generated name; five letters follow.
+const MAX_GENERATED_BASE: usize = 58;
+const SUFFIX_LETTERS: usize = 5;
+/// Attempts at claims that others take at the same moment.
+const CLAIM_ATTEMPTS: usize = 8;
+
+impl ApiServer {
+    /// Creates an object, or hands the body to the sub-resource's handler.
+    ///
+    /// # Errors
+    /// 400, 403, 404 (namespace), 409 or 422 as Kubernetes gives them.
+    pub fn create(&self, call: &Call<'_>, body: Value) -> Result<Written, Status> {
+        if let Some(handler) = self.handler(call) {
+            return handler.create(&self.handler_context(call), body);
+        }
+        if !call.subresource.is_empty() {
+            return Err(Status::method_not_allowed());
+        }
+        let decoded = schema::decode(call.resource, body, call.options.field_validation)?;
+        let mut object = decoded.object;
+        check_place(call, &mut object)?;
+        if !object.resource_version().is_empty() {
+            return Err(error::plain("resourceVersion should not be set on objects to be created"));
+        }
+        self.admit(call, Operation::Create, &mut object, None)?;
+        let stored = self.create_admitted(call, object)?;
+        let object = self.present(call.resource, &stored);
+        Ok(Written { warnings: decoded.warnings, ..Written::created(object) })
+    }
+
+    /// Stores an admitted object. Objects with claims may lose a race for one and start over.
+    pub(crate) fn create_admitted(&self, call: &Call<'_>, object: Value) -> Result<Stored, Status> {
+        let strategy = self.strategy(call.resource);
+        if !strategy.has_claims() {
+            return self.create_once(call, strategy, object)?.ok_or_else(lost_claims);
+        }
+        for _ in 0..CLAIM_ATTEMPTS {
+            if let Some(stored) = self.create_once(call, strategy, object.clone())? {
+                return Ok(stored);
+            }
+        }
+        Err(lost_claims())
+    }
+
+    /// `None` when a claim was taken in the meantime.
+    fn create_once(
+        &self,
+        call: &Call<'_>,
+        strategy: &dyn Strategy,
+        mut object: Value,
+    ) -> Result<Option<Stored>, Status> {
+        let generated = self.shape_new(call, strategy, &mut object)?;
+        let name = object.name().to_owned();
+        let cx = self.strategy_context(call, &name);
+        let mut errors = schema::validate_create(call.resource, &object);
+        errors.extend(strategy.validate_create(&cx, &object));
+        if !errors.is_empty() {
+            return Err(Status::invalid(call.resource.group, call.resource.kind, &name, &errors));
+        }
+        let key = key::object(call.resource, call.namespace, &name);
+        let taken = || {
+            if generated {
+                error::generated_name_taken(call.resource)
+            } else {
+                error::already_exists(call.resource, &name)
+            }
+        };
+        let claims = strategy.claims(&object);
+        let value = Stored::new(object);
+        if call.options.dry_run {
+            return if self.store().get(&key).is_some() { Err(taken()) } else { Ok(Some(value)) };
+        }
+        if claims.is_empty() {
+            return self
+                .store()
+                .create(&key, value)
+                .map(|kv| Some(kv.value.clone()))
+                .map_err(|_| taken());
+        }
+        self.create_with_claims(&key, value, &claims).ok_or_else(taken)
+    }
+
+    /// `None` when the name is taken, `Some(None)` when a claim is.
+    fn create_with_claims(
+        &self,
+        key: &str,
+        value: Stored,
+        claims: &[Claim],
+    ) -> Option<Option<Stored>> {
+        let holder = claim_value(key);
+        let mut txn = Txn::new().when(Compare::absent(key)).then(Op::put(key, value));
+        for claim in claims {
+            let claimed = key::claim(claim.range, &claim.item);
+            txn =
+                txn.when(Compare::absent(claimed.as_str())).then(Op::put(claimed, holder.clone()));
+        }
+        let response = self.store().txn(txn).ok()?;
+        if !response.succeeded {
+            return if self.store().get(key).is_some() { None } else { Some(None) };
+        }
+        Some(response.responses.into_iter().find_map(|response| match response {
+            OpResponse::Put { kv, .. } if &*kv.key == key => Some(kv.value.clone()),
+            _ => None,
+        }))
+    }
+
+    /// Gives a new object its identity; says whether its name was generated.
+    fn shape_new(
+        &self,
+        call: &Call<'_>,
+        strategy: &dyn Strategy,
+        object: &mut Value,
+    ) -> Result<bool, Status> {
+        for field in
+            ["deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "managedFields"]
+        {
+            object.remove(&["metadata", field]);
+        }
+        let name = object.name().to_owned();
+        let cx = self.strategy_context(call, &name);
+        strategy.prepare_for_create(&cx, object)?;
+        let now = cx.now.rfc3339();
+        object.set(&["metadata", "creationTimestamp"], json!(now));
+        object.set(&["metadata", "uid"], json!(self.world().uid()));
+        if strategy.tracks_generation(call.resource) {
+            object.set(&["metadata", "generation"], json!(1));
+        } else {
+            object.remove(&["metadata", "generation"]);
+        }
+        let base = object.str_at(&["metadata", "generateName"]);
+        if !object.name().is_empty() || base.is_empty() {
+            return Ok(false);
+        }
+        let cut = base.char_indices().nth(MAX_GENERATED_BASE).map_or(base.len(), |(at, _)| at);
+        let name = format!("{}{}", &base[..cut], self.world().name_suffix(SUFFIX_LETTERS));
+        object.set(&["metadata", "name"], json!(name));
+        Ok(true)
+    }
+}
+
+/// What stands behind a claim's key: who holds it.
+pub(crate) fn claim_value(holder: &str) -> Stored {
+    Stored::new(json!({"holder": holder}))
+}
+
+fn lost_claims() -> Status {
+    Status::internal("could not allocate what the object needs: others kept taking it")
+}
+
+/// Puts the object into the namespace of the request, or refuses when it names another.
+fn check_place(call: &Call<'_>, object: &mut Value) -> Result<(), Status> {
+    let resource: &Resource = call.resource;
+    if !resource.namespaced() {
+        object.remove(&["metadata", "namespace"]);
+        return Ok(());
+    }
+    if object.namespace().is_empty() {
+        object.set(&["metadata", "namespace"], json!(call.namespace));
+    } else if object.namespace() != call.namespace {
+        return Err(Status::bad_request(
+            "the namespace of the provided object does not match the namespace sent on the request",
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,95 @@
+//! The seam for resources and sub-resources that are not simply stored objects.
+//!
+//! Invariant: a verb a handler does not implement answers 405.
+
+use std::fmt::Debug;
+
+use apimachinery::{ObjectExt as _, Status};
+use serde_json::Value;
+
+use crate::call::{
+    Call, DeleteOptions, Deleted, ListOptions, LogOptions, ObjectList, PatchKind, Written,
+};
+use crate::log::LogStream;
+use crate::server::ApiServer;
+use crate::stored::Stored;
+use crate::watch::Watch;
+
+/// What a handler may know about the request.
+#[derive(Debug, Clone, Copy)]
+pub struct HandlerContext<'a> {
+    /// The server, for reading and writing the objects behind the resource.
+    pub server: &'a ApiServer,
+    /// The request.
+    pub call: &'a Call<'a>,
+}
+
+impl<'a> HandlerContext<'a> {
+    /// The same call on another resource or sub-resource, with the caller's rights and options.
+    #[must_use]
+    pub fn redirect(&self, resource: &'static api::Resource, subresource: &'a str) -> Call<'a> {
+        Call { resource, subresource, ..self.call.clone() }
+    }
+}
+
+/// Serves a virtual resource or a sub-resource.
+///
+/// # Errors
+/// Every method answers with the `Status` the client is to see.
+#[expect(clippy::missing_errors_doc, reason = "said once for all methods")]
+pub trait RestHandler: Send + Sync + Debug {
+    /// Reads one object.
+    fn get(&self, _cx: &HandlerContext<'_>) -> Result<Stored, Status> {
+        Err(Status::method_not_allowed())
+    }
+
+    /// Reads a collection.
+    fn list(&self, _cx: &HandlerContext<'_>, _options: &ListOptions) -> Result<ObjectList, Status> {
+        Err(Status::method_not_allowed())
+    }
+
+    /// Follows a collection.
+    fn watch(&self, _cx: &HandlerContext<'_>, _options: &ListOptions) -> Result<Watch, Status> {
+        Err(Status::method_not_allowed())
+    }
+
+    /// Takes a new object (POST).
+    fn create(&self, _cx: &HandlerContext<'_>, _body: Value) -> Result<Written, Status> {
+        Err(Status::method_not_allowed())
+    }
+
+    /// Takes a changed object (PUT).
+    fn update(&self, _cx: &HandlerContext<'_>, _body: Value) -> Result<Written, Status> {
+        Err(Status::method_not_allowed())
+    }
+
+    /// Applies a patch; by default to what [`Self::get`] gives, handing the result to
+    /// [`Self::update`].
+    fn patch(
+        &self,
+        cx: &HandlerContext<'_>,
+        kind: PatchKind,
+        patch: &Value,
+    ) -> Result<Written, Status> {
+        crate::patch::through(patch, |patch| {
+            let current = self.get(cx)?.into_value();
+            let (api_version, of) = (current.api_version().to_owned(), current.kind().to_owned());
+            let patched = crate::patch::apply(kind, current, patch, &api_version, &of)?;
+            self.update(cx, patched)
+        })
+    }
+
+    /// Deletes one object.
+    fn delete(
+        &self,
+        _cx: &HandlerContext<'_>,
+        _options: &DeleteOptions,
+    ) -> Result<Deleted, Status> {
+        Err(Status::method_not_allowed())
+    }
+
+    /// Opens a text stream, for `log`.
+    fn log(&self, _cx: &HandlerContext<'_>, _options: &LogOptions) -> Result<LogStream, Status> {
+        Err(Status::method_not_allowed())
+    }
+}

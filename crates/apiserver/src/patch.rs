@@ -1,0 +1,79 @@
+//! Patches: read, patch, decode and write until nobody writes in between.
+//!
+//! Mirrors: `k8s.io/apiserver/pkg/endpoints/handlers/patch.go`.
+
+use apimachinery::{ObjectExt as _, Status};
+use serde_json::Value;
+
+use crate::call::{Call, PatchKind, Written};
+use crate::read::check_storage;
+use crate::server::ApiServer;
+use crate::update::check_names;
+use crate::{error, schema};
+
+/// Attempts of a patch that carries no resource version.
+const ATTEMPTS: usize = 6;
+
+impl ApiServer {
+    /// Patches an object, its status, or what the sub-resource's handler shows.
+    ///
+    /// # Errors
+    /// 404 when it does not exist; what is wrong with the patch or with the patched object.
+    #[expect(clippy::needless_pass_by_value, reason = "bodies are handed over like in every write")]
+    pub fn patch(&self, call: &Call<'_>, kind: PatchKind, patch: Value) -> Result<Written, Status> {
+        if let Some(handler) = self.handler(call) {
+            return handler.patch(&self.handler_context(call), kind, &patch);
+        }
+        check_storage(call)?;
+        let resource = call.resource;
+        let mut warnings = Vec::new();
+        let written = self.rewrite(call, ATTEMPTS, &mut |old| {
+            if old.is_null() {
+                return Err(error::not_found(resource, call.name));
+            }
+            let mut current = old.clone();
+            schema::to_served(resource, &mut current);
+            let patched = apply(kind, current, &patch, &resource.api_version(), resource.kind)?;
+            check_names(call, &patched)?;
+            let decoded = schema::decode(resource, patched, call.options.field_validation)?;
+            warnings = decoded.warnings;
+            Ok(decoded.object)
+        })?;
+        Ok(Written { warnings, ..written })
+    }
+}
+
+/// Repeats `write` while it conflicts, unless the patch names the version it is for.
+pub(crate) fn through(
+    patch: &Value,
+    mut write: impl FnMut(&Value) -> Result<Written, Status>,
+) -> Result<Written, Status> {
+    let attempts = if patch.resource_version().is_empty() { ATTEMPTS } else { 1 };
+    let mut outcome = write(patch);
+    for _ in 1..attempts {
+        if !matches!(&outcome, Err(status) if status.is_conflict()) {
+            break;
+        }
+        outcome = write(patch);
+    }
+    outcome
+}
+
+/// Applies one patch to a document of the given kind.
+pub(crate) fn apply(
+    kind: PatchKind,
+    mut object: Value,
+    patch: &Value,
+    _api_version: &str,
+    _of: &str,
+) -> Result<Value, Status> {
+    match kind {
+        PatchKind::Json => {
+            let operations: json_patch::Patch =
+                serde_json::from_value(patch.clone()).map_err(|e| error::plain(e.to_string()))?;
+            json_patch::patch(&mut object, &operations).map_err(|e| error::plain(e.to_string()))?;
+        }
+        PatchKind::Merge | PatchKind::Strategic => json_patch::merge(&mut object, patch),
+    }
+    Ok(object)
+}

@@ -1,0 +1,216 @@
+//! The handle: what a server is made of and how a call finds whoever serves it.
+//!
+//! Invariant: after [`Builder::build`] nothing here changes; every call runs on the caller's thread
+//! and takes no lock but the store's.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use api::{Resource, Verb};
+use apimachinery::Status;
+use store::Store;
+use world::World;
+
+use crate::admission::namespace_lifecycle::NamespaceLifecycle;
+use crate::admission::{Admission, AdmissionRequest, Operation};
+use crate::call::Call;
+use crate::handler::{HandlerContext, RestHandler};
+use crate::log::PodLogs;
+use crate::schema;
+use crate::stored::Stored;
+use crate::strategy::{self, Generic, Strategy, StrategyContext};
+use crate::subresource;
+use crate::user::{AllowAll, Attributes, Authorizer};
+
+/// A resource whatever version it is served in.
+type Identity = (&'static str, &'static str);
+
+/// The API server; clones share it.
+#[derive(Debug, Clone)]
+pub struct ApiServer(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    world: World,
+    store: Store<Stored>,
+    strategies: BTreeMap<Identity, Box<dyn Strategy>>,
+    handlers: BTreeMap<Identity, BTreeMap<&'static str, Box<dyn RestHandler>>>,
+    admission: Vec<Box<dyn Admission>>,
+    logs: Option<Arc<dyn PodLogs>>,
+    authorizer: Box<dyn Authorizer>,
+}
+
+/// Collects what a server is made of.
+#[derive(Debug)]
+pub struct Builder(Inner);
+
+impl Builder {
+    /// Gives a resource rules of its own, in all versions it is served in.
+    #[must_use]
+    pub fn strategy(mut self, resource: &'static Resource, strategy: Box<dyn Strategy>) -> Self {
+        self.0.strategies.insert(identity(resource), strategy);
+        self
+    }
+
+    /// Serves a sub-resource, or with the empty word a whole virtual resource, in all versions.
+    #[must_use]
+    pub fn handler(
+        mut self,
+        resource: &'static Resource,
+        subresource: &'static str,
+        handler: Box<dyn RestHandler>,
+    ) -> Self {
+        self.0.handlers.entry(identity(resource)).or_default().insert(subresource, handler);
+        self
+    }
+
+    /// Adds a rule for writes, after those added before.
+    #[must_use]
+    pub fn admission(mut self, admission: Box<dyn Admission>) -> Self {
+        self.0.admission.push(admission);
+        self
+    }
+
+    /// Says where the logs of containers are read.
+    #[must_use]
+    pub fn logs(mut self, logs: Arc<dyn PodLogs>) -> Self {
+        self.0.logs = Some(logs);
+        self
+    }
+
+    /// Says who may do what.
+    #[must_use]
+    pub fn authorizer(mut self, authorizer: Box<dyn Authorizer>) -> Self {
+        self.0.authorizer = authorizer;
+        self
+    }
+
+    /// Keeps objects in `store` instead of a new one.
+    #[must_use]
+    pub fn store(mut self, store: Store<Stored>) -> Self {
+        self.0.store = store;
+        self
+    }
+
+    /// The server.
+    #[must_use]
+    pub fn build(self) -> ApiServer {
+        ApiServer(Arc::new(self.0))
+    }
+}
+
+impl ApiServer {
+    /// A server with all built-in kinds on an empty store.
+    #[must_use]
+    pub fn builder(world: World) -> Builder {
+        let store = Store::new(world.clone());
+        let strategies = strategy::built_in();
+        let builder = Builder(Inner {
+            world,
+            store,
+            strategies: strategies.into_iter().map(|(r, s)| (identity(r), s)).collect(),
+            handlers: BTreeMap::new(),
+            admission: vec![Box::new(NamespaceLifecycle)],
+            logs: None,
+            authorizer: Box::new(AllowAll),
+        });
+        subresource::built_in().into_iter().fold(builder, |builder, (resource, word, handler)| {
+            builder.handler(resource, word, handler)
+        })
+    }
+
+    /// Where objects are kept. Writing here goes round all checks.
+    #[must_use]
+    pub fn store(&self) -> &Store<Stored> {
+        &self.0.store
+    }
+
+    /// The source of time and names.
+    #[must_use]
+    pub fn world(&self) -> &World {
+        &self.0.world
+    }
+
+    /// Where the logs of containers are read.
+    #[must_use]
+    pub fn pod_logs(&self) -> Option<&Arc<dyn PodLogs>> {
+        self.0.logs.as_ref()
+    }
+
+    /// Whether the caller may do this; to be asked at the edge.
+    ///
+    /// # Errors
+    /// 403 with the text that names the verb and the place.
+    pub fn authorize(&self, call: &Call<'_>, verb: Verb) -> Result<(), Status> {
+        let attributes = Attributes {
+            user: call.user,
+            verb,
+            resource: call.resource,
+            subresource: call.subresource,
+            namespace: call.namespace,
+            name: call.name,
+        };
+        if self.0.authorizer.allows(&attributes) { Ok(()) } else { Err(attributes.refusal()) }
+    }
+
+    pub(crate) fn strategy(&self, resource: &Resource) -> &dyn Strategy {
+        let found = self.0.strategies.get(&identity(resource));
+        found.map_or(&Generic, |strategy| &**strategy)
+    }
+
+    pub(crate) fn handler(&self, call: &Call<'_>) -> Option<&dyn RestHandler> {
+        let handlers = self.0.handlers.get(&identity(call.resource))?;
+        handlers.get(call.subresource).map(|handler| &**handler)
+    }
+
+    pub(crate) fn handler_context<'a>(&'a self, call: &'a Call<'a>) -> HandlerContext<'a> {
+        HandlerContext { server: self, call }
+    }
+
+    pub(crate) fn strategy_context<'a>(
+        &'a self,
+        call: &Call<'a>,
+        name: &'a str,
+    ) -> StrategyContext<'a> {
+        StrategyContext {
+            server: self,
+            resource: call.resource,
+            user: call.user,
+            namespace: call.namespace,
+            name,
+            now: self.0.world.now(),
+        }
+    }
+
+    pub(crate) fn admit(
+        &self,
+        call: &Call<'_>,
+        operation: Operation,
+        object: &mut serde_json::Value,
+        old: Option<&serde_json::Value>,
+    ) -> Result<(), Status> {
+        for admission in &self.0.admission {
+            let mut request =
+                AdmissionRequest { server: self, call, operation, object: &mut *object, old };
+            admission.admit(&mut request)?;
+        }
+        Ok(())
+    }
+
+    /// A stored object as callers of `resource` see it.
+    pub(crate) fn present(&self, resource: &'static Resource, stored: &Stored) -> Stored {
+        let strategy = self.strategy(resource);
+        let same_version = schema::is_storage(resource);
+        if same_version && !strategy.decorates() {
+            return stored.clone();
+        }
+        let mut value = (*stored.value).clone();
+        strategy.decorate(&mut value);
+        schema::to_served(resource, &mut value);
+        Stored::new(value)
+    }
+}
+
+fn identity(resource: &Resource) -> Identity {
+    (resource.storage.0, resource.plural)
+}

@@ -1,0 +1,41 @@
+//! Namespaces: active with the finalizer `kubernetes` until deleted, then terminating until emptied.
+//!
+//! Mirrors: `kubernetes/pkg/registry/core/namespace`.
+
+use apimachinery::{ObjectExt as _, Status};
+use serde_json::{Value, json};
+
+use super::{Strategy, StrategyContext, copy_field};
+
+/// The finalizer of the namespace controller, in `spec.finalizers`.
+const KUBERNETES: &str = "kubernetes";
+
+#[derive(Debug)]
+pub(super) struct NamespaceStrategy;
+
+impl Strategy for NamespaceStrategy {
+    fn prepare_for_create(
+        &self,
+        _: &StrategyContext<'_>,
+        object: &mut Value,
+    ) -> Result<(), Status> {
+        object.set(&["status"], json!({"phase": "Active"}));
+        let mut finalizers = object.list_at(&["spec", "finalizers"]).to_vec();
+        if !finalizers.iter().any(|finalizer| finalizer == KUBERNETES) {
+            finalizers.push(json!(KUBERNETES));
+        }
+        object.set(&["spec", "finalizers"], Value::Array(finalizers));
+        Ok(())
+    }
+
+    fn prepare_for_update(
+        &self,
+        _: &StrategyContext<'_>,
+        new: &mut Value,
+        old: &Value,
+    ) -> Result<(), Status> {
+        copy_field(new, old, "status");
+        copy_field(new, old, "spec");
+        Ok(())
+    }
+}

@@ -1,0 +1,25 @@
+//! The sub-resources the server brings along.
+
+mod binding;
+mod eviction;
+mod finalize;
+mod pod_log;
+mod scale;
+
+use api::Resource;
+
+use crate::handler::RestHandler;
+
+/// Who serves which sub-resource of which resource.
+pub(crate) fn built_in() -> Vec<(&'static Resource, &'static str, Box<dyn RestHandler>)> {
+    vec![
+        (&api::PODS, "binding", Box::new(binding::PodBinding)),
+        (&api::PODS, "eviction", Box::new(eviction::PodEviction)),
+        (&api::PODS, "log", Box::new(pod_log::PodLog)),
+        (&api::NAMESPACES, "finalize", Box::new(finalize::NamespaceFinalize)),
+        (&api::REPLICATION_CONTROLLERS, "scale", Box::new(scale::ScaleOf)),
+        (&api::REPLICA_SETS, "scale", Box::new(scale::ScaleOf)),
+        (&api::DEPLOYMENTS, "scale", Box::new(scale::ScaleOf)),
+        (&api::STATEFUL_SETS, "scale", Box::new(scale::ScaleOf)),
+    ]
+}

@@ -1,0 +1,86 @@
+//! `pods/binding`: puts a pod on a node.
+//!
+//! Mirrors: `kubernetes/pkg/registry/core/pod/storage` (`BindingREST`).
+
+use apimachinery::field::{Error, Path};
+use apimachinery::{ObjectExt as _, Status};
+use serde_json::{Value, json};
+
+use crate::call::Written;
+use crate::error;
+use crate::handler::{HandlerContext, RestHandler};
+use crate::stored::Stored;
+
+const ATTEMPTS: usize = 100;
+
+#[derive(Debug)]
+pub(super) struct PodBinding;
+
+impl RestHandler for PodBinding {
+    fn create(&self, cx: &HandlerContext<'_>, body: Value) -> Result<Written, Status> {
+        check(&body)?;
+        let call = cx.call;
+        let server = cx.server;
+        for _ in 0..ATTEMPTS {
+            let current = server.current(call)?;
+            let pod = bind(&current.value.value, &body, &server.world().now().rfc3339())
+                .map_err(|text| Status::conflict("", "pods/binding", call.name, &text))?;
+            let strategy = server.strategy(&api::PODS);
+            let done = call.options.dry_run
+                || server.replace(strategy, &current, Stored::new(pod)).is_some();
+            if done {
+                return Ok(Written::created(Stored::new(error::success(201))));
+            }
+        }
+        Err(error::modified(call.resource, call.name))
+    }
+}
+
+fn check(binding: &Value) -> Result<(), Status> {
+    let mut errors = Vec::new();
+    let kind = binding.str_at(&["target", "kind"]);
+    let target = Path::new("target");
+    if !kind.is_empty() && kind != "Node" {
+        errors.push(Error::not_supported(&target.child("kind"), kind, &["Node", "<empty>"]));
+    }
+    if binding.str_at(&["target", "name"]).is_empty() {
+        errors.push(Error::required(&target.child("name"), ""));
+    }
+    if errors.is_empty() {
+        return Ok(());
+    }
+    Err(Status::invalid("", "Binding", binding.name(), &errors))
+}
+
+fn bind(pod: &Value, binding: &Value, now: &str) -> Result<Value, String> {
+    let name = pod.name();
+    let uid = binding.uid();
+    if !uid.is_empty() && uid != pod.uid() {
+        return Err(format!(
+            "Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
+            pod.uid()
+        ));
+    }
+    if pod.deletion_timestamp().is_some() {
+        return Err(format!("pod {name} is being deleted, cannot be assigned to a host"));
+    }
+    let node = pod.str_at(&["spec", "nodeName"]);
+    if !node.is_empty() {
+        return Err(format!("pod {name} is already assigned to node {node:?}"));
+    }
+    let mut pod = pod.clone();
+    pod.set(&["spec", "nodeName"], json!(binding.str_at(&["target", "name"])));
+    for (key, value) in binding.map_at(&["metadata", "annotations"]).into_iter().flatten() {
+        pod.set(&["metadata", "annotations", key], value.clone());
+    }
+    let mut conditions = pod.list_at(&["status", "conditions"]).to_vec();
+    conditions.retain(|condition| condition["type"] != "PodScheduled");
+    conditions.push(json!({
+        "type": "PodScheduled",
+        "status": "True",
+        "lastProbeTime": null,
+        "lastTransitionTime": now,
+    }));
+    pod.set(&["status", "conditions"], Value::Array(conditions));
+    Ok(pod)
+}

@@ -1,0 +1,261 @@
+//! Changing objects: optimistic, checked against what is stored, not written when nothing changes.
+//!
+//! Mirrors: `k8s.io/apiserver/pkg/registry/generic/registry/store.go` (`Update`),
+//! `k8s.io/apiserver/pkg/registry/rest/update.go`.
+//!
+//! Invariant: an update with a resource version changes exactly that version or fails.
+
+use apimachinery::validation::object_meta::carry_over_object_meta;
+use apimachinery::{ObjectExt as _, Status};
+use serde_json::{Value, json};
+use store::{Compare, KeyValue, Op, OpResponse, Txn};
+
+use crate::admission::Operation;
+use crate::call::{Call, Written};
+use crate::create::claim_value;
+use crate::read::check_storage;
+use crate::server::ApiServer;
+use crate::stored::Stored;
+use crate::strategy::{Strategy, count_generation};
+use crate::{error, key, schema};
+
+/// Attempts of an update that names no resource version.
+const UNCONDITIONAL_ATTEMPTS: usize = 100;
+
+/// Computes the wanted object, in the storage version, from the stored one.
+pub(crate) type Change<'a> = dyn FnMut(&Value) -> Result<Value, Status> + 'a;
+
+impl ApiServer {
+    /// Replaces an object, its status, or whatever the sub-resource's handler does.
+    ///
+    /// # Errors
+    /// 400, 403, 404, 409 or 422 as Kubernetes gives them.
+    pub fn update(&self, call: &Call<'_>, body: Value) -> Result<Written, Status> {
+        if let Some(handler) = self.handler(call) {
+            return handler.update(&self.handler_context(call), body);
+        }
+        check_storage(call)?;
+        let decoded = schema::decode(call.resource, body, call.options.field_validation)?;
+        let wanted = decoded.object;
+        check_names(call, &wanted)?;
+        let written = if wanted.resource_version().is_empty() {
+            self.rewrite(call, UNCONDITIONAL_ATTEMPTS, &mut |_| Ok(wanted.clone()))
+        } else {
+            let mut wanted = Some(wanted);
+            let missing = || error::modified(call.resource, call.name);
+            self.rewrite(call, 1, &mut |_| wanted.take().ok_or_else(missing))
+        };
+        written.map(|written| Written { warnings: decoded.warnings, ..written })
+    }
+
+    /// Changes an object until no one else's write comes in between, at most `attempts` times.
+    pub(crate) fn rewrite(
+        &self,
+        call: &Call<'_>,
+        attempts: usize,
+        change: &mut Change<'_>,
+    ) -> Result<Written, Status> {
+        let strategy = self.strategy(call.resource);
+        let key = key::object(call.resource, call.namespace, call.name);
+        for _ in 0..attempts {
+            let Some(current) = self.store().get(&key) else {
+                return self.create_instead(call, strategy, change);
+            };
+            let mut wanted = change(&current.value.value)?;
+            self.check_version(call, strategy, &mut wanted, &current)?;
+            if let Some(stored) = self.write_once(call, strategy, wanted, &current)? {
+                return Ok(Written::ok(self.present(call.resource, &stored)));
+            }
+        }
+        Err(error::modified(call.resource, call.name))
+    }
+
+    /// Creates what a PUT names and does not find, where the kind allows it.
+    fn create_instead(
+        &self,
+        call: &Call<'_>,
+        strategy: &dyn Strategy,
+        change: &mut Change<'_>,
+    ) -> Result<Written, Status> {
+        if !strategy.allow_create_on_update(call.resource) || !call.subresource.is_empty() {
+            return Err(error::not_found(call.resource, call.name));
+        }
+        let mut wanted = change(&Value::Null)?;
+        if wanted.name().is_empty() {
+            return Err(error::not_found(call.resource, call.name));
+        }
+        wanted.remove(&["metadata", "resourceVersion"]);
+        self.admit(call, Operation::Create, &mut wanted, None)?;
+        let stored = self.create_admitted(call, wanted)?;
+        Ok(Written::created(self.present(call.resource, &stored)))
+    }
+
+    /// Compares uid and resource version with the stored ones; fills in what the kind lets out.
+    fn check_version(
+        &self,
+        call: &Call<'_>,
+        strategy: &dyn Strategy,
+        wanted: &mut Value,
+        current: &KeyValue<Stored>,
+    ) -> Result<(), Status> {
+        let old = &current.value.value;
+        if !wanted.uid().is_empty() && wanted.uid() != old.uid() {
+            let uids = (wanted.uid(), old.uid());
+            return Err(error::uid_differs(call.resource, call.namespace, call.name, uids));
+        }
+        let version = wanted.resource_version();
+        if version.is_empty() || version == "0" {
+            if !strategy.allow_unconditional_update(call.resource) {
+                return Err(error::resource_version_required(call.resource, call.name));
+            }
+            wanted.set(&["metadata", "resourceVersion"], json!(old.resource_version()));
+        } else if version != old.resource_version() {
+            return Err(error::modified(call.resource, call.name));
+        }
+        Ok(())
+    }
+
+    /// `None` when someone else wrote in between.
+    fn write_once(
+        &self,
+        call: &Call<'_>,
+        strategy: &dyn Strategy,
+        mut wanted: Value,
+        current: &KeyValue<Stored>,
+    ) -> Result<Option<Stored>, Status> {
+        let old = &*current.value.value;
+        self.admit(call, Operation::Update, &mut wanted, Some(old))?;
+        self.shape_changed(call, strategy, &mut wanted, old)?;
+        if wanted == *old {
+            return Ok(Some(current.value.clone()));
+        }
+        let cx = self.strategy_context(call, call.name);
+        let mut errors = schema::validate_update(call.resource, &wanted, old);
+        errors.extend(strategy.validate_update(&cx, &wanted, old));
+        if !errors.is_empty() {
+            return Err(Status::invalid(
+                call.resource.group,
+                call.resource.kind,
+                call.name,
+                &errors,
+            ));
+        }
+        let ends = old.int_at(&["metadata", "deletionGracePeriodSeconds"]) == Some(0)
+            && wanted.list_at(&["metadata", "finalizers"]).is_empty();
+        let value = Stored::new(wanted);
+        if call.options.dry_run {
+            return Ok(Some(value));
+        }
+        if ends {
+            return Ok(self.remove(strategy, current).map(|_| value));
+        }
+        Ok(self.replace(strategy, current, value))
+    }
+
+    fn shape_changed(
+        &self,
+        call: &Call<'_>,
+        strategy: &dyn Strategy,
+        wanted: &mut Value,
+        old: &Value,
+    ) -> Result<(), Status> {
+        if let (Some(new), Some(old)) = (wanted.get_mut("metadata"), old.get("metadata")) {
+            carry_over_object_meta(new, old);
+        }
+        for field in ["selfLink", "managedFields"] {
+            wanted.remove(&["metadata", field]);
+        }
+        if call.resource.namespaced() && wanted.namespace().is_empty() {
+            wanted.set(&["metadata", "namespace"], json!(call.namespace));
+        }
+        wanted.set(&["metadata", "resourceVersion"], json!(old.resource_version()));
+        let cx = self.strategy_context(call, call.name);
+        if call.subresource == "status" {
+            strategy.prepare_for_status_update(&cx, wanted, old)?;
+            if old.generation() > 0 {
+                wanted.set(&["metadata", "generation"], json!(old.generation()));
+            }
+            return Ok(());
+        }
+        strategy.prepare_for_update(&cx, wanted, old)?;
+        count_generation(strategy, call.resource, wanted, old);
+        Ok(())
+    }
+
+    /// Writes a new version together with the claims it takes and gives back; `None` when the object
+    /// or a claim was written in between.
+    pub(crate) fn replace(
+        &self,
+        strategy: &dyn Strategy,
+        current: &KeyValue<Stored>,
+        value: Stored,
+    ) -> Option<Stored> {
+        let key = &*current.key;
+        if !strategy.has_claims() {
+            let kv = self.store().update(key, current.mod_revision, value).ok()?;
+            return Some(kv.value.clone());
+        }
+        let before = strategy.claims(&current.value.value);
+        let after = strategy.claims(&value.value);
+        let mut txn = Txn::new()
+            .when(Compare::mod_revision(key).equal(current.mod_revision))
+            .then(Op::put(key, value));
+        for claim in after.iter().filter(|claim| !before.contains(claim)) {
+            let claimed = key::claim(claim.range, &claim.item);
+            txn = txn
+                .when(Compare::absent(claimed.as_str()))
+                .then(Op::put(claimed, claim_value(key)));
+        }
+        for claim in before.iter().filter(|claim| !after.contains(claim)) {
+            txn = txn.then(Op::delete(key::claim(claim.range, &claim.item)));
+        }
+        let response = self.store().txn(txn).ok().filter(|response| response.succeeded)?;
+        response.responses.into_iter().find_map(|response| match response {
+            OpResponse::Put { kv, .. } if &*kv.key == key => Some(kv.value.clone()),
+            _ => None,
+        })
+    }
+
+    /// Removes this version of an object and its claims; `None` when it was written in between.
+    pub(crate) fn remove(
+        &self,
+        strategy: &dyn Strategy,
+        current: &KeyValue<Stored>,
+    ) -> Option<Stored> {
+        let key = &*current.key;
+        let mut txn = Txn::new()
+            .when(Compare::mod_revision(key).equal(current.mod_revision))
+            .then(Op::delete(key));
+        for claim in strategy.claims(&current.value.value) {
+            txn = txn.then(Op::delete(key::claim(claim.range, &claim.item)));
+        }
+        let succeeded = self.store().txn(txn).is_ok_and(|response| response.succeeded);
+        succeeded.then(|| current.value.clone())
+    }
+}
+
+/// The body must not name another object than the URL.
+pub(crate) fn check_names(call: &Call<'_>, object: &Value) -> Result<(), Status> {
+    let name = object.name();
+    if name.is_empty() {
+        return Err(Status::bad_request(format!(
+            "the name of the object ({} based on URL) was undeterminable: name must be provided",
+            call.name
+        )));
+    }
+    if name != call.name {
+        return Err(Status::bad_request(format!(
+            "the name of the object ({name}) does not match the name on the URL ({})",
+            call.name
+        )));
+    }
+    let namespace = object.namespace();
+    if call.resource.namespaced() && !namespace.is_empty() && namespace != call.namespace {
+        return Err(Status::bad_request(format!(
+            "the namespace of the object ({namespace}) does not match the namespace on the request \
+             ({})",
+            call.namespace
+        )));
+    }
+    Ok(())
+}

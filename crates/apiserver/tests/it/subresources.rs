@@ -1,0 +1,75 @@
+//! Binding, scale, eviction, log.
+
+use apimachinery::ObjectExt as _;
+use apiserver::{Call, LogOptions, User};
+use serde_json::json;
+
+use crate::{bind, cluster, create_pod};
+
+#[test]
+fn a_pod_is_bound_once() {
+    let client = cluster();
+    create_pod(&client, "p");
+    bind(&client, "p");
+    let pod = client.get(&api::PODS, "test", "p").unwrap();
+    assert_eq!(pod.str_at(&["spec", "nodeName"]), "n1");
+    assert_eq!(pod["status"]["conditions"][0]["type"], "PodScheduled");
+    let binding = json!({"metadata": {"name": "p"}, "target": {"name": "n2"}});
+    let twice = client.subresource_create(&api::PODS, "test", "p", "binding", binding).unwrap_err();
+    assert_eq!(
+        twice.message,
+        "Operation cannot be fulfilled on pods/binding \"p\": pod p is already assigned to node \
+         \"n1\""
+    );
+}
+
+#[test]
+fn scale_shows_and_sets_replicas() {
+    let client = cluster();
+    let deployment = json!({"metadata": {"name": "d"}, "spec": {"replicas": 2,
+        "selector": {"matchLabels": {"app": "web"}},
+        "template": {"metadata": {"labels": {"app": "web"}},
+            "spec": {"containers": [{"name": "c", "image": "i"}]}}}});
+    client.create(&api::DEPLOYMENTS, "test", deployment).unwrap();
+    let scale = client.subresource_get(&api::DEPLOYMENTS, "test", "d", "scale").unwrap();
+    assert_eq!(scale.api_version(), "autoscaling/v1");
+    assert_eq!(scale["spec"]["replicas"], 2);
+    assert_eq!(scale["status"]["selector"], "app=web");
+    let scale = client.update_scale(&api::DEPLOYMENTS, "test", "d", 5).unwrap();
+    assert_eq!(scale["spec"]["replicas"], 5);
+    let deployment = client.get(&api::DEPLOYMENTS, "test", "d").unwrap();
+    assert_eq!(deployment["spec"]["replicas"], 5);
+    assert_eq!(deployment.generation(), 2);
+    let negative = client.update_scale(&api::DEPLOYMENTS, "test", "d", -1).unwrap_err();
+    assert_eq!(
+        negative.message,
+        "Scale.autoscaling \"d\" is invalid: spec.replicas: Invalid value: -1: must be greater than \
+         or equal to 0"
+    );
+}
+
+#[test]
+fn an_evicted_pod_is_deleted() {
+    let client = cluster();
+    create_pod(&client, "p");
+    let eviction =
+        json!({"kind": "Eviction", "apiVersion": "policy/v1beta1", "metadata": {"name": "p"}});
+    let status = client.subresource_create(&api::PODS, "test", "p", "eviction", eviction).unwrap();
+    assert_eq!((&status["status"], &status["code"]), (&json!("Success"), &json!(201)));
+    assert!(client.get(&api::PODS, "test", "p").unwrap_err().is_not_found());
+}
+
+#[test]
+fn logs_name_what_is_missing() {
+    let client = cluster();
+    create_pod(&client, "p");
+    bind(&client, "p");
+    let user = User::system_admin();
+    let log = |container: &str| {
+        let options = LogOptions { container: container.to_owned(), ..LogOptions::default() };
+        let call = Call::new(&user, &api::PODS).within("test").named("p").subresource("log");
+        client.server().log(&call, &options).err().unwrap().message
+    };
+    assert_eq!(log("x"), "container x is not valid for pod p");
+    assert_eq!(log(""), "container \"c\" in pod \"p\" is not available");
+}
