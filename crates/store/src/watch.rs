@@ -1,6 +1,6 @@
 //! Watchers: cursors over the retained events, woken when an event of theirs is committed.
 //!
-//! A watcher owns no queue. Its [`Slot`] says where in the log the first event stands that it may
+//! A watcher owns no queue. Its `Slot` says where in the log the first event stands that it may
 //! not have seen; a commit sets it when it is unset, and wakes. Unset, the watcher has seen all that
 //! matches, however much else has happened since: it is never compacted for others' events, and an
 //! idle poll costs one atomic load.
