@@ -5,6 +5,7 @@
 
 pub mod decode;
 pub mod defaults;
+pub mod openapi;
 pub mod resource;
 pub mod schema;
 pub mod resources;

@@ -111,6 +111,9 @@ pub(crate) struct Kind {
     pub(crate) of: &'static Type,
 }
 
+/// Changes whenever the table does; documents made from it carry it in their hashes.
+pub(crate) const FINGERPRINT: u64 = table::FINGERPRINT;
+
 /// The type of a kind, or nothing when no such kind is known.
 ///
 /// `DeleteOptions` and `WatchEvent` are known in every group.

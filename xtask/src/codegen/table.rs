@@ -219,5 +219,17 @@ fn index(facts: &Facts, packages: &BTreeMap<String, String>) -> String {
         );
     }
     out.push_str("];\n");
+    let fingerprint =
+        packages.values().chain([&out]).fold(FNV_OFFSET, |hash, text| fnv(hash, text));
+    let _ = writeln!(
+        out,
+        "\n/// Changes whenever the table does.\npub(super) const FINGERPRINT: u64 = {fingerprint};"
+    );
     out
+}
+
+const FNV_OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
+
+fn fnv(hash: u64, text: &str) -> u64 {
+    text.bytes().fold(hash, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }

@@ -412,3 +412,6 @@ pub(super) static KINDS: &[Kind] = &[
     Kind { group: "user.openshift.io", version: "v1", kind: "UserIdentityMapping", of: &openshift_user_v1::USER_IDENTITY_MAPPING },
     Kind { group: "user.openshift.io", version: "v1", kind: "UserList", of: &openshift_user_v1::USER_LIST },
 ];
+
+/// Changes whenever the table does.
+pub(super) const FINGERPRINT: u64 = 7847987326011375645;
