@@ -1,0 +1,157 @@
+//! Current objects of every watched resource, with the indexes that controllers look things up by.
+//!
+//! Invariant: lists come in key order; an index never names an object that is not in the cache.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+use std::sync::Arc;
+
+use api::Resource;
+use apimachinery::{ObjectExt as _, Value};
+
+use crate::controller::Change;
+use crate::key::Key;
+
+/// Storage group and plural: what identifies a cache.
+type ResourceId = (&'static str, &'static str);
+
+fn id_of(resource: &Resource) -> ResourceId {
+    (resource.storage.0, resource.plural)
+}
+
+/// The caches of all resources that some controller watches.
+#[derive(Debug, Default)]
+pub struct Caches {
+    by_resource: BTreeMap<ResourceId, Cache>,
+}
+
+#[derive(Debug, Default)]
+struct Cache {
+    objects: BTreeMap<Key, Arc<Value>>,
+    by_owner: BTreeMap<String, BTreeSet<Key>>,
+    by_node: BTreeMap<String, BTreeSet<Key>>,
+}
+
+impl Caches {
+    /// The object under `namespace` (empty for cluster scope) and `name`.
+    #[must_use]
+    pub fn get(&self, resource: &Resource, namespace: &str, name: &str) -> Option<Arc<Value>> {
+        self.get_key(resource, &Key::new(namespace, name))
+    }
+
+    /// The object under `key`.
+    #[must_use]
+    pub fn get_key(&self, resource: &Resource, key: &Key) -> Option<Arc<Value>> {
+        self.by_resource.get(&id_of(resource))?.objects.get(key).cloned()
+    }
+
+    /// All objects of a namespace, or of the cluster when `namespace` is empty, in key order.
+    #[must_use]
+    pub fn list(&self, resource: &Resource, namespace: &str) -> Vec<Arc<Value>> {
+        self.iter(resource, namespace).map(|(_, object)| Arc::clone(object)).collect()
+    }
+
+    /// Like [`Caches::list`], without copying handles.
+    pub fn iter<'a>(
+        &'a self,
+        resource: &Resource,
+        namespace: &'a str,
+    ) -> impl Iterator<Item = (&'a Key, &'a Arc<Value>)> {
+        let start = Bound::Included(Key::new(namespace, ""));
+        self.by_resource.get(&id_of(resource)).into_iter().flat_map(move |cache| {
+            cache
+                .objects
+                .range((start.clone(), Bound::Unbounded))
+                .take_while(move |(key, _)| namespace.is_empty() || &*key.namespace == namespace)
+        })
+    }
+
+    /// The objects whose `controllerRef` has `owner_uid`, in key order.
+    #[must_use]
+    pub fn owned_by(&self, resource: &Resource, owner_uid: &str) -> Vec<Arc<Value>> {
+        self.indexed(resource, |cache| cache.by_owner.get(owner_uid))
+    }
+
+    /// The pods bound to `node`, in key order.
+    #[must_use]
+    pub fn by_node(&self, resource: &Resource, node: &str) -> Vec<Arc<Value>> {
+        self.indexed(resource, |cache| cache.by_node.get(node))
+    }
+
+    /// Whether some controller watches `resource`.
+    #[must_use]
+    pub fn has(&self, resource: &Resource) -> bool {
+        self.by_resource.contains_key(&id_of(resource))
+    }
+
+    fn indexed(
+        &self,
+        resource: &Resource,
+        keys: impl Fn(&Cache) -> Option<&BTreeSet<Key>>,
+    ) -> Vec<Arc<Value>> {
+        let Some(cache) = self.by_resource.get(&id_of(resource)) else { return Vec::new() };
+        let keys = keys(cache).into_iter().flatten();
+        keys.filter_map(|key| cache.objects.get(key).cloned()).collect()
+    }
+
+    pub(crate) fn add_resource(&mut self, resource: &Resource) {
+        self.by_resource.entry(id_of(resource)).or_default();
+    }
+
+    pub(crate) fn keys(&self, resource: &Resource) -> Vec<Key> {
+        let cache = self.by_resource.get(&id_of(resource));
+        cache.map(|cache| cache.objects.keys().cloned().collect()).unwrap_or_default()
+    }
+
+    /// Stores `object` under its key and gives the change.
+    pub(crate) fn upsert(&mut self, resource: &Resource, object: Arc<Value>) -> Change {
+        let cache = self.by_resource.entry(id_of(resource)).or_default();
+        let key = Key::of(&object);
+        let old = cache.objects.insert(key.clone(), Arc::clone(&object));
+        if let Some(old) = &old {
+            cache.unindex(&key, old);
+        }
+        cache.index(&key, &object);
+        Change { old, new: Some(object) }
+    }
+
+    /// Removes the object under `key`; `None` when it was not there.
+    pub(crate) fn remove(&mut self, resource: &Resource, key: &Key) -> Option<Change> {
+        let cache = self.by_resource.get_mut(&id_of(resource))?;
+        let old = cache.objects.remove(key)?;
+        cache.unindex(key, &old);
+        Some(Change { old: Some(old), new: None })
+    }
+}
+
+impl Cache {
+    fn index(&mut self, key: &Key, object: &Value) {
+        if let Some(owner) = object.controller_ref() {
+            let uid = owner.str_at(&["uid"]).to_owned();
+            self.by_owner.entry(uid).or_default().insert(key.clone());
+        }
+        let node = object.str_at(&["spec", "nodeName"]);
+        if !node.is_empty() {
+            self.by_node.entry(node.to_owned()).or_default().insert(key.clone());
+        }
+    }
+
+    fn unindex(&mut self, key: &Key, object: &Value) {
+        if let Some(owner) = object.controller_ref() {
+            drop_from(&mut self.by_owner, owner.str_at(&["uid"]), key);
+        }
+        let node = object.str_at(&["spec", "nodeName"]);
+        if !node.is_empty() {
+            drop_from(&mut self.by_node, node, key);
+        }
+    }
+}
+
+fn drop_from(index: &mut BTreeMap<String, BTreeSet<Key>>, value: &str, key: &Key) {
+    if let Some(keys) = index.get_mut(value) {
+        keys.remove(key);
+        if keys.is_empty() {
+            index.remove(value);
+        }
+    }
+}

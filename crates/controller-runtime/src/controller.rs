@@ -1,0 +1,156 @@
+//! The shape of a controller: what it watches, how a key is reconciled, what it may use.
+//!
+//! Invariant: reconcilers are level-driven: their input is a key, never an event's payload.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use api::Resource;
+use apimachinery::{ObjectExt as _, Status, Value};
+use apiserver::Client;
+use world::{Time, World};
+
+use crate::cache::Caches;
+use crate::key::Key;
+use crate::recorder::Recorder;
+
+/// One reconciler, driven by the [`crate::Driver`].
+pub trait Controller: Send + fmt::Debug {
+    /// Name of the queue and source component of events, e.g. `replication-controller`.
+    fn name(&self) -> &'static str;
+
+    /// The resources it reads, each with the keys that a change gives rise to.
+    fn watches(&self) -> Vec<Watching>;
+
+    /// Brings the world closer to what the object under `key` asks for.
+    ///
+    /// # Errors
+    /// [`Error::Retry`] to be called again after a back-off, [`Error::Terminal`] to be left alone
+    /// until something changes.
+    fn reconcile(&mut self, cx: &mut Context<'_>, key: &Key) -> Result<Requeue, Error>;
+
+    /// Takes in what arrived from outside the API (runtime events) and says which keys to look at.
+    fn poll(&mut self, _cx: &mut Context<'_>) -> Vec<Key> {
+        Vec::new()
+    }
+
+    /// The earliest time at which [`Controller::poll`] will have something; `None` when unknown or
+    /// never (a real edge calls the driver's wake function instead).
+    fn next_wakeup(&self) -> Option<Time> {
+        None
+    }
+}
+
+/// What a reconcile may use.
+#[derive(Debug)]
+pub struct Context<'a> {
+    /// Writes, and reads that must not come from a cache.
+    pub client: &'a Client,
+    /// Current objects of every watched resource.
+    pub caches: &'a Caches,
+    /// Time and names.
+    pub world: &'a World,
+    /// Events.
+    pub recorder: &'a mut Recorder,
+}
+
+/// When to look at a key again although nothing changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Requeue {
+    /// Not before something changes.
+    Done,
+    /// After this long.
+    After(Duration),
+}
+
+impl Requeue {
+    /// The earlier of two wishes.
+    #[must_use]
+    pub fn sooner(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::After(a), Self::After(b)) => Self::After(a.min(b)),
+            (Self::After(a), Self::Done) | (Self::Done, Self::After(a)) => Self::After(a),
+            (Self::Done, Self::Done) => Self::Done,
+        }
+    }
+}
+
+/// Why a reconcile did not finish.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum Error {
+    /// The API refused or failed; called again after a back-off.
+    #[error("{0}")]
+    Retry(#[from] Status),
+    /// Nothing can be done until something changes.
+    #[error("{0}")]
+    Terminal(String),
+}
+
+/// A change to one cached object.
+#[derive(Debug, Clone)]
+pub struct Change {
+    /// The object before; `None` when it was created.
+    pub old: Option<Arc<Value>>,
+    /// The object after; `None` when it was deleted.
+    pub new: Option<Arc<Value>>,
+}
+
+impl Change {
+    /// The newest form of the object.
+    ///
+    /// # Panics
+    /// Never: a change has at least one side.
+    #[must_use]
+    pub fn object(&self) -> &Arc<Value> {
+        self.new.as_ref().or(self.old.as_ref()).expect("a change has a side")
+    }
+}
+
+/// Turns a change into the keys that must be looked at.
+pub type MapFn = fn(&Caches, &Change) -> Vec<Key>;
+
+/// One watched resource of a controller.
+#[derive(Debug, Clone, Copy)]
+pub struct Watching {
+    /// The resource, in its storage version.
+    pub resource: &'static Resource,
+    /// Keys that a change gives rise to.
+    pub map: MapFn,
+}
+
+impl Watching {
+    /// Watches `resource`, mapping changes by `map`.
+    #[must_use]
+    pub fn new(resource: &'static Resource, map: MapFn) -> Self {
+        Self { resource, map }
+    }
+
+    /// Keeps `resource` in the caches without waking the controller.
+    #[must_use]
+    pub fn reading(resource: &'static Resource) -> Self {
+        Self { resource, map: |_, _| Vec::new() }
+    }
+}
+
+/// The changed object's own key.
+#[must_use]
+pub fn same_key(_: &Caches, change: &Change) -> Vec<Key> {
+    vec![Key::of(change.object())]
+}
+
+/// The keys of the controllers (by `controllerRef`) of kind `kind` that own the object now or owned
+/// it before.
+#[must_use]
+pub fn controller_owner_of(change: &Change, kind: &str) -> Vec<Key> {
+    let mut keys: Vec<Key> = [&change.old, &change.new]
+        .into_iter()
+        .flatten()
+        .filter_map(|object| {
+            let owner = object.controller_ref().filter(|owner| owner.kind() == kind)?;
+            Some(Key::new(object.namespace(), owner.str_at(&["name"])))
+        })
+        .collect();
+    keys.dedup();
+    keys
+}

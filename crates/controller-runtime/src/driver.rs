@@ -1,0 +1,321 @@
+//! The one loop: watch events into caches, keys into reconcilers, time forward when nothing is left.
+//!
+//! Invariant: one thread; a reconcile runs to its end before anything else happens in the core.
+//! Invariant: in a simulated world the clock moves only when no key is ready and no event pending.
+
+use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::task::{Poll, Wake, Waker};
+use std::time::Duration;
+
+use api::Resource;
+use apimachinery::Status;
+use apiserver::{ApiServer, Client, ListOptions, User, Watch, WatchEvent};
+use parking_lot::{Condvar, Mutex};
+use world::{Time, World};
+
+use crate::cache::Caches;
+use crate::controller::{Change, Context, Controller, Error, MapFn, Requeue};
+use crate::key::Key;
+use crate::queue::Queue;
+use crate::recorder::Recorder;
+
+/// What one turn of the loop did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// A key was reconciled.
+    Worked,
+    /// Nothing is ready; the next timer is due then.
+    Idle {
+        /// When something will be ready, if anything is waiting for time to pass.
+        next: Option<Time>,
+    },
+}
+
+/// Drives all controllers of a process over one API server.
+#[derive(Debug)]
+pub struct Driver {
+    world: World,
+    server: ApiServer,
+    client: Client,
+    caches: Caches,
+    reflectors: Vec<Reflector>,
+    controllers: Vec<Box<dyn Controller>>,
+    queue: Queue,
+    recorder: Recorder,
+    parker: Arc<Parker>,
+    seen_revision: u64,
+}
+
+#[derive(Debug)]
+struct Reflector {
+    resource: &'static Resource,
+    watch: Option<Watch>,
+    subscribers: Vec<(usize, MapFn)>,
+}
+
+/// Lets other threads wake the loop; a wake-up between two waits is not lost.
+#[derive(Debug, Default)]
+struct Parker {
+    woken: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Parker {
+    fn wait(&self, at_most: Duration) {
+        let mut woken = self.woken.lock();
+        if !*woken {
+            self.changed.wait_for(&mut woken, at_most);
+        }
+        *woken = false;
+    }
+}
+
+impl Wake for Parker {
+    fn wake(self: Arc<Self>) {
+        *self.woken.lock() = true;
+        self.changed.notify_one();
+    }
+}
+
+impl Driver {
+    /// A driver without controllers, acting as `system:admin`.
+    #[must_use]
+    pub fn new(world: World, server: ApiServer) -> Self {
+        let client = Client::new(server.clone(), User::system_admin());
+        let recorder = Recorder::new(client.clone(), world.clone());
+        Self {
+            world,
+            server,
+            client,
+            caches: Caches::default(),
+            reflectors: Vec::new(),
+            controllers: Vec::new(),
+            queue: Queue::default(),
+            recorder,
+            parker: Arc::default(),
+            seen_revision: 0,
+        }
+    }
+
+    /// Adds a controller; objects that exist already reach it as creations on the next step.
+    pub fn add(&mut self, controller: Box<dyn Controller>) {
+        let index = self.controllers.len();
+        for watching in controller.watches() {
+            self.subscribe(watching.resource, index, watching.map);
+        }
+        self.controllers.push(controller);
+    }
+
+    fn subscribe(&mut self, resource: &'static Resource, index: usize, map: MapFn) {
+        let same = |reflector: &&mut Reflector| {
+            reflector.resource.plural == resource.plural
+                && reflector.resource.storage.0 == resource.storage.0
+        };
+        if let Some(reflector) = self.reflectors.iter_mut().find(same) {
+            reflector.subscribers.push((index, map));
+            // Listed anew, so that the newcomer hears of what is there.
+            reflector.watch = None;
+        } else {
+            self.caches.add_resource(resource);
+            let subscribers = vec![(index, map)];
+            self.reflectors.push(Reflector { resource, watch: None, subscribers });
+        }
+        self.seen_revision = 0;
+    }
+
+    /// The caches, for looking on from outside.
+    #[must_use]
+    pub fn caches(&self) -> &Caches {
+        &self.caches
+    }
+
+    /// The client that controllers use.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// A function that wakes the loop out of its wait; for edges with news.
+    #[must_use]
+    pub fn waker(&self) -> Arc<dyn Fn() + Send + Sync> {
+        let parker = Arc::clone(&self.parker);
+        Arc::new(move || Wake::wake_by_ref(&parker))
+    }
+
+    /// Takes in all news, then reconciles one ready key.
+    pub fn step(&mut self) -> Step {
+        self.server.store().expire_leases();
+        self.poll_controllers();
+        self.drain_watches();
+        self.queue.release_due(self.world.now());
+        if let Some((index, key)) = self.queue.pop(&self.world) {
+            self.reconcile(index, &key);
+            return Step::Worked;
+        }
+        let wakeups = self.controllers.iter().filter_map(|c| c.next_wakeup());
+        let lease = self.server.store().next_lease_deadline();
+        Step::Idle { next: wakeups.chain(self.queue.next_due()).chain(lease).min() }
+    }
+
+    /// Runs until `done` says so (looked at after every step) or `deadline` has come; gives whether
+    /// `done` was reached. Between steps a simulated clock jumps to the next timer, a real one is
+    /// waited for.
+    pub fn run_until(&mut self, deadline: Time, done: &mut dyn FnMut(&Self) -> bool) -> bool {
+        loop {
+            if done(self) {
+                return true;
+            }
+            let Step::Idle { next } = self.step() else { continue };
+            if done(self) {
+                return true;
+            }
+            let now = self.world.now();
+            if now >= deadline {
+                return false;
+            }
+            let until = next.unwrap_or(deadline).min(deadline);
+            if self.world.is_simulated() {
+                self.world.advance_to(until);
+            } else {
+                self.parker.wait(until.since(now));
+            }
+        }
+    }
+
+    /// Runs until nothing is ready without letting time pass.
+    pub fn settle(&mut self) {
+        while self.step() == Step::Worked {}
+    }
+
+    fn poll_controllers(&mut self) {
+        for index in 0..self.controllers.len() {
+            let mut cx = Context {
+                client: &self.client,
+                caches: &self.caches,
+                world: &self.world,
+                recorder: &mut self.recorder,
+            };
+            for key in self.controllers[index].poll(&mut cx) {
+                self.queue.add((index, key));
+            }
+        }
+    }
+
+    fn drain_watches(&mut self) {
+        let revision = self.server.store().revision();
+        if revision == self.seen_revision {
+            return;
+        }
+        let waker = Waker::from(Arc::clone(&self.parker));
+        let mut task = std::task::Context::from_waker(&waker);
+        for reflector in &mut self.reflectors {
+            reflector.drain(&self.client, &mut self.caches, &mut self.queue, &mut task);
+        }
+        self.seen_revision = revision;
+    }
+
+    fn reconcile(&mut self, index: usize, key: &Key) {
+        let item = (index, key.clone());
+        let controller = &mut self.controllers[index];
+        let mut cx = Context {
+            client: &self.client,
+            caches: &self.caches,
+            world: &self.world,
+            recorder: &mut self.recorder,
+        };
+        let result = if self.world.is_simulated() {
+            controller.reconcile(&mut cx, key)
+        } else {
+            let call = AssertUnwindSafe(|| controller.reconcile(&mut cx, key));
+            catch_unwind(call)
+                .unwrap_or_else(|_| Err(Error::Retry(Status::internal("reconcile panicked"))))
+        };
+        let now = self.world.now();
+        match result {
+            Ok(Requeue::Done) => self.queue.forget(&item),
+            Ok(Requeue::After(delay)) => {
+                self.queue.forget(&item);
+                self.queue.add_at(item, now + delay);
+            }
+            Err(Error::Retry(status)) => {
+                let name = self.controllers[index].name();
+                tracing::debug!(controller = name, %key, %status, "reconcile is retried");
+                self.queue.add_rate_limited(item, now);
+            }
+            Err(Error::Terminal(reason)) => {
+                let name = self.controllers[index].name();
+                tracing::debug!(controller = name, %key, reason, "reconcile gave up");
+                self.queue.forget(&item);
+            }
+        }
+    }
+}
+
+impl Reflector {
+    fn drain(
+        &mut self,
+        client: &Client,
+        caches: &mut Caches,
+        queue: &mut Queue,
+        task: &mut std::task::Context<'_>,
+    ) {
+        loop {
+            let Some(watch) = &mut self.watch else {
+                if let Err(status) = self.relist(client, caches, queue) {
+                    tracing::warn!(resource = self.resource.plural, %status, "list failed");
+                    return;
+                }
+                continue;
+            };
+            match watch.poll_next(task) {
+                Poll::Pending => return,
+                Poll::Ready(WatchEvent::Added(object) | WatchEvent::Modified(object)) => {
+                    let change = caches.upsert(self.resource, object.value);
+                    self.notify(caches, queue, &change);
+                }
+                Poll::Ready(WatchEvent::Deleted(object)) => {
+                    if let Some(change) = caches.remove(self.resource, &Key::of(&object.value)) {
+                        self.notify(caches, queue, &change);
+                    }
+                }
+                Poll::Ready(WatchEvent::Bookmark(_) | WatchEvent::InitialEventsEnd(_)) => {}
+                Poll::Ready(WatchEvent::Error(_)) => self.watch = None,
+            }
+        }
+    }
+
+    fn relist(
+        &mut self,
+        client: &Client,
+        caches: &mut Caches,
+        queue: &mut Queue,
+    ) -> Result<(), Status> {
+        let list = client.list_with(self.resource, "", &ListOptions::default())?;
+        let mut gone: BTreeSet<Key> = caches.keys(self.resource).into_iter().collect();
+        for object in list.items {
+            let key = Key::of(&object.value);
+            gone.remove(&key);
+            let change = caches.upsert(self.resource, object.value);
+            self.notify(caches, queue, &change);
+        }
+        for key in gone {
+            if let Some(change) = caches.remove(self.resource, &key) {
+                self.notify(caches, queue, &change);
+            }
+        }
+        let options =
+            ListOptions { resource_version: list.resource_version, ..ListOptions::default() };
+        self.watch = Some(client.watch(self.resource, "", &options)?);
+        Ok(())
+    }
+
+    fn notify(&self, caches: &Caches, queue: &mut Queue, change: &Change) {
+        for (index, map) in &self.subscribers {
+            for key in map(caches, change) {
+                queue.add((*index, key));
+            }
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Ready and delayed keys of all controllers.
+//!
+//! Invariant: a key waits at most once per controller in the ready queue and at most once among the
+//! timers. A key reconciled again forgets its earlier timer.
+//!
+//! Mirrors: `k8s.io/client-go/util/workqueue` (`ItemExponentialFailureRateLimiter`: 5 ms · 2ⁿ, at
+//! most 1,000 s).
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use world::{Time, World};
+
+use crate::key::Key;
+
+const BASE_DELAY: Duration = Duration::from_millis(5);
+const MAX_DELAY: Duration = Duration::from_secs(1000);
+
+/// Index of a controller in the driver and a key of its queue.
+pub(crate) type Item = (usize, Key);
+
+#[derive(Debug, Default)]
+pub(crate) struct Queue {
+    ready: VecDeque<Item>,
+    waiting: BTreeSet<Item>,
+    timers: BTreeSet<(Time, u64, Item)>,
+    due: BTreeMap<Item, (Time, u64)>,
+    failures: BTreeMap<Item, u32>,
+    sequence: u64,
+}
+
+impl Queue {
+    pub(crate) fn add(&mut self, item: Item) {
+        if self.waiting.insert(item.clone()) {
+            self.ready.push_back(item);
+        }
+    }
+
+    /// Sets the timer of `item` to `at`, replacing an earlier wish.
+    pub(crate) fn add_at(&mut self, item: Item, at: Time) {
+        self.cancel(&item);
+        self.sequence += 1;
+        self.due.insert(item.clone(), (at, self.sequence));
+        self.timers.insert((at, self.sequence, item));
+    }
+
+    /// Sets a timer after the back-off of another failure.
+    pub(crate) fn add_rate_limited(&mut self, item: Item, now: Time) {
+        let failures = self.failures.entry(item.clone()).or_insert(0);
+        let factor = 1_u32.checked_shl(*failures).unwrap_or(u32::MAX);
+        *failures = failures.saturating_add(1);
+        let delay = BASE_DELAY.saturating_mul(factor).min(MAX_DELAY);
+        self.add_at(item, now + delay);
+    }
+
+    pub(crate) fn forget(&mut self, item: &Item) {
+        self.failures.remove(item);
+    }
+
+    fn cancel(&mut self, item: &Item) {
+        if let Some((at, sequence)) = self.due.remove(item) {
+            self.timers.remove(&(at, sequence, item.clone()));
+        }
+    }
+
+    /// Moves every timer that is due at `now` to the ready queue.
+    pub(crate) fn release_due(&mut self, now: Time) {
+        while let Some((at, _, _)) = self.timers.first() {
+            if *at > now {
+                break;
+            }
+            let Some((_, _, item)) = self.timers.pop_first() else { break };
+            self.due.remove(&item);
+            self.add(item);
+        }
+    }
+
+    pub(crate) fn next_due(&self) -> Option<Time> {
+        self.timers.first().map(|(at, _, _)| *at)
+    }
+
+    /// Takes the next ready item: the oldest in a real world, any (by the seed) in a simulated one,
+    /// so that different seeds explore different interleavings.
+    pub(crate) fn pop(&mut self, world: &World) -> Option<Item> {
+        let index = if world.is_simulated() && self.ready.len() > 1 {
+            usize::try_from(world.random_below(self.ready.len() as u64)).unwrap_or(0)
+        } else {
+            0
+        };
+        let item = self.ready.remove(index)?;
+        self.waiting.remove(&item);
+        self.cancel(&item);
+        Some(item)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn item(name: &str) -> Item {
+        (0, Key::new("ns", name))
+    }
+
+    #[test]
+    fn a_key_waits_once() {
+        let mut queue = Queue::default();
+        queue.add(item("a"));
+        queue.add(item("a"));
+        let world = World::simulated(1);
+        assert_eq!(queue.pop(&world), Some(item("a")));
+        assert_eq!(queue.pop(&world), None);
+    }
+
+    #[test]
+    fn failures_back_off_exponentially_until_forgotten() {
+        let mut queue = Queue::default();
+        let now = Time::from_unix_seconds(0);
+        queue.add_rate_limited(item("a"), now);
+        assert_eq!(queue.next_due(), Some(now + Duration::from_millis(5)));
+        queue.add_rate_limited(item("a"), now);
+        assert_eq!(queue.next_due(), Some(now + Duration::from_millis(10)));
+        queue.forget(&item("a"));
+        queue.add_rate_limited(item("a"), now);
+        assert_eq!(queue.next_due(), Some(now + Duration::from_millis(5)));
+    }
+
+    #[test]
+    fn a_reconciled_key_forgets_its_timer() {
+        let mut queue = Queue::default();
+        queue.add_at(item("a"), Time::from_unix_seconds(9));
+        queue.add(item("a"));
+        assert_eq!(queue.pop(&World::simulated(1)), Some(item("a")));
+        assert_eq!(queue.next_due(), None);
+    }
+}

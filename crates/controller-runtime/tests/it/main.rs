@@ -1,0 +1,118 @@
+//! The loop against a real API server in a simulated world.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use apimachinery::ObjectExt as _;
+use apiserver::{ApiServer, PatchKind};
+use controller_runtime::{
+    Context, Controller, Driver, Error, EventType, Key, Requeue, Step, Watching, same_key,
+};
+use parking_lot::Mutex;
+use serde_json::json;
+use world::{Time, World};
+
+/// Labels every config map it sees and records when it looked.
+#[derive(Debug, Default)]
+struct Labeller {
+    looked: Arc<Mutex<Vec<(Time, Key)>>>,
+    again: Option<Duration>,
+    fail_first: bool,
+}
+
+impl Controller for Labeller {
+    fn name(&self) -> &'static str {
+        "labeller"
+    }
+
+    fn watches(&self) -> Vec<Watching> {
+        vec![Watching::new(&api::CONFIG_MAPS, same_key)]
+    }
+
+    fn reconcile(&mut self, cx: &mut Context<'_>, key: &Key) -> Result<Requeue, Error> {
+        self.looked.lock().push((cx.world.now(), key.clone()));
+        if std::mem::take(&mut self.fail_first) {
+            return Err(Error::Retry(apimachinery::Status::internal("not now")));
+        }
+        let Some(map) = cx.caches.get_key(&api::CONFIG_MAPS, key) else { return Ok(Requeue::Done) };
+        if map.label("seen").is_empty() {
+            let patch = json!({"metadata": {"labels": {"seen": "yes"}}});
+            cx.client.patch(
+                &api::CONFIG_MAPS,
+                &key.namespace,
+                &key.name,
+                PatchKind::Merge,
+                patch,
+            )?;
+            cx.recorder.event("labeller", &map, EventType::Normal, "Labelled", "labelled it");
+        }
+        Ok(self.again.map_or(Requeue::Done, Requeue::After))
+    }
+}
+
+fn cluster(labeller: Labeller) -> Driver {
+    let world = World::simulated(1);
+    let server = ApiServer::builder(world.clone()).build();
+    apiserver::bootstrap(&server).expect("an empty server can be filled");
+    let mut driver = Driver::new(world, server);
+    driver.add(Box::new(labeller));
+    driver
+}
+
+fn config_map(name: &str) -> serde_json::Value {
+    json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}})
+}
+
+#[test]
+fn a_change_reaches_the_reconciler_and_its_write_comes_back() {
+    let mut driver = cluster(Labeller::default());
+    let client = driver.client().clone();
+    client.create(&api::CONFIG_MAPS, "default", config_map("a")).unwrap();
+    driver.settle();
+    assert_eq!(client.get(&api::CONFIG_MAPS, "default", "a").unwrap().label("seen"), "yes");
+    let events = client.list(&api::EVENTS, "default").unwrap();
+    assert_eq!(events.len(), 1);
+    assert_eq!(events[0].str_at(&["involvedObject", "name"]), "a");
+
+    let revision = client.server().store().revision();
+    driver.settle();
+    assert_eq!(client.server().store().revision(), revision, "a quiet cluster writes nothing");
+}
+
+#[test]
+fn a_failed_key_comes_back_after_a_back_off() {
+    let looked = Arc::default();
+    let labeller = Labeller { looked: Arc::clone(&looked), fail_first: true, again: None };
+    let mut driver = cluster(labeller);
+    driver.client().create(&api::CONFIG_MAPS, "default", config_map("a")).unwrap();
+    driver.settle();
+    assert_eq!(looked.lock().len(), 1);
+    let Step::Idle { next: Some(next) } = driver.step() else { panic!("a timer is set") };
+    assert_eq!(next, world::SIMULATION_EPOCH + Duration::from_millis(5));
+    assert!(driver.run_until(next, &mut |_| looked.lock().len() > 1));
+}
+
+#[test]
+fn time_jumps_from_timer_to_timer() {
+    let looked = Arc::default();
+    let again = Some(Duration::from_secs(10));
+    let labeller = Labeller { looked: Arc::clone(&looked), again, fail_first: false };
+    let mut driver = cluster(labeller);
+    driver.client().create(&api::CONFIG_MAPS, "default", config_map("a")).unwrap();
+    let deadline = world::SIMULATION_EPOCH + Duration::from_secs(35);
+    assert!(!driver.run_until(deadline, &mut |_| false));
+    let seconds: Vec<u64> =
+        looked.lock().iter().map(|(at, _)| (*at - world::SIMULATION_EPOCH).as_secs()).collect();
+    assert_eq!(seconds.last(), Some(&30));
+}
+
+#[test]
+fn a_deleted_object_leaves_the_cache() {
+    let mut driver = cluster(Labeller::default());
+    let client = driver.client().clone();
+    client.create(&api::CONFIG_MAPS, "default", config_map("a")).unwrap();
+    driver.settle();
+    client.delete(&api::CONFIG_MAPS, "default", "a", Default::default()).unwrap();
+    driver.settle();
+    assert!(driver.caches().get(&api::CONFIG_MAPS, "default", "a").is_none());
+}
