@@ -31,3 +31,6 @@ mod watch;
 
 pub use auth::Authenticator;
 pub use server::{Config, Error, Server};
+
+#[cfg(test)]
+mod tests;

@@ -236,7 +236,9 @@ fn discovered_resource(resource: &Resource) -> Value {
         "singularResource": resource.singular,
         "verbs": words(resource.verbs),
     });
-    if !resource.short_names.is_empty() {
+    // Clients that read this form warn of a short name that two groups claim: only the group that
+    // the objects belong to keeps it.
+    if !resource.short_names.is_empty() && resource.group == resource.storage.0 {
         entry["shortNames"] = json!(resource.short_names);
     }
     if !resource.categories.is_empty() {
