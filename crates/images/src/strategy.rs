@@ -1,0 +1,86 @@
+//! The rules of [`crate::stream`] plugged into the API server.
+//!
+//! Invariant: other streams are read with the rights of the caller.
+
+use std::sync::Arc;
+
+use apimachinery::{ObjectExt as _, Status, Value};
+use apiserver::{ApiServer, Call, Strategy, StrategyContext, User};
+use serde_json::json;
+
+use crate::stream::{self, Streams};
+
+/// The storage rules of `imagestreams`.
+#[derive(Debug, Default)]
+pub struct ImageStreamStrategy;
+
+/// Reads streams through the API server.
+struct Server<'a> {
+    server: &'a ApiServer,
+    user: &'a User,
+}
+
+impl Streams for Server<'_> {
+    fn stream(&self, namespace: &str, name: &str) -> Option<Arc<Value>> {
+        read_stream(self.server, self.user, namespace, name).ok()
+    }
+}
+
+/// The image stream `namespace`/`name`.
+pub(crate) fn read_stream(
+    server: &ApiServer,
+    user: &User,
+    namespace: &str,
+    name: &str,
+) -> Result<Arc<Value>, Status> {
+    let call = Call::new(user, &api::IMAGE_STREAMS).within(namespace).named(name);
+    server.get(&call).map(|stored| stored.value)
+}
+
+impl Strategy for ImageStreamStrategy {
+    fn prepare_for_create(
+        &self,
+        cx: &StrategyContext<'_>,
+        object: &mut Value,
+    ) -> Result<(), Status> {
+        let streams = Server { server: cx.server, user: cx.user };
+        stream::prepare_for_create(object, &streams, &cx.now.rfc3339())
+            .map_err(|errors| invalid(object.name(), &errors))
+    }
+
+    fn prepare_for_update(
+        &self,
+        cx: &StrategyContext<'_>,
+        new: &mut Value,
+        old: &Value,
+    ) -> Result<(), Status> {
+        let streams = Server { server: cx.server, user: cx.user };
+        stream::prepare_for_update(new, old, &streams, &cx.now.rfc3339())
+            .map_err(|errors| invalid(old.name(), &errors))
+    }
+
+    fn prepare_for_status_update(
+        &self,
+        _cx: &StrategyContext<'_>,
+        new: &mut Value,
+        old: &Value,
+    ) -> Result<(), Status> {
+        let wanted = new.get("spec").cloned();
+        apiserver::strategy::keep_all_but_status(new, old);
+        // Tag generations are settled together with the status that they led to.
+        if let (Some(wanted), Some(spec)) = (wanted, new.get_mut("spec"))
+            && wanted.get("tags").is_some_and(|tags| *tags != json!(null))
+        {
+            spec["tags"] = wanted["tags"].clone();
+        }
+        Ok(())
+    }
+}
+
+/// Tag errors are wrapped once by OpenShift: an internal error at the empty path.
+fn invalid(name: &str, errors: &[apimachinery::field::Error]) -> Status {
+    let inner = Status::invalid("", "imagestreams", name, errors);
+    let path = apimachinery::field::Path::new("[]");
+    let wrapped = apimachinery::field::Error::internal(&path, &inner.message);
+    Status::invalid("image.openshift.io", "ImageStream", name, &[wrapped])
+}

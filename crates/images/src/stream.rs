@@ -1,0 +1,264 @@
+//! What storing an image stream does to it: generations, the status that clients may not write, and
+//! the events that changed spec tags give rise to.
+//!
+//! Invariant: pure; other streams are looked up through [`Streams`].
+//!
+//! Mirrors: `openshift/origin pkg/image/apiserver/registry/imagestream/strategy.go`.
+
+use std::sync::Arc;
+
+use apimachinery::field::{self, Path};
+use apimachinery::{ObjectExt as _, Value};
+use serde_json::json;
+
+use crate::history::{TagEvent, add_event, latest, spec_tag, status_tag, update_tracking_tags};
+
+/// Host and port under which the integrated registry is known inside the cluster.
+pub const REGISTRY: &str = "docker-registry.default.svc:5000";
+
+/// Looks up other image streams while one is being stored.
+pub trait Streams {
+    /// The stream `namespace`/`name`; `None` when it does not exist.
+    fn stream(&self, namespace: &str, name: &str) -> Option<Arc<Value>>;
+}
+
+/// `<registry>/<namespace>/<name>` of a stream.
+#[must_use]
+pub fn repository(namespace: &str, name: &str) -> String {
+    format!("{REGISTRY}/{namespace}/{name}")
+}
+
+/// Prepares a new stream: generation 1 everywhere, no status but what its spec tags resolve to.
+///
+/// # Errors
+/// The spec tags that refer to something that is not there.
+pub fn prepare_for_create(
+    stream: &mut Value,
+    streams: &dyn Streams,
+    now: &str,
+) -> Result<(), field::ErrorList> {
+    stream.set(&["metadata", "generation"], json!(1));
+    let repository = repository(stream.namespace(), stream.name());
+    stream.set(&["status"], json!({"dockerImageRepository": repository}));
+    set_spec_generations(stream, None, 1);
+    apply_changed_tags(stream, None, streams, now)
+}
+
+/// Prepares a changed stream: the status of `old` is kept, then extended by changed spec tags.
+///
+/// # Errors
+/// The spec tags that refer to something that is not there.
+pub fn prepare_for_update(
+    stream: &mut Value,
+    old: &Value,
+    streams: &dyn Streams,
+    now: &str,
+) -> Result<(), field::ErrorList> {
+    stream.set(&["status"], old.get("status").cloned().unwrap_or_else(|| json!({})));
+    keep_spec_generations(stream, old);
+    let mut generation = old.generation();
+    if stream.get("spec") != old.get("spec") {
+        generation += 1;
+    }
+    stream.set(&["metadata", "generation"], json!(generation));
+    let changed = changed_tags(stream, Some(old));
+    set_spec_generations(stream, Some(&changed), generation);
+    apply_tags(stream, &changed, streams, now)
+}
+
+/// A client may only ask for generation 0 ("resolve again"); any other value is the stored one.
+fn keep_spec_generations(stream: &mut Value, old: &Value) {
+    for tag in spec_tags_mut(stream) {
+        let asked = tag.int_at(&["generation"]);
+        if asked == Some(0) {
+            continue;
+        }
+        let stored = spec_tag(old, tag.str_at(&["name"])).and_then(|t| t.int_at(&["generation"]));
+        tag["generation"] = stored.map_or(Value::Null, |generation| json!(generation));
+    }
+}
+
+/// Sets the generation of the tags named in `only` (all when `None`) and of those without one.
+fn set_spec_generations(stream: &mut Value, only: Option<&[String]>, generation: i64) {
+    for tag in spec_tags_mut(stream) {
+        let named = only.is_none_or(|names| names.iter().any(|n| n == tag.str_at(&["name"])));
+        if named || tag.int_at(&["generation"]).unwrap_or(0) == 0 {
+            tag["generation"] = json!(generation);
+        }
+    }
+}
+
+fn spec_tags_mut(stream: &mut Value) -> impl Iterator<Item = &mut Value> {
+    let tags = stream.get_mut("spec").and_then(|spec| spec.get_mut("tags"));
+    tags.and_then(Value::as_array_mut).into_iter().flatten()
+}
+
+/// Names of the spec tags that are new or differ in what they point to.
+fn changed_tags(stream: &Value, old: Option<&Value>) -> Vec<String> {
+    let namespace = stream.namespace();
+    let target = |tag: &Value| {
+        let from = |field: &str| tag.str_at(&["from", field]).to_owned();
+        let own =
+            if from("namespace").is_empty() { namespace.to_owned() } else { from("namespace") };
+        (from("name"), own, tag.bool_at(&["reference"]))
+    };
+    let changed = |tag: &&Value| {
+        let before = old.and_then(|old| spec_tag(old, tag.str_at(&["name"])));
+        let again = tag.int_at(&["generation"]) == Some(0);
+        again || before.is_none_or(|before| target(before) != target(tag))
+    };
+    let tags = stream.list_at(&["spec", "tags"]).iter().filter(changed);
+    tags.map(|tag| tag.str_at(&["name"]).to_owned()).collect()
+}
+
+fn apply_changed_tags(
+    stream: &mut Value,
+    old: Option<&Value>,
+    streams: &dyn Streams,
+    now: &str,
+) -> Result<(), field::ErrorList> {
+    let changed = changed_tags(stream, old);
+    apply_tags(stream, &changed, streams, now)
+}
+
+fn apply_tags(
+    stream: &mut Value,
+    changed: &[String],
+    streams: &dyn Streams,
+    now: &str,
+) -> Result<(), field::ErrorList> {
+    let mut errors = field::ErrorList::new();
+    for name in changed {
+        let Some(tag) = spec_tag(stream, name).cloned() else { continue };
+        match event_for(stream, &tag, streams, now) {
+            Ok(Some(event)) => {
+                add_event(stream, name, &event);
+                update_tracking_tags(stream, name, &event);
+            }
+            Ok(None) => {}
+            Err(error) => errors.push(error),
+        }
+    }
+    if errors.is_empty() { Ok(()) } else { Err(errors) }
+}
+
+/// The event that spec tag `tag` of `stream` stands for; `None` when it resolves to nothing now.
+fn event_for(
+    stream: &Value,
+    tag: &Value,
+    streams: &dyn Streams,
+    now: &str,
+) -> Result<Option<TagEvent>, field::Error> {
+    let from = |field: &str| tag.str_at(&["from", field]);
+    let generation = stream.generation();
+    match from("kind") {
+        "DockerImage" if tag.bool_at(&["reference"]) => Ok(Some(TagEvent {
+            created: now.to_owned(),
+            docker_image_reference: from("name").to_owned(),
+            image: String::new(),
+            generation,
+        })),
+        "ImageStreamTag" => {
+            let (source, id) = source_stream(stream, tag, ':', streams)?;
+            let source = source.as_deref().unwrap_or(stream);
+            let event = latest(source, &id);
+            Ok(event.map(|event| adopt(stream, source, tag, event, generation)))
+        }
+        "ImageStreamImage" => {
+            let (source, id) = source_stream(stream, tag, '@', streams)?;
+            let source = source.as_deref().unwrap_or(stream);
+            let mut event = find_image(source, &id)
+                .ok_or_else(|| unresolved(tag, &format!("imagestreamimage {id:?} not found")))?;
+            event.created = now.to_owned();
+            Ok(Some(adopt(stream, source, tag, event, generation)))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// The stream that `tag` refers to (`None` for its own) and the tag or image id within it.
+fn source_stream(
+    stream: &Value,
+    tag: &Value,
+    separator: char,
+    streams: &dyn Streams,
+) -> Result<(Option<Arc<Value>>, String), field::Error> {
+    let name = tag.str_at(&["from", "name"]);
+    let namespace = Some(tag.str_at(&["from", "namespace"]))
+        .filter(|namespace| !namespace.is_empty())
+        .unwrap_or(stream.namespace());
+    let (source, id) = name.split_once(separator).unwrap_or((stream.name(), name));
+    if source == stream.name() && namespace == stream.namespace() {
+        return Ok((None, id.to_owned()));
+    }
+    let found = streams.stream(namespace, source);
+    let found = found.ok_or_else(|| field::Error::not_found(&from_name_path(tag), name))?;
+    Ok((Some(found), id.to_owned()))
+}
+
+fn from_name_path(tag: &Value) -> Path {
+    Path::new("spec").child("tags").key(tag.str_at(&["name"])).child("from").child("name")
+}
+
+fn unresolved(tag: &Value, why: &str) -> field::Error {
+    let text = format!("error generating tag event: {why}");
+    field::Error::invalid(&from_name_path(tag), tag.str_at(&["from", "name"]), &text)
+}
+
+/// The newest event of any tag of `stream` whose image is `id` or begins with it.
+#[must_use]
+pub fn find_image(stream: &Value, id: &str) -> Option<TagEvent> {
+    let matches = |image: &str| {
+        !id.is_empty()
+            && (image == id
+                || image.starts_with(id)
+                || image.strip_prefix("sha256:").is_some_and(|hex| hex.starts_with(id)))
+    };
+    let tags = stream.list_at(&["status", "tags"]);
+    let items = tags.iter().flat_map(|entry| entry.list_at(&["items"]));
+    items.map(TagEvent::read).find(|event| matches(&event.image))
+}
+
+/// Makes an event of `source` one of `stream`: its generation, and its own repository when the image
+/// lives in the integrated registry under `source`.
+fn adopt(
+    stream: &Value,
+    source: &Value,
+    tag: &Value,
+    event: TagEvent,
+    generation: i64,
+) -> TagEvent {
+    let own = repository(source.namespace(), source.name());
+    let mut reference = event.docker_image_reference.clone();
+    if !tag.bool_at(&["reference"])
+        && let Some(rest) = reference.strip_prefix(&own)
+        && rest.starts_with(['@', ':'])
+    {
+        reference = format!("{}{rest}", repository(stream.namespace(), stream.name()));
+    }
+    TagEvent { docker_image_reference: reference, generation, ..event }
+}
+
+/// The pull spec that `tag` stands for in triggers; `None` while it points to nothing.
+///
+/// Mirrors: `openshift/origin pkg/image/apis/image/helper.go` (`ResolveLatestTaggedImage`).
+#[must_use]
+pub fn resolve_pull_spec(stream: &Value, tag: &str) -> Option<String> {
+    let event = latest(stream, tag)?;
+    let local = spec_tag(stream, tag)
+        .is_some_and(|spec| spec.str_at(&["referencePolicy", "type"]) == "Local");
+    let repository = stream.str_at(&["status", "dockerImageRepository"]);
+    if local && !repository.is_empty() && !event.image.is_empty() {
+        return Some(format!("{repository}@{}", event.image));
+    }
+    Some(event.docker_image_reference)
+}
+
+/// Whether `tag` has a spec entry or a history.
+#[must_use]
+pub fn has_tag(stream: &Value, tag: &str) -> bool {
+    spec_tag(stream, tag).is_some() || status_tag(stream, tag).is_some()
+}
+
+#[cfg(test)]
+mod tests;
