@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use api::Resource;
+use api::decode::Mode;
 use serde_json::Value;
 
-use crate::schema::FieldValidation;
 use crate::stored::Stored;
 use crate::user::User;
 
@@ -17,7 +17,7 @@ pub struct WriteOptions {
     /// Who manages the fields written; not recorded yet.
     pub field_manager: String,
     /// What to do about unknown and duplicate fields.
-    pub field_validation: FieldValidation,
+    pub field_validation: Mode,
 }
 
 /// Who addresses what. `namespace` is empty for cluster scope and for all namespaces.
@@ -193,6 +193,14 @@ impl Written {
     #[must_use]
     pub fn ok(object: Stored) -> Self {
         Self { object, warnings: Vec::new(), code: 200 }
+    }
+
+    /// Adds warnings before those there are.
+    #[must_use]
+    pub fn with_warnings(mut self, mut warnings: Vec<String>) -> Self {
+        warnings.append(&mut self.warnings);
+        self.warnings = warnings;
+        self
     }
 
     /// 201 with `object`.

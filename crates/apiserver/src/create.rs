@@ -9,6 +9,7 @@ use store::{Compare, Op, OpResponse, Txn};
 
 use crate::admission::Operation;
 use crate::call::{Call, Written};
+use crate::schema::Body;
 use crate::server::ApiServer;
 use crate::stored::Stored;
 use crate::strategy::{Claim, Strategy};
@@ -25,14 +26,16 @@ impl ApiServer {
     ///
     /// # Errors
     /// 400, 403, 404 (namespace), 409 or 422 as Kubernetes gives them.
-    pub fn create(&self, call: &Call<'_>, body: Value) -> Result<Written, Status> {
+    pub fn create(&self, call: &Call<'_>, body: impl Into<Body>) -> Result<Written, Status> {
         if let Some(handler) = self.handler(call) {
-            return handler.create(&self.handler_context(call), body);
+            let decoded = schema::decode_for_handler(call, body.into())?;
+            let written = handler.create(&self.handler_context(call), decoded.object)?;
+            return Ok(written.with_warnings(decoded.warnings));
         }
         if !call.subresource.is_empty() {
             return Err(Status::method_not_allowed());
         }
-        let decoded = schema::decode(call.resource, body, call.options.field_validation)?;
+        let decoded = schema::decode(call.resource, body.into(), call.options.field_validation)?;
         let mut object = decoded.object;
         check_place(call, &mut object)?;
         if !object.resource_version().is_empty() {
@@ -41,7 +44,7 @@ impl ApiServer {
         self.admit(call, Operation::Create, &mut object, None)?;
         let stored = self.create_admitted(call, object)?;
         let object = self.present(call.resource, &stored);
-        Ok(Written { warnings: decoded.warnings, ..Written::created(object) })
+        Ok(Written::created(object).with_warnings(decoded.warnings))
     }
 
     /// Stores an admitted object. Objects with claims may lose a race for one and start over.

@@ -47,7 +47,8 @@ pub use crate::call::{
 pub use crate::client::Client;
 pub use crate::handler::{HandlerContext, RestHandler};
 pub use crate::log::{LogStream, PodLogs};
-pub use crate::schema::FieldValidation;
+pub use crate::schema::Body;
+pub use api::decode::Mode as FieldValidation;
 pub use crate::server::{ApiServer, Builder};
 pub use crate::stored::Stored;
 pub use crate::strategy::{Claim, Strategy, StrategyContext};

@@ -35,11 +35,11 @@ impl ApiServer {
             schema::to_served(resource, &mut current);
             let patched = apply(kind, current, &patch, &resource.api_version(), resource.kind)?;
             check_names(call, &patched)?;
-            let decoded = schema::decode(resource, patched, call.options.field_validation)?;
+            let decoded = schema::decode(resource, patched.into(), call.options.field_validation)?;
             warnings = decoded.warnings;
             Ok(decoded.object)
         })?;
-        Ok(Written { warnings, ..written })
+        Ok(written.with_warnings(warnings))
     }
 }
 

@@ -14,6 +14,7 @@ use crate::admission::Operation;
 use crate::call::{Call, Written};
 use crate::create::claim_value;
 use crate::read::check_storage;
+use crate::schema::Body;
 use crate::server::ApiServer;
 use crate::stored::Stored;
 use crate::strategy::{Strategy, count_generation};
@@ -30,12 +31,14 @@ impl ApiServer {
     ///
     /// # Errors
     /// 400, 403, 404, 409 or 422 as Kubernetes gives them.
-    pub fn update(&self, call: &Call<'_>, body: Value) -> Result<Written, Status> {
+    pub fn update(&self, call: &Call<'_>, body: impl Into<Body>) -> Result<Written, Status> {
         if let Some(handler) = self.handler(call) {
-            return handler.update(&self.handler_context(call), body);
+            let decoded = schema::decode_for_handler(call, body.into())?;
+            let written = handler.update(&self.handler_context(call), decoded.object)?;
+            return Ok(written.with_warnings(decoded.warnings));
         }
         check_storage(call)?;
-        let decoded = schema::decode(call.resource, body, call.options.field_validation)?;
+        let decoded = schema::decode(call.resource, body.into(), call.options.field_validation)?;
         let wanted = decoded.object;
         check_names(call, &wanted)?;
         let written = if wanted.resource_version().is_empty() {
@@ -45,7 +48,7 @@ impl ApiServer {
             let missing = || error::modified(call.resource, call.name);
             self.rewrite(call, 1, &mut |_| wanted.take().ok_or_else(missing))
         };
-        written.map(|written| Written { warnings: decoded.warnings, ..written })
+        written.map(|written| written.with_warnings(decoded.warnings))
     }
 
     /// Changes an object until no one else's write comes in between, at most `attempts` times.
