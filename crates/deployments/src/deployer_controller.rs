@@ -1,0 +1,307 @@
+//! The deployer controller: gives every new rollout its deployer pod and carries the pod's phase over
+//! to the rollout.
+//!
+//! Invariant: a phase only moves forward ([`Phase::may_become`]).
+//! Invariant: all events are about the `DeploymentConfig`, as users look there.
+//!
+//! Mirrors: `openshift/origin pkg/apps/controller/deployer/deployer_controller.go`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use apimachinery::{ObjectExt as _, Value};
+use apiserver::{DeleteOptions, PatchKind};
+use controller_runtime::{
+    Change, Context, Controller, Error, EventType, Key, Requeue, Watching, same_key,
+};
+use serde_json::{Map, json};
+use world::Time;
+
+use crate::deployer_pod;
+use crate::keys;
+use crate::rollout::{Phase, decode_config, deployer_pod_name, is_cancelled, replicas};
+
+const NAME: &str = "deployer-controller";
+
+/// The controller. It keeps nothing in memory.
+#[derive(Debug, Default)]
+pub struct DeployerController;
+
+/// What is known when a rollout is looked at.
+#[derive(Debug, Clone)]
+pub struct Observed<'a> {
+    /// The rollout.
+    pub rc: &'a Value,
+    /// The pod named like its deployer pod, if any.
+    pub pod: Option<&'a Value>,
+    /// The present.
+    pub now: Time,
+}
+
+/// What is to be done for one rollout.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    /// Create the deployer pod.
+    CreatePod,
+    /// Delete all deployer and hook pods of the rollout.
+    DeletePods,
+    /// Move to this phase, merging these annotations.
+    Become(Phase, Map<String, Value>),
+    /// Record this event (reason, message) about the config.
+    Event(EventType, &'static str, String),
+    /// Look again after this long.
+    LookAgain(Duration),
+}
+
+/// Decides what is to be done for one rollout.
+#[must_use]
+pub fn plan(observed: &Observed<'_>) -> Vec<Action> {
+    let rc = observed.rc;
+    let cancelled = is_cancelled(rc);
+    match Phase::of(rc) {
+        Phase::New if cancelled => {
+            vec![Action::DeletePods, Action::Become(Phase::Pending, Map::new())]
+        }
+        Phase::New => plan_new(observed),
+        phase @ (Phase::Pending | Phase::Running) => plan_under_way(observed, phase, cancelled),
+        Phase::Failed if cancelled => vec![Action::DeletePods],
+        Phase::Complete => vec![Action::DeletePods],
+        Phase::Failed => Vec::new(),
+    }
+}
+
+fn plan_new(observed: &Observed<'_>) -> Vec<Action> {
+    let rc = observed.rc;
+    let name = format!("{}/{}", rc.namespace(), rc.name());
+    let config = decode_config(rc).unwrap_or(Value::Null);
+    let timeout = timeout_seconds(&config);
+    let created = Time::parse_rfc3339(rc.creation_timestamp()).unwrap_or(observed.now);
+    let age = observed.now.since(created);
+    if timeout.is_some_and(|timeout| age > timeout) {
+        let seconds = timeout.map_or(0, |timeout| timeout.as_secs());
+        let text = format!(
+            "Rollout for {name:?} failed to create deployer pod (timeoutSeconds: {seconds}s)"
+        );
+        return vec![
+            fail("unable to create deployer pod"),
+            Action::Event(EventType::Warning, "RolloutTimeout", text),
+        ];
+    }
+    match observed.pod {
+        None if rc.annotation(keys::IGNORE_POD).is_some() => Vec::new(),
+        None => vec![Action::CreatePod],
+        Some(pod) if pod.annotation(keys::DEPLOYMENT_NAME) != Some(rc.name()) => {
+            let text = format!(
+                "Error creating deployer pod since another pod with the same name ({:?}) exists",
+                pod.name()
+            );
+            let why = "unrelated pod with the same name as this deployment is already running";
+            vec![fail(why), Action::Event(EventType::Warning, "FailedCreate", text)]
+        }
+        Some(pod) => {
+            let phase = match phase_for(pod) {
+                Phase::New => Phase::Pending,
+                phase => phase,
+            };
+            vec![Action::Become(phase, pod_annotations(pod, phase))]
+        }
+    }
+}
+
+fn plan_under_way(observed: &Observed<'_>, phase: Phase, cancelled: bool) -> Vec<Action> {
+    let rc = observed.rc;
+    let Some(pod) = observed.pod else {
+        if cancelled {
+            return finish(rc, Phase::Failed, Map::new());
+        }
+        let text = format!("Deployer pod {:?} has gone missing", deployer_pod_name(rc.name()));
+        let mut actions = vec![fail("deployer pod no longer exists")];
+        actions.push(Action::Event(EventType::Warning, "Failed", text));
+        return actions;
+    };
+    let next = phase_for(pod);
+    if cancelled && !next.is_terminal() {
+        return vec![Action::DeletePods];
+    }
+    if !phase.may_become(next) {
+        return Vec::new();
+    }
+    let annotations = pod_annotations(pod, next);
+    if next.is_terminal() {
+        return finish(rc, next, annotations);
+    }
+    vec![Action::Become(next, annotations)]
+}
+
+/// The end of a rollout: phase, bookkeeping of replicas, and what there is to say about it.
+fn finish(rc: &Value, phase: Phase, mut annotations: Map<String, Value>) -> Vec<Action> {
+    let name = format!("{}/{}", rc.namespace(), rc.name());
+    let mut actions = Vec::new();
+    if phase == Phase::Complete {
+        let desired = rc.annotation(keys::DESIRED_REPLICAS).unwrap_or_default();
+        annotations.insert(keys::REPLICAS.to_owned(), json!(desired));
+        annotations.insert(keys::DESIRED_REPLICAS.to_owned(), Value::Null);
+        if is_cancelled(rc) {
+            annotations.insert(keys::CANCELLED.to_owned(), Value::Null);
+            annotations.insert(keys::STATUS_REASON.to_owned(), Value::Null);
+            let text = "Succeeded before cancel recorded".to_owned();
+            actions.push(Action::Event(EventType::Warning, "FailedCancellation", text));
+        }
+    } else if is_cancelled(rc) {
+        let text = format!("Rollout for {name:?} cancelled");
+        actions.push(Action::Event(EventType::Normal, "RolloutCancelled", text));
+    }
+    actions.insert(0, Action::Become(phase, annotations));
+    actions
+}
+
+fn fail(why: &str) -> Action {
+    let reason = Map::from_iter([(keys::STATUS_REASON.to_owned(), json!(why))]);
+    Action::Become(Phase::Failed, reason)
+}
+
+/// The phase that a deployer pod stands for.
+fn phase_for(pod: &Value) -> Phase {
+    match pod.str_at(&["status", "phase"]) {
+        "Running" => Phase::Running,
+        "Succeeded" => Phase::Complete,
+        "Failed" => Phase::Failed,
+        _ => Phase::Pending,
+    }
+}
+
+fn pod_annotations(pod: &Value, phase: Phase) -> Map<String, Value> {
+    let mut annotations = Map::new();
+    let mut put = |key: &str, text: String| {
+        if !text.is_empty() {
+            annotations.insert(key.to_owned(), json!(text));
+        }
+    };
+    let go_time = |text: &str| Time::parse_rfc3339(text).map(Time::go_string).unwrap_or_default();
+    put(keys::DEPLOYER_POD_NAME, pod.name().to_owned());
+    put(keys::DEPLOYER_POD_CREATED_AT, go_time(pod.creation_timestamp()));
+    put(keys::DEPLOYER_POD_STARTED_AT, go_time(pod.str_at(&["status", "startTime"])));
+    if phase.is_terminal() {
+        let statuses = pod.list_at(&["status", "containerStatuses"]);
+        let ended = statuses.iter().map(|s| s.str_at(&["state", "terminated", "finishedAt"]));
+        put(keys::DEPLOYER_POD_COMPLETED_AT, ended.map(go_time).next().unwrap_or_default());
+    }
+    annotations
+}
+
+/// How long a rollout may wait for its deployer pod; `None` for no limit.
+fn timeout_seconds(config: &Value) -> Option<Duration> {
+    let params = match config.str_at(&["spec", "strategy", "type"]) {
+        "Rolling" => "rollingParams",
+        "Recreate" => "recreateParams",
+        _ => "",
+    };
+    let given = config.int_at(&["spec", "strategy", params, "timeoutSeconds"]).unwrap_or(600);
+    u64::try_from(given).ok().filter(|seconds| *seconds > 0).map(Duration::from_secs)
+}
+
+impl Controller for DeployerController {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn watches(&self) -> Vec<Watching> {
+        vec![
+            Watching::new(&api::REPLICATION_CONTROLLERS, same_key),
+            Watching::new(&api::PODS, |_, change| rollout_of(change)),
+        ]
+    }
+
+    fn reconcile(&mut self, cx: &mut Context<'_>, key: &Key) -> Result<Requeue, Error> {
+        let Some(rc) = cx.caches.get_key(&api::REPLICATION_CONTROLLERS, key) else {
+            return Ok(Requeue::Done);
+        };
+        if rc.annotation(keys::CONFIG_NAME).is_none() || rc.deletion_timestamp().is_some() {
+            return Ok(Requeue::Done);
+        }
+        let pod = cx.caches.get(&api::PODS, rc.namespace(), &deployer_pod_name(rc.name()));
+        let observed = Observed { rc: &rc, pod: pod.as_deref(), now: cx.world.now() };
+        let mut requeue = Requeue::Done;
+        for action in plan(&observed) {
+            requeue = requeue.sooner(act(cx, &rc, action)?);
+        }
+        Ok(requeue)
+    }
+}
+
+/// The rollout that a deployer pod works for.
+fn rollout_of(change: &Change) -> Vec<Key> {
+    let pod = change.object();
+    let rollout = pod.label(keys::DEPLOYER_POD_FOR);
+    if rollout.is_empty() { Vec::new() } else { vec![Key::new(pod.namespace(), rollout)] }
+}
+
+fn act(cx: &mut Context<'_>, rc: &Value, action: Action) -> Result<Requeue, Error> {
+    match action {
+        Action::CreatePod => create_pod(cx, rc)?,
+        Action::DeletePods => delete_pods(cx, rc)?,
+        Action::Become(phase, annotations) => become_phase(cx, rc, phase, annotations)?,
+        Action::Event(event_type, reason, text) => record(cx, rc, event_type, reason, &text),
+        Action::LookAgain(delay) => return Ok(Requeue::After(delay)),
+    }
+    Ok(Requeue::Done)
+}
+
+fn create_pod(cx: &mut Context<'_>, rc: &Value) -> Result<(), Error> {
+    let Some(config) = decode_config(rc) else {
+        let text = format!("couldn't decode deployment config from deployment {}", rc.name());
+        return Err(Error::Terminal(text));
+    };
+    let made = deployer_pod::make(rc, &config);
+    match cx.client.create(&api::PODS, rc.namespace(), made) {
+        Ok(pod) => {
+            let annotations = pod_annotations(&pod, Phase::Pending);
+            become_phase(cx, rc, Phase::Pending, annotations)
+        }
+        Err(status) => {
+            let text = format!("Error creating deployer pod: {status}");
+            record(cx, rc, EventType::Warning, "FailedCreate", &text);
+            Err(Error::Retry(status))
+        }
+    }
+}
+
+fn delete_pods(cx: &Context<'_>, rc: &Value) -> Result<(), Error> {
+    let of_rollout = |pod: &&Arc<Value>| pod.label(keys::DEPLOYER_POD_FOR) == rc.name();
+    let pods = cx.caches.list(&api::PODS, rc.namespace());
+    for pod in pods.iter().filter(of_rollout).filter(|pod| pod.deletion_timestamp().is_none()) {
+        let options = DeleteOptions::default();
+        match cx.client.delete(&api::PODS, pod.namespace(), pod.name(), options) {
+            Ok(_) => {}
+            Err(status) if status.is_not_found() => {}
+            Err(status) => return Err(status.into()),
+        }
+    }
+    Ok(())
+}
+
+fn become_phase(
+    cx: &Context<'_>,
+    rc: &Value,
+    phase: Phase,
+    mut annotations: Map<String, Value>,
+) -> Result<(), Error> {
+    annotations.insert(keys::PHASE.to_owned(), json!(phase.as_str()));
+    let mut patch = json!({"metadata": {
+        "resourceVersion": rc.resource_version(), "annotations": annotations}});
+    let is_test = decode_config(rc).is_some_and(|config| config.bool_at(&["spec", "test"]));
+    if phase.is_terminal() && is_test && replicas(rc) != 0 {
+        patch["spec"] = json!({"replicas": 0});
+    }
+    let resource = &api::REPLICATION_CONTROLLERS;
+    cx.client.patch(resource, rc.namespace(), rc.name(), PatchKind::Merge, patch)?;
+    Ok(())
+}
+
+fn record(cx: &mut Context<'_>, rc: &Value, event_type: EventType, reason: &str, text: &str) {
+    let involved = decode_config(rc).unwrap_or_else(|| rc.clone());
+    cx.recorder.event(NAME, &involved, event_type, reason, text);
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,149 @@
+//! The rollout strategies: how pods of one rollout replace those of another.
+//!
+//! A strategy is a resumable planner. It is shown what is there ([`Observed`]), answers with
+//! [`Action`]s and remembers only where it stands and since when. The deployer asks it again when
+//! something changed or its [`Action::Wake`] is due.
+//!
+//! Invariant: a strategy never acts; it cannot see anything but [`Observed`].
+
+pub mod recreate;
+pub mod rolling;
+
+use std::time::Duration;
+
+use apimachinery::{ObjectExt as _, Value, int_or_string};
+use world::Time;
+
+/// One of the two rollouts a strategy moves pods between.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// The rollout that served until now.
+    From,
+    /// The new rollout.
+    To,
+}
+
+/// What a strategy sees of a `ReplicationController`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Controller {
+    /// Its name.
+    pub name: String,
+    /// `spec.replicas`.
+    pub replicas: i64,
+    /// `status.replicas`: pods that exist.
+    pub created: i64,
+    /// `status.availableReplicas`.
+    pub available: i64,
+}
+
+impl Controller {
+    /// Reads a `ReplicationController`.
+    #[must_use]
+    pub fn read(rc: &Value) -> Self {
+        let number = |path: &[&str]| rc.int_at(path).unwrap_or(0);
+        Self {
+            name: rc.name().to_owned(),
+            replicas: number(&["spec", "replicas"]),
+            created: number(&["status", "replicas"]),
+            available: number(&["status", "availableReplicas"]),
+        }
+    }
+
+    fn is_synced_at(&self, replicas: i64) -> bool {
+        self.replicas == replicas && self.created == replicas
+    }
+}
+
+/// What a strategy sees.
+#[derive(Debug, Clone)]
+pub struct Observed {
+    /// The present.
+    pub now: Time,
+    /// Namespace of both rollouts.
+    pub namespace: String,
+    /// The newest complete rollout before this one.
+    pub from: Option<Controller>,
+    /// This rollout.
+    pub to: Controller,
+    /// Pods wanted in the end.
+    pub desired: i64,
+    /// Pods of the old rollout that have not ended yet, terminating ones included.
+    pub old_pods: usize,
+}
+
+/// What a strategy wants done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// A line of the deployer's log.
+    Print(String),
+    /// Sets `spec.replicas`.
+    Scale(Side, i64),
+    /// Marks the beginning of a rolling update on both controllers.
+    BeginUpdate,
+    /// Removes the marks from the new controller.
+    EndUpdate,
+    /// Asks again then, if nothing happens before.
+    Wake(Time),
+    /// The rollout succeeded.
+    Succeed,
+    /// The rollout failed, with the error to print.
+    Fail(String),
+}
+
+/// The interval between looks at a scale that is under way.
+pub(crate) const POLL: Duration = Duration::from_secs(1);
+
+/// Seconds of a strategy parameter.
+pub(crate) fn seconds(params: Option<&Value>, field: &str, default: u64) -> Duration {
+    let given = params.and_then(|params| params.int_at(&[field]));
+    Duration::from_secs(given.and_then(|n| u64::try_from(n).ok()).unwrap_or(default))
+}
+
+/// `maxSurge` (percentages round up) and `maxUnavailable` (round down) of `desired`; when both come
+/// to 0 one pod may be unavailable.
+///
+/// Mirrors: `k8s.io/kubernetes/pkg/controller/deployment/util` (`ResolveFenceposts`).
+#[must_use]
+pub fn resolve_fenceposts(params: Option<&Value>, desired: i64) -> (i64, i64) {
+    let resolve = |field: &str, round_up: bool| {
+        let value = params.and_then(|params| params.get(field));
+        value.and_then(|v| int_or_string::resolve(v, desired, round_up).ok()).unwrap_or(0)
+    };
+    let (surge, unavailable) = (resolve("maxSurge", true), resolve("maxUnavailable", false));
+    if surge == 0 && unavailable == 0 { (0, 1) } else { (surge, unavailable) }
+}
+
+/// The strategy of one rollout, with its memory.
+#[derive(Debug)]
+pub enum Strategy {
+    /// Replaces pods a few at a time.
+    Rolling(rolling::Rolling),
+    /// Removes all old pods before it makes new ones; also the first rollout of Rolling.
+    Recreate(recreate::Recreate),
+}
+
+impl Strategy {
+    /// The strategy that the rollout's config asks for.
+    ///
+    /// # Errors
+    /// The text to fail with when the type is not one that runs in process.
+    pub fn for_config(config: &Value, has_predecessor: bool) -> Result<Self, String> {
+        let strategy = config.at(&["spec", "strategy"]);
+        let params = |field: &str| strategy.and_then(|strategy| strategy.get(field));
+        let rolling = params("rollingParams");
+        match config.str_at(&["spec", "strategy", "type"]) {
+            "Rolling" if has_predecessor => Ok(Self::Rolling(rolling::Rolling::new(rolling))),
+            "Rolling" => Ok(Self::Recreate(recreate::Recreate::new(rolling))),
+            "Recreate" => Ok(Self::Recreate(recreate::Recreate::new(params("recreateParams")))),
+            other => Err(format!("unsupported strategy type: {other}")),
+        }
+    }
+
+    /// The next actions; the memory moves on as if they were carried out.
+    pub fn next(&mut self, observed: &Observed) -> Vec<Action> {
+        match self {
+            Self::Rolling(rolling) => rolling.next(observed),
+            Self::Recreate(recreate) => recreate.next(observed),
+        }
+    }
+}
