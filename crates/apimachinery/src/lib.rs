@@ -5,7 +5,7 @@
 //! [`status`] (the error body that clients see), [`field`] (paths and validation errors),
 //! [`validation`] (names and metadata), [`selector`] (which objects are meant),
 //! [`quantity`] and [`int_or_string`] (values with a grammar of their own),
-//! [`yaml`] (manifests).
+//! [`yaml`] (manifests), [`patch`] (changing documents).
 //!
 //! Invariant: nothing here knows a particular kind, a clock or a socket.
 #![warn(missing_docs)]
@@ -14,6 +14,7 @@ pub mod field;
 pub mod gvk;
 pub mod int_or_string;
 pub mod object;
+pub mod patch;
 pub mod quantity;
 pub mod selector;
 pub mod status;
