@@ -87,6 +87,11 @@ pub(super) fn bytes(text: &str) -> Result<String, String> {
     }
 }
 
+/// Bytes as base64.
+pub(super) fn encode(bytes: &[u8]) -> String {
+    BASE64.encode(bytes)
+}
+
 /// A time in UTC; the zero time is null.
 pub(super) fn time(text: &str, micro: bool) -> Result<Value, String> {
     let canonical = if micro { 27 } else { 20 };
