@@ -1,0 +1,155 @@
+//! Which objects of a namespace belong to a controller: kept, adopted or released.
+//!
+//! Invariant: an object controlled by somebody else is never touched; a controller that is being
+//! deleted neither adopts nor releases.
+//!
+//! Mirrors: `k8s.io/kubernetes/pkg/controller/controller_ref_manager.go`.
+
+use std::sync::Arc;
+
+use api::Resource;
+use apimachinery::selector::LabelSelector;
+use apimachinery::{ObjectExt as _, Status, Value};
+use apiserver::PatchKind;
+use controller_runtime::{Context, Error};
+use serde_json::json;
+
+/// The outcome of claiming.
+#[derive(Debug, Default)]
+pub(crate) struct Claims {
+    /// What belongs to the owner, the adopted included.
+    pub(crate) owned: Vec<Arc<Value>>,
+    /// Orphans that match and become owned.
+    pub(crate) adopt: Vec<Arc<Value>>,
+    /// Owned objects that no longer match.
+    pub(crate) release: Vec<Arc<Value>>,
+}
+
+/// Sorts `candidates` by what `owner` with `selector` must do about them.
+pub(crate) fn claim(
+    owner: &Value,
+    selector: &LabelSelector,
+    candidates: impl Iterator<Item = Arc<Value>>,
+) -> Claims {
+    let mut claims = Claims::default();
+    let owner_leaves = owner.deletion_timestamp().is_some();
+    for object in candidates {
+        let matches = selector.matches_object(&object);
+        match object.controller_ref() {
+            Some(reference) if reference.str_at(&["uid"]) != owner.uid() => {}
+            Some(_) if matches => claims.owned.push(object),
+            Some(_) if owner_leaves => {}
+            Some(_) => claims.release.push(object),
+            None if owner_leaves || !matches || object.deletion_timestamp().is_some() => {}
+            None => {
+                claims.adopt.push(Arc::clone(&object));
+                claims.owned.push(object);
+            }
+        }
+    }
+    claims
+}
+
+/// Writes the adoptions and releases of `claims`. What vanished meanwhile is no failure.
+pub(crate) fn carry_out(
+    cx: &Context<'_>,
+    (owner_resource, owner): (&'static Resource, &Value),
+    resource: &'static Resource,
+    claims: &Claims,
+) -> Result<(), Error> {
+    if !claims.adopt.is_empty() {
+        still_there(cx, owner_resource, owner)?;
+    }
+    for object in &claims.adopt {
+        ignore_gone(patch(cx, resource, object, &adoption(owner, object)))?;
+    }
+    for object in &claims.release {
+        ignore_gone(patch(cx, resource, object, &release(owner, object)))?;
+    }
+    Ok(())
+}
+
+/// Proves by a live read that the adopter is still the object that was cached and stays.
+fn still_there(cx: &Context<'_>, resource: &'static Resource, owner: &Value) -> Result<(), Error> {
+    let live = cx.client.get(resource, owner.namespace(), owner.name())?;
+    if live.uid() == owner.uid() && live.deletion_timestamp().is_none() {
+        return Ok(());
+    }
+    Err(Error::Terminal(format!("{}/{} is gone or going", owner.namespace(), owner.name())))
+}
+
+fn patch(
+    cx: &Context<'_>,
+    resource: &'static Resource,
+    object: &Value,
+    body: &Value,
+) -> Result<(), Status> {
+    let (namespace, name) = (object.namespace(), object.name());
+    cx.client.patch(resource, namespace, name, PatchKind::Strategic, body.clone()).map(drop)
+}
+
+fn ignore_gone(result: Result<(), Status>) -> Result<(), Error> {
+    match result {
+        Err(status) if !status.is_not_found() => Err(status.into()),
+        _ => Ok(()),
+    }
+}
+
+/// The patch that makes `owner` the controller of `object`.
+fn adoption(owner: &Value, object: &Value) -> Value {
+    let reference = apimachinery::object::controller_owner_reference(owner);
+    json!({"metadata": {"ownerReferences": [reference], "uid": object.uid()}})
+}
+
+/// The patch that removes `owner` from the owners of `object`.
+pub(crate) fn release(owner: &Value, object: &Value) -> Value {
+    let gone = json!({"$patch": "delete", "uid": owner.uid()});
+    json!({"metadata": {"ownerReferences": [gone], "uid": object.uid()}})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pod(name: &str, label: &str, owner: &str, deleted: bool) -> Arc<Value> {
+        let mut pod = json!({"metadata": {"name": name, "uid": name, "labels": {"type": label}}});
+        if !owner.is_empty() {
+            let reference = json!({"uid": owner, "controller": true});
+            pod.set(&["metadata", "ownerReferences"], json!([reference]));
+        }
+        if deleted {
+            pod.set(&["metadata", "deletionTimestamp"], json!("2018-10-11T12:00:00Z"));
+        }
+        Arc::new(pod)
+    }
+
+    fn names(objects: &[Arc<Value>]) -> String {
+        objects.iter().map(|object| object.name()).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn candidates_are_kept_adopted_released_or_left() {
+        let pods = || {
+            [
+                pod("kept", "web", "me", false),
+                pod("unmatched", "db", "me", false),
+                pod("orphan", "web", "", false),
+                pod("going", "web", "", true),
+                pod("stranger", "db", "", false),
+                pod("foreign", "web", "you", false),
+            ]
+            .into_iter()
+        };
+        let selector = LabelSelector::parse("type=web").unwrap();
+        let mut owner = json!({"metadata": {"name": "me", "uid": "me"}});
+        let claims = claim(&owner, &selector, pods());
+        assert_eq!(names(&claims.owned), "kept orphan");
+        assert_eq!(names(&claims.adopt), "orphan");
+        assert_eq!(names(&claims.release), "unmatched");
+
+        owner.set(&["metadata", "deletionTimestamp"], json!("2018-10-11T12:00:00Z"));
+        let claims = claim(&owner, &selector, pods());
+        assert_eq!(names(&claims.owned), "kept");
+        assert!(claims.adopt.is_empty() && claims.release.is_empty());
+    }
+}

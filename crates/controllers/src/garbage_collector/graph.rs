@@ -1,0 +1,72 @@
+//! Who depends on whom, by the uid of the owner.
+//!
+//! Invariant: `dependents` has the pair (owner, dependent) exactly when `owners` has it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use controller_runtime::Key;
+
+/// The ownership of all objects that have owners.
+#[derive(Debug, Default)]
+pub(crate) struct Graph {
+    owners: BTreeMap<Key, BTreeMap<String, Option<Key>>>,
+    dependents: BTreeMap<String, BTreeSet<Key>>,
+}
+
+impl Graph {
+    /// Records the owners of the object under `key`, none when it is gone. Gives the keys of the
+    /// owners that it no longer has.
+    pub(crate) fn set(&mut self, key: &Key, owners: Vec<(String, Option<Key>)>) -> Vec<Key> {
+        let owners: BTreeMap<String, Option<Key>> = owners.into_iter().collect();
+        let before = self.owners.remove(key).unwrap_or_default();
+        let mut lost = Vec::new();
+        for (uid, owner) in before {
+            if !owners.contains_key(&uid) {
+                self.forget(&uid, key);
+                lost.extend(owner);
+            }
+        }
+        for uid in owners.keys() {
+            self.dependents.entry(uid.clone()).or_default().insert(key.clone());
+        }
+        if !owners.is_empty() {
+            self.owners.insert(key.clone(), owners);
+        }
+        lost
+    }
+
+    fn forget(&mut self, uid: &str, key: &Key) {
+        if let Some(dependents) = self.dependents.get_mut(uid) {
+            dependents.remove(key);
+            if dependents.is_empty() {
+                self.dependents.remove(uid);
+            }
+        }
+    }
+
+    /// The keys of the objects that `uid` owns.
+    pub(crate) fn dependents(&self, uid: &str) -> impl Iterator<Item = Key> {
+        self.dependents.get(uid).into_iter().flatten().cloned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn owner(name: &str) -> (String, Option<Key>) {
+        (name.to_owned(), Some(Key::new("ns", name)))
+    }
+
+    #[test]
+    fn both_directions_follow_every_change() {
+        let mut graph = Graph::default();
+        let pod = Key::new("ns", "pod");
+        assert!(graph.set(&pod, vec![owner("a"), owner("b")]).is_empty());
+        assert_eq!(graph.dependents("a").collect::<Vec<_>>(), std::slice::from_ref(&pod));
+        assert_eq!(graph.set(&pod, vec![owner("b")]), [Key::new("ns", "a")]);
+        assert_eq!(graph.dependents("a").count(), 0);
+        assert_eq!(graph.set(&pod, vec![]), [Key::new("ns", "b")]);
+        assert!(graph.owners.is_empty() && graph.dependents.is_empty());
+    }
+}
