@@ -147,7 +147,8 @@ fn discovered(asked: &Asked, core: bool, plain: impl FnOnce() -> Value) -> Resul
     }
 }
 
-fn tagged(asked: &Asked, media: &str, document: &Value) -> Result<Answer, Status> {
+/// A document with an entity tag.
+pub(crate) fn tagged(asked: &Asked, media: &str, document: &Value) -> Result<Answer, Status> {
     let encode = if asked.wishes.pretty { serde_json::to_vec_pretty } else { serde_json::to_vec };
     let bytes = encode(document).map_err(|error| Status::internal(&error.to_string()))?;
     let known = asked.header(header::IF_NONE_MATCH);
