@@ -99,6 +99,8 @@ pub struct ObjectList {
     pub continue_token: Option<String>,
     /// How many objects follow the page, when that is known.
     pub remaining: Option<usize>,
+    /// A document to answer with instead of a list, e.g. the `Status` of `projectrequests`.
+    pub instead: Option<Stored>,
 }
 
 /// How dependents of a deleted object are treated.

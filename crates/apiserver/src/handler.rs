@@ -72,9 +72,9 @@ pub trait RestHandler: Send + Sync + Debug {
         patch: &Value,
     ) -> Result<Written, Status> {
         crate::patch::through(patch, |patch| {
-            let current = self.get(cx)?.into_value();
+            let current = self.get(cx)?.value;
             let (api_version, of) = (current.api_version().to_owned(), current.kind().to_owned());
-            let patched = crate::patch::apply(kind, current, patch, &api_version, &of)?;
+            let patched = crate::patch::apply(kind, &current, patch, &api_version, &of)?;
             self.update(cx, patched)
         })
     }

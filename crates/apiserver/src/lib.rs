@@ -32,6 +32,7 @@ mod create;
 mod delete;
 mod error;
 mod patch;
+mod project;
 mod read;
 mod schema;
 mod selection;

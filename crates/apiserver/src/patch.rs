@@ -2,7 +2,7 @@
 //!
 //! Mirrors: `k8s.io/apiserver/pkg/endpoints/handlers/patch.go`.
 
-use apimachinery::{ObjectExt as _, Status};
+use apimachinery::{ObjectExt as _, Status, patch};
 use serde_json::Value;
 
 use crate::call::{Call, PatchKind, Written};
@@ -33,7 +33,7 @@ impl ApiServer {
             }
             let mut current = old.clone();
             schema::to_served(resource, &mut current);
-            let patched = apply(kind, current, &patch, &resource.api_version(), resource.kind)?;
+            let patched = apply(kind, &current, &patch, &resource.api_version(), resource.kind)?;
             check_names(call, &patched)?;
             let decoded = schema::decode(resource, patched.into(), call.options.field_validation)?;
             warnings = decoded.warnings;
@@ -62,18 +62,14 @@ pub(crate) fn through(
 /// Applies one patch to a document of the given kind.
 pub(crate) fn apply(
     kind: PatchKind,
-    mut object: Value,
+    object: &Value,
     patch: &Value,
-    _api_version: &str,
-    _of: &str,
+    api_version: &str,
+    of: &str,
 ) -> Result<Value, Status> {
     match kind {
-        PatchKind::Json => {
-            let operations: json_patch::Patch =
-                serde_json::from_value(patch.clone()).map_err(|e| error::plain(e.to_string()))?;
-            json_patch::patch(&mut object, &operations).map_err(|e| error::plain(e.to_string()))?;
-        }
-        PatchKind::Merge | PatchKind::Strategic => json_patch::merge(&mut object, patch),
+        PatchKind::Json => patch::json_patch(object, patch),
+        PatchKind::Merge => patch::merge_patch(object, patch),
+        PatchKind::Strategic => schema::strategic_merge(api_version, of, object, patch),
     }
-    Ok(object)
 }

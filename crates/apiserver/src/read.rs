@@ -66,6 +66,7 @@ impl ApiServer {
             resource_version: list.revision.to_string(),
             continue_token: list.token,
             remaining: list.remaining,
+            instead: None,
         })
     }
 }

@@ -8,7 +8,8 @@ use api::Resource;
 use api::decode::{self, Mode};
 use api::schema::{Type, type_of};
 use apimachinery::field::ErrorList;
-use apimachinery::{Gvk, ObjectExt as _, Status};
+use apimachinery::patch::strategic;
+use apimachinery::{Gvk, ObjectExt as _, Reason, Status};
 use bytes::Bytes;
 use serde_json::{Value, json};
 
@@ -52,7 +53,11 @@ impl Body {
         }
     }
 
-    fn decode(self, of: Option<&'static Type>, mode: Mode) -> Result<decode::Decoded, decode::Error> {
+    fn decode(
+        self,
+        of: Option<&'static Type>,
+        mode: Mode,
+    ) -> Result<decode::Decoded, decode::Error> {
         match (self, of) {
             (Self::Json(bytes), Some(of)) => decode::from_slice(of, &bytes, mode),
             (Self::Document(value), Some(of)) => decode::from_value(of, value, mode),
@@ -110,11 +115,7 @@ pub(crate) fn decode_for_handler(call: &Call<'_>, body: Body) -> Result<Decoded,
     Ok(Decoded { object: decoded.value, warnings: decoded.warnings })
 }
 
-fn decode_as_sent(
-    resource: &'static Resource,
-    body: Body,
-    mode: Mode,
-) -> Result<Decoded, Status> {
+fn decode_as_sent(resource: &'static Resource, body: Body, mode: Mode) -> Result<Decoded, Status> {
     let (api_version, kind) = match body.names() {
         Ok(names) => names,
         Err(error) => return Err(decode::refusal(&error, None, resource.kind, body.bytes())),
@@ -192,11 +193,25 @@ pub(crate) fn validate_create(resource: &'static Resource, object: &Value) -> Er
 }
 
 /// Everything wrong with a changed object.
-pub(crate) fn validate_update(
-    resource: &'static Resource,
-    new: &Value,
-    old: &Value,
-) -> ErrorList {
+pub(crate) fn validate_update(resource: &'static Resource, new: &Value, old: &Value) -> ErrorList {
     let _ = (resource, new, old);
     ErrorList::new()
 }
+
+/// Applies a strategic merge patch to an object of a kind.
+pub(crate) fn strategic_merge(
+    api_version: &str,
+    kind: &str,
+    object: &Value,
+    patch: &Value,
+) -> Result<Value, Status> {
+    let gvk = Gvk::from_api_version(api_version, kind);
+    let Some(of) = type_of(&gvk.group, &gvk.version, &gvk.kind) else {
+        return Err(Status::new(Reason::UnsupportedMediaType, UNSUPPORTED_STRATEGIC));
+    };
+    strategic::strategic_merge(object, patch, of).map_err(|error| error.to_status())
+}
+
+const UNSUPPORTED_STRATEGIC: &str = "the body of the request was in an unknown format - accepted \
+     media types include: application/json-patch+json, application/merge-patch+json, \
+     application/apply-patch+yaml";

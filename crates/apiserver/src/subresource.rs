@@ -1,4 +1,4 @@
-//! The sub-resources the server brings along.
+//! The sub-resources and virtual resources the server brings along.
 
 mod binding;
 mod eviction;
@@ -9,6 +9,7 @@ mod scale;
 use api::Resource;
 
 use crate::handler::RestHandler;
+use crate::project::{ProjectRequests, Projects};
 
 /// Who serves which sub-resource of which resource.
 pub(crate) fn built_in() -> Vec<(&'static Resource, &'static str, Box<dyn RestHandler>)> {
@@ -20,6 +21,8 @@ pub(crate) fn built_in() -> Vec<(&'static Resource, &'static str, Box<dyn RestHa
         (&api::REPLICATION_CONTROLLERS, "scale", Box::new(scale::ScaleOf)),
         (&api::REPLICA_SETS, "scale", Box::new(scale::ScaleOf)),
         (&api::DEPLOYMENTS, "scale", Box::new(scale::ScaleOf)),
+        (&api::PROJECTS, "", Box::new(Projects)),
+        (&api::PROJECT_REQUESTS, "", Box::new(ProjectRequests)),
         (&api::STATEFUL_SETS, "scale", Box::new(scale::ScaleOf)),
     ]
 }

@@ -4,6 +4,7 @@
 mod deletion;
 mod lists;
 mod objects;
+mod projects;
 mod services;
 mod subresources;
 mod watches;

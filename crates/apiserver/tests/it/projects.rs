@@ -1,0 +1,84 @@
+//! Projects and project requests.
+
+use apimachinery::ObjectExt as _;
+use apiserver::{Client, DeleteOptions, ListOptions, PatchKind, User, WatchEvent};
+use serde_json::json;
+
+use crate::cluster;
+
+fn request(
+    client: &Client,
+    name: &str,
+) -> Result<std::sync::Arc<serde_json::Value>, apimachinery::Status> {
+    let body = json!({"metadata": {"name": name}, "displayName": "D", "description": "what"});
+    client.create(&api::PROJECT_REQUESTS, "", body)
+}
+
+#[test]
+fn a_request_makes_a_namespace_with_role_bindings() {
+    let client = Client::new(cluster().server().clone(), User::system("alice"));
+    let project = request(&client, "development").unwrap();
+    assert_eq!((project.kind(), project.api_version()), ("Project", "project.openshift.io/v1"));
+    assert_eq!(
+        project["metadata"]["annotations"],
+        json!({
+            "openshift.io/description": "what",
+            "openshift.io/display-name": "D",
+            "openshift.io/requester": "alice",
+        })
+    );
+    assert_eq!(project["status"]["phase"], "Active");
+    let bindings = client.list(&api::ROLE_BINDINGS, "development").unwrap();
+    let names: Vec<&str> = bindings.iter().map(|binding| binding.name()).collect();
+    assert_eq!(
+        names,
+        ["admin", "system:deployers", "system:image-builders", "system:image-pullers"]
+    );
+    assert_eq!(bindings[0]["subjects"][0]["name"], "alice");
+}
+
+#[test]
+fn some_names_cannot_be_requested() {
+    let client = cluster();
+    let refusal = |name: &str| request(&client, name).unwrap_err().message;
+    assert_eq!(
+        refusal("openshift"),
+        "project.project.openshift.io \"openshift\" is forbidden: cannot request a project with the \
+         name \"openshift\""
+    );
+    assert!(refusal("kube-x").ends_with("cannot request a project starting with \"kube-\""));
+    assert_eq!(refusal("test"), "project.project.openshift.io \"test\" already exists");
+}
+
+#[test]
+fn projects_are_their_namespaces() {
+    let client = cluster();
+    let mut watch = client
+        .watch(
+            &api::PROJECTS,
+            "",
+            &ListOptions {
+                field_selector: "metadata.name=test".to_owned(),
+                ..ListOptions::default()
+            },
+        )
+        .unwrap();
+    let Some(WatchEvent::Added(seen)) = watch.try_next() else { panic!("not seen") };
+    assert_eq!(seen.value.kind(), "Project");
+    let project = client.get(&api::PROJECTS, "", "test").unwrap();
+    let namespace = client.get(&api::NAMESPACES, "", "test").unwrap();
+    assert_eq!(project.uid(), namespace.uid());
+    assert_eq!(client.list(&api::PROJECTS, "").unwrap().len(), 7);
+
+    let patch = json!({"metadata": {"annotations": {"openshift.io/display-name": "T"}}});
+    client.patch(&api::PROJECTS, "", "test", PatchKind::Merge, patch).unwrap();
+    let namespace = client.get(&api::NAMESPACES, "", "test").unwrap();
+    assert_eq!(namespace.annotation("openshift.io/display-name"), Some("T"));
+    let patch = json!({"metadata": {"labels": {"a": "b"}}});
+    let frozen = client.patch(&api::PROJECTS, "", "test", PatchKind::Merge, patch).unwrap_err();
+    assert!(frozen.message.ends_with("field is immutable, try updating the namespace"));
+
+    client.delete(&api::PROJECTS, "", "test", DeleteOptions::default()).unwrap();
+    let project = client.get(&api::PROJECTS, "", "test").unwrap();
+    assert_eq!(project["status"]["phase"], "Terminating");
+}
