@@ -9,6 +9,7 @@ pub mod openapi;
 pub mod resource;
 pub mod schema;
 pub mod resources;
+pub mod validation;
 pub mod views;
 
 pub use crate::resource::{Resource, Scope, Subresource, Verb};

@@ -14,7 +14,7 @@ use super::{
 pub(super) fn apply(kind: &str, object: &mut Value) {
     match kind {
         "Pod" => pod::pod(object),
-        "PodTemplate" => pod::template(object, &["template"]),
+        "PodTemplate" => pod::embedded_template(object, &["template"]),
         "ReplicationController" => replication_controller(object),
         "Service" => service(object),
         "Endpoints" => each(object, &["subsets"], |subset| {

@@ -29,6 +29,11 @@ pub(super) fn apply(kind: &str, object: &mut Value) {
 fn image_stream(object: &mut Value) {
     fill(object, &["spec", "lookupPolicy", "local"], json!(false));
     each(object, &["spec", "tags"], tag_reference);
+    within(object, &["spec"], |spec| {
+        if let Some(tags) = spec.get_mut("tags").and_then(Value::as_array_mut) {
+            tags.sort_by(|a, b| a.str_at(&["name"]).cmp(b.str_at(&["name"])));
+        }
+    });
     if object.at(&["status", "dockerImageRepository"]).is_none() {
         object.set(&["status", "dockerImageRepository"], json!(""));
     }

@@ -17,7 +17,13 @@ pub(super) fn pod(object: &mut Value) {
     fill(object, &["status", "phase"], json!("Pending"));
 }
 
-/// Fills the pod template at `path`.
+/// Fills the pod template at `path`, which upstream always has as an embedded struct.
+pub(super) fn embedded_template(object: &mut Value, path: &[&str]) {
+    fill(object, path, json!({}));
+    template(object, path);
+}
+
+/// Fills the pod template at `path`, when there is one.
 pub(super) fn template(object: &mut Value, path: &[&str]) {
     within(object, path, |template| {
         fill(template, &["metadata"], json!({}));
@@ -29,6 +35,7 @@ pub(super) fn template(object: &mut Value, path: &[&str]) {
 }
 
 fn spec(object: &mut Value, path: &[&str]) {
+    fill(object, path, json!({}));
     within(object, path, |spec| {
         service_account(spec);
         let host_network = spec.bool_at(&["hostNetwork"]);

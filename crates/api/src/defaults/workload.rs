@@ -33,7 +33,7 @@ fn deployment(group: &str, version: &str, object: &mut Value) {
         labels_and_selector(object);
     }
     fill(object, &["spec", "replicas"], json!(1));
-    pod::template(object, &["spec", "template"]);
+    pod::embedded_template(object, &["spec", "template"]);
     fill(object, &["spec", "strategy", "type"], json!("RollingUpdate"));
     if object.str_at(&["spec", "strategy", "type"]) == "RollingUpdate" {
         let surge = if group == "extensions" { json!(1) } else { json!("25%") };
@@ -54,7 +54,7 @@ fn replica_set(group: &str, object: &mut Value) {
         labels_and_selector(object);
     }
     fill(object, &["spec", "replicas"], json!(1));
-    pod::template(object, &["spec", "template"]);
+    pod::embedded_template(object, &["spec", "template"]);
     fill(object, &["status", "replicas"], json!(0));
 }
 
@@ -65,7 +65,7 @@ fn daemon_set(group: &str, object: &mut Value) {
     } else {
         "RollingUpdate"
     };
-    pod::template(object, &["spec", "template"]);
+    pod::embedded_template(object, &["spec", "template"]);
     fill(object, &["spec", "updateStrategy", "type"], json!(kind));
     if object.str_at(&["spec", "updateStrategy", "type"]) == "RollingUpdate" {
         fill(object, &["spec", "updateStrategy", "rollingUpdate", "maxUnavailable"], json!(1));
@@ -90,7 +90,7 @@ fn stateful_set(version: &str, object: &mut Value) {
     }
     fill(object, &["spec", "replicas"], json!(1));
     fill(object, &["spec", "revisionHistoryLimit"], json!(10));
-    pod::template(object, &["spec", "template"]);
+    pod::embedded_template(object, &["spec", "template"]);
     each(object, &["spec", "volumeClaimTemplates"], |claim| {
         if claim.at(&["metadata", "creationTimestamp"]).is_none() {
             claim.set(&["metadata", "creationTimestamp"], Value::Null);
@@ -109,7 +109,7 @@ fn job(object: &mut Value) {
     fill(object, &["spec", "parallelism"], json!(1));
     fill(object, &["spec", "backoffLimit"], json!(6));
     labels_from_template(object);
-    pod::template(object, &["spec", "template"]);
+    pod::embedded_template(object, &["spec", "template"]);
     fill(object, &["status"], json!({}));
 }
 
@@ -118,11 +118,12 @@ fn cron_job(object: &mut Value) {
     fill(object, &["spec", "suspend"], json!(false));
     fill(object, &["spec", "successfulJobsHistoryLimit"], json!(3));
     fill(object, &["spec", "failedJobsHistoryLimit"], json!(1));
+    fill(object, &["spec", "jobTemplate"], json!({}));
     within(object, &["spec", "jobTemplate"], |template| {
         if template.at(&["metadata", "creationTimestamp"]).is_none() {
             template.set(&["metadata", "creationTimestamp"], Value::Null);
         }
-        pod::template(template, &["spec", "template"]);
+        pod::embedded_template(template, &["spec", "template"]);
     });
     fill(object, &["status"], json!({}));
 }

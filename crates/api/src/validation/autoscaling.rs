@@ -1,0 +1,57 @@
+//! Autoscalers and disruption budgets.
+//!
+//! Mirrors: `pkg/apis/{autoscaling,policy}/validation` of Kubernetes 1.11.
+
+use apimachinery::field::{Error, ErrorList, Path};
+use apimachinery::{ObjectExt as _, Value};
+
+use super::checks;
+
+pub(super) fn create(kind: &str, object: &Value, errors: &mut ErrorList) {
+    let path = Path::new("spec");
+    let spec = object.get("spec").unwrap_or(&Value::Null);
+    match kind {
+        "HorizontalPodAutoscaler" => autoscaler(spec, &path, errors),
+        "PodDisruptionBudget" => disruption_budget(spec, &path, errors),
+        _ => {}
+    }
+}
+
+fn autoscaler(spec: &Value, path: &Path, errors: &mut ErrorList) {
+    let minimum = spec.int_at(&["minReplicas"]);
+    let maximum = spec.int_at(&["maxReplicas"]).unwrap_or(0);
+    if let Some(minimum) = minimum.filter(|minimum| *minimum < 1) {
+        let text = "must be greater than 0";
+        errors.push(Error::invalid(&path.child("minReplicas"), minimum, text));
+    }
+    if maximum < 1 {
+        let text = "must be greater than 0";
+        errors.push(Error::invalid(&path.child("maxReplicas"), maximum, text));
+    }
+    if minimum.is_some_and(|minimum| maximum < minimum) {
+        let text = "must be greater than or equal to `minReplicas`";
+        errors.push(Error::invalid(&path.child("maxReplicas"), maximum, text));
+    }
+    let target = spec.get("scaleTargetRef").unwrap_or(&Value::Null);
+    for field in ["kind", "name"] {
+        checks::required(target, &path.child("scaleTargetRef"), field, errors);
+    }
+    if spec.int_at(&["targetCPUUtilizationPercentage"]).is_some_and(|percent| percent < 1) {
+        let percent = spec.int_at(&["targetCPUUtilizationPercentage"]).unwrap_or(0);
+        let path = path.child("targetCPUUtilizationPercentage");
+        errors.push(Error::invalid(&path, percent, "must be greater than 0"));
+    }
+}
+
+fn disruption_budget(spec: &Value, path: &Path, errors: &mut ErrorList) {
+    let (unavailable, available) = (spec.get("maxUnavailable"), spec.get("minAvailable"));
+    if checks::is_set(spec, "maxUnavailable") && checks::is_set(spec, "minAvailable") {
+        let text = "minAvailable and maxUnavailable cannot be both set";
+        errors.push(Error::invalid(path, spec.clone(), text));
+    }
+    for (field, value) in [("minAvailable", available), ("maxUnavailable", unavailable)] {
+        checks::int_or_percent(value, &path.child(field), errors);
+        checks::at_most_100_percent(value, &path.child(field), errors);
+    }
+    checks::label_selector(spec.get("selector"), &path.child("selector"), errors);
+}

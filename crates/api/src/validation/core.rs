@@ -1,0 +1,287 @@
+//! The other kinds of the core group.
+//!
+//! Mirrors: `pkg/apis/core/validation` of Kubernetes 1.11.
+
+use apimachinery::field::{Error, ErrorList, Path};
+use apimachinery::quantity::Quantity;
+use apimachinery::validation::{self, object_meta};
+use apimachinery::{ObjectExt as _, Value};
+use base64::Engine as _;
+
+use super::container::is_standard_resource;
+use super::{checks, pod, scheduling, volume};
+
+const MAX_DATA_BYTES: usize = 1024 * 1024;
+
+pub(super) fn create(kind: &str, object: &Value, errors: &mut ErrorList) {
+    match kind {
+        "ConfigMap" => config_map(object, errors),
+        "Secret" => secret(object, errors),
+        "Namespace" => namespace(object, errors),
+        "Node" => node(object, errors),
+        "PersistentVolumeClaim" => {
+            let spec = object.get("spec").unwrap_or(&Value::Null);
+            claim_spec(spec, &Path::new("spec"), errors);
+        }
+        "PersistentVolume" => persistent_volume(object, errors),
+        "PodTemplate" => {
+            let template = object.get("template").unwrap_or(&Value::Null);
+            pod::template(template, &Path::new("template"), errors);
+        }
+        "ResourceQuota" => resource_quota(object, errors),
+        "LimitRange" => limit_range(object, errors),
+        "Event" => event(object, errors),
+        _ => {}
+    }
+}
+
+fn config_map(object: &Value, errors: &mut ErrorList) {
+    let mut size = 0;
+    for field in ["data", "binaryData"] {
+        for (key, value) in object.map_at(&[field]).into_iter().flatten() {
+            let path = Path::new(field).key(key);
+            checks::invalid(&path, key, validation::config_map_key(key), errors);
+            if field == "binaryData" && object.at(&["data", key]).is_some() {
+                let text = "duplicate of key present in data";
+                errors.push(Error::invalid(&Path::new(field).key(key), key.as_str(), text));
+            }
+            let text = value.as_str().unwrap_or_default();
+            size += if field == "data" { text.len() } else { text.len() / 4 * 3 };
+        }
+    }
+    if size > MAX_DATA_BYTES {
+        errors.push(Error::too_long(&Path::new(""), "", MAX_DATA_BYTES));
+    }
+}
+
+fn secret(object: &Value, errors: &mut ErrorList) {
+    let path = Path::new("data");
+    let mut size = 0;
+    for (key, value) in object.map_at(&["data"]).into_iter().flatten() {
+        checks::invalid(&path.key(key), key, validation::config_map_key(key), errors);
+        size += value.as_str().unwrap_or_default().len() / 4 * 3;
+    }
+    if size > MAX_DATA_BYTES {
+        errors.push(Error::too_long(&path, "", MAX_DATA_BYTES));
+    }
+    let needs = |keys: &[&str], errors: &mut ErrorList| {
+        for key in keys.iter().filter(|key| object.at(&["data", key]).is_none()) {
+            errors.push(Error::required(&path.key(key), ""));
+        }
+    };
+    match object.str_at(&["type"]) {
+        "kubernetes.io/service-account-token" => {
+            let name = "kubernetes.io/service-account.name";
+            if object.annotation(name).is_none_or(str::is_empty) {
+                let path = Path::new("metadata").child("annotations").key(name);
+                errors.push(Error::required(&path, ""));
+            }
+        }
+        "kubernetes.io/dockercfg" => docker_config(object, ".dockercfg", errors),
+        "kubernetes.io/dockerconfigjson" => docker_config(object, ".dockerconfigjson", errors),
+        "kubernetes.io/basic-auth" => {
+            if ["username", "password"].iter().all(|key| object.at(&["data", key]).is_none()) {
+                needs(&["username", "password"], errors);
+            }
+        }
+        "kubernetes.io/ssh-auth" => {
+            if object.str_at(&["data", "ssh-privatekey"]).is_empty() {
+                errors.push(Error::required(&path.key("ssh-privatekey"), ""));
+            }
+        }
+        "kubernetes.io/tls" => needs(&["tls.crt", "tls.key"], errors),
+        _ => {}
+    }
+}
+
+fn docker_config(object: &Value, key: &str, errors: &mut ErrorList) {
+    let path = Path::new("data").key(key);
+    let Some(text) = object.at(&["data", key]).and_then(Value::as_str) else {
+        errors.push(Error::required(&path, ""));
+        return;
+    };
+    let bytes = base64::engine::general_purpose::STANDARD.decode(text).unwrap_or_default();
+    if let Err(error) = serde_json::from_slice::<Value>(&bytes) {
+        errors.push(Error::invalid(&path, "<secret contents redacted>", &error.to_string()));
+    }
+}
+
+fn namespace(object: &Value, errors: &mut ErrorList) {
+    let path = Path::new("spec").child("finalizers");
+    for finalizer in object.list_at(&["spec", "finalizers"]).iter().filter_map(Value::as_str) {
+        checks::invalid(&path, finalizer, validation::qualified_name(finalizer), errors);
+        errors.extend(object_meta::validate_finalizer_is_known(finalizer, &path));
+    }
+}
+
+fn node(object: &Value, errors: &mut ErrorList) {
+    let path = Path::new("spec").child("taints");
+    scheduling::taints(object.list_at(&["spec", "taints"]), &path, errors);
+    for list in ["capacity", "allocatable"] {
+        for (name, value) in object.map_at(&["status", list]).into_iter().flatten() {
+            let path = Path::new("status").child(list).key(name);
+            amount(value, &path, errors);
+        }
+    }
+}
+
+fn amount(value: &Value, path: &Path, errors: &mut ErrorList) {
+    if let Ok(quantity) = Quantity::from_json(value)
+        && quantity.is_negative()
+    {
+        errors.push(Error::invalid(path, quantity.canonical(), object_meta::NEGATIVE));
+    }
+}
+
+/// Checks `spec` of a claim.
+pub(super) fn claim_spec(spec: &Value, path: &Path, errors: &mut ErrorList) {
+    volume::access_modes(spec, path, errors);
+    checks::label_selector(spec.get("selector"), &path.child("selector"), errors);
+    let storage_path = path.child("resources").key("storage");
+    match spec.at(&["resources", "requests", "storage"]) {
+        None => errors.push(Error::required(&storage_path, "")),
+        Some(value) => {
+            let positive =
+                Quantity::from_json(value).is_ok_and(|q| !q.is_zero() && !q.is_negative());
+            if !positive {
+                let shown =
+                    Quantity::from_json(value).map_or_else(|_| String::new(), |q| q.canonical());
+                let path = path.child("resources").key("storage");
+                errors.push(Error::invalid(&path, shown, "must be greater than zero"));
+            }
+        }
+    }
+    let class = spec.str_at(&["storageClassName"]);
+    if !class.is_empty() {
+        checks::dns_subdomain(class, &path.child("storageClassName"), errors);
+    }
+    volume::volume_name(spec.str_at(&["volumeName"]), &path.child("volumeName"), errors);
+}
+
+fn persistent_volume(object: &Value, errors: &mut ErrorList) {
+    let path = Path::new("spec");
+    let spec = object.get("spec").unwrap_or(&Value::Null);
+    volume::access_modes(spec, &path, errors);
+    let capacity = spec.map_at(&["capacity"]);
+    if capacity.is_none_or(serde_json::Map::is_empty) {
+        errors.push(Error::required(&path.child("capacity"), ""));
+    }
+    if capacity.is_none_or(|map| !map.contains_key("storage") || map.len() > 1) {
+        let value = spec.get("capacity").cloned().unwrap_or(Value::Null);
+        errors.push(Error::not_supported(&path.child("capacity"), value, &["storage"]));
+    }
+    for (name, value) in capacity.into_iter().flatten() {
+        amount(value, &path.child("capacity").key(name), errors);
+    }
+    let supported = ["Delete", "Recycle", "Retain"];
+    if checks::is_set(spec, "persistentVolumeReclaimPolicy") {
+        checks::one_of(spec, &path, "persistentVolumeReclaimPolicy", &supported, errors);
+    }
+    volume::source(spec, &path, errors);
+}
+
+fn resource_quota(object: &Value, errors: &mut ErrorList) {
+    for (name, value) in object.map_at(&["spec", "hard"]).into_iter().flatten() {
+        let path = Path::new("spec").child("hard").key(name);
+        checks::invalid(&path, name, validation::qualified_name(name), errors);
+        let counted = name.starts_with("count/") || name.contains('/');
+        if !counted && !is_standard_resource(name) {
+            let text = "must be a standard resource type or fully qualified";
+            errors.push(Error::invalid(&path, name.as_str(), text));
+        }
+        amount(value, &path, errors);
+    }
+    if checks::is_set(object.get("spec").unwrap_or(&Value::Null), "scopeSelector") {
+        let text = "ResourceQuotaScopeSelectors feature-gate is disabled";
+        errors.push(Error::forbidden(&Path::new("spec").child("scopeSelector"), text));
+    }
+}
+
+fn limit_range(object: &Value, errors: &mut ErrorList) {
+    let mut types = Vec::new();
+    for (index, limit) in object.list_at(&["spec", "limits"]).iter().enumerate() {
+        let path = Path::new("spec").child("limits").index(index);
+        let kind = limit.str_at(&["type"]);
+        checks::invalid(&path.child("type"), kind, validation::qualified_name(kind), errors);
+        if types.contains(&kind) {
+            errors.push(Error::duplicate(&path.child("type"), kind));
+        }
+        types.push(kind);
+        for field in ["max", "min", "default", "defaultRequest"] {
+            for (name, value) in limit.map_at(&[field]).into_iter().flatten() {
+                amount(value, &path.child(field).key(name), errors);
+            }
+        }
+        limit_order(limit, &path, errors);
+    }
+}
+
+/// `min` ≤ `defaultRequest` ≤ `default` ≤ `max`, each pair where both are given.
+fn limit_order(limit: &Value, path: &Path, errors: &mut ErrorList) {
+    for (low, high, field, text) in [
+        ("min", "max", "min", "min value"),
+        ("min", "defaultRequest", "defaultRequest", "min value"),
+        ("defaultRequest", "max", "defaultRequest", "default request value"),
+        ("min", "default", "default", "min value"),
+        ("default", "max", "default", "default value"),
+        ("defaultRequest", "default", "defaultRequest", "default request value"),
+    ] {
+        for (name, low_value) in limit.map_at(&[low]).into_iter().flatten() {
+            let Some(high_value) = limit.at(&[high, name]) else { continue };
+            let (Ok(a), Ok(b)) = (Quantity::from_json(low_value), Quantity::from_json(high_value))
+            else {
+                continue;
+            };
+            if a > b {
+                let (a, b) = (a.canonical(), b.canonical());
+                let high_text = match high {
+                    "max" => "max value",
+                    "default" => "default limit value",
+                    _ => "default request value",
+                };
+                let detail = format!("{text} {a} is greater than {high_text} {b}");
+                let value = if field == low { a } else { b };
+                errors.push(Error::invalid(&path.child(field).key(name), value, &detail));
+            }
+        }
+    }
+}
+
+fn event(object: &Value, errors: &mut ErrorList) {
+    let involved = object.str_at(&["involvedObject", "namespace"]);
+    let namespace = object.namespace();
+    let fine = if involved.is_empty() {
+        matches!(namespace, "" | "default" | "kube-system")
+    } else {
+        involved == namespace
+    };
+    if !fine {
+        let path = Path::new("involvedObject").child("namespace");
+        errors.push(Error::invalid(&path, involved, "does not match event.namespace"));
+    }
+}
+
+/// Checks what an update changes.
+pub(super) fn update(kind: &str, new: &Value, old: &Value, errors: &mut ErrorList) {
+    match kind {
+        "Secret" => checks::immutable(new, old, &["type"], errors),
+        "PersistentVolumeClaim" => {
+            let without_name = |object: &Value| {
+                let mut spec = object.get("spec").cloned().unwrap_or(Value::Null);
+                drop(spec.remove(&["volumeName"]));
+                spec
+            };
+            let bound = !old.str_at(&["spec", "volumeName"]).is_empty();
+            let same = if bound {
+                new.get("spec") == old.get("spec")
+            } else {
+                without_name(new) == without_name(old)
+            };
+            if !same {
+                let text = "is immutable after creation except resources.requests for bound claims";
+                errors.push(Error::forbidden(&Path::new("spec"), text));
+            }
+        }
+        _ => {}
+    }
+}

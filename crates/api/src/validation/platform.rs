@@ -1,0 +1,137 @@
+//! The other Kubernetes groups: access, networking, storage.
+//!
+//! Mirrors: `pkg/apis/{rbac,networking,storage}/validation` of Kubernetes 1.11.
+
+use apimachinery::field::{Error, ErrorList, Path};
+use apimachinery::{ObjectExt as _, Value};
+
+use super::checks;
+
+pub(super) fn create(kind: &str, object: &Value, errors: &mut ErrorList) {
+    match kind {
+        "Role" => rules(object, true, errors),
+        "ClusterRole" => rules(object, false, errors),
+        "RoleBinding" => role_binding(object, &["Role", "ClusterRole"], errors),
+        "ClusterRoleBinding" => role_binding(object, &["ClusterRole"], errors),
+        "NetworkPolicy" => network_policy(object, errors),
+        "StorageClass" => {
+            checks::required(object, &Path::new(""), "provisioner", errors);
+        }
+        _ => {}
+    }
+}
+
+fn rules(object: &Value, namespaced: bool, errors: &mut ErrorList) {
+    for (index, rule) in object.list_at(&["rules"]).iter().enumerate() {
+        let path = Path::new("rules").index(index);
+        let has = |field: &str| !rule.list_at(&[field]).is_empty();
+        if !has("verbs") {
+            let text = "verbs must contain at least one value";
+            errors.push(Error::required(&path.child("verbs"), text));
+        }
+        if has("nonResourceURLs") {
+            let path_urls = path.child("nonResourceURLs");
+            if namespaced {
+                let text = "namespaced rules cannot apply to non-resource URLs";
+                let value = rule["nonResourceURLs"].clone();
+                errors.push(Error::invalid(&path_urls, value, text));
+            }
+            if has("apiGroups") || has("resources") || has("resourceNames") {
+                let text = "rules cannot apply to both regular resources and non-resource URLs";
+                let value = rule["nonResourceURLs"].clone();
+                errors.push(Error::invalid(&path_urls, value, text));
+            }
+            continue;
+        }
+        for (field, text) in [
+            ("apiGroups", "resource rules must supply at least one api group"),
+            ("resources", "resource rules must supply at least one resource"),
+        ] {
+            if !has(field) {
+                errors.push(Error::required(&path.child(field), text));
+            }
+        }
+    }
+}
+
+fn role_binding(object: &Value, kinds: &[&str], errors: &mut ErrorList) {
+    let path = Path::new("roleRef");
+    let role = object.get("roleRef").unwrap_or(&Value::Null);
+    checks::one_of(role, &path, "apiGroup", &["rbac.authorization.k8s.io"], errors);
+    checks::one_of(role, &path, "kind", kinds, errors);
+    checks::required(role, &path, "name", errors);
+    for (index, subject) in object.list_at(&["subjects"]).iter().enumerate() {
+        let path = Path::new("subjects").index(index);
+        checks::required(subject, &path, "name", errors);
+        match subject.str_at(&["kind"]) {
+            "ServiceAccount" => {
+                let cluster = kinds.len() == 1;
+                if cluster {
+                    checks::required(subject, &path, "namespace", errors);
+                }
+                checks::one_of(subject, &path, "apiGroup", &[""], errors);
+            }
+            "User" | "Group" => {
+                let supported = ["rbac.authorization.k8s.io"];
+                checks::one_of(subject, &path, "apiGroup", &supported, errors);
+            }
+            other => {
+                let supported = ["ServiceAccount", "User", "Group"];
+                errors.push(Error::not_supported(&path.child("kind"), other, &supported));
+            }
+        }
+    }
+}
+
+fn network_policy(object: &Value, errors: &mut ErrorList) {
+    let path = Path::new("spec");
+    let selector = object.at(&["spec", "podSelector"]);
+    checks::label_selector(selector, &path.child("podSelector"), errors);
+    for (direction, peers) in [("ingress", "from"), ("egress", "to")] {
+        for (index, rule) in object.list_at(&["spec", direction]).iter().enumerate() {
+            let path = path.child(direction).index(index);
+            for (index, port) in rule.list_at(&["ports"]).iter().enumerate() {
+                let path = path.child("ports").index(index);
+                checks::one_of(port, &path, "protocol", &["TCP", "UDP"], errors);
+                if let Some(number) = port.get("port").filter(|value| !value.is_null()) {
+                    checks::port_number_or_name(Some(number), &path.child("port"), errors);
+                }
+            }
+            for (index, peer) in rule.list_at(&[peers]).iter().enumerate() {
+                let path = path.child(peers).index(index);
+                for field in ["podSelector", "namespaceSelector"] {
+                    checks::label_selector(peer.get(field), &path.child(field), errors);
+                }
+                if ["podSelector", "namespaceSelector", "ipBlock"]
+                    .iter()
+                    .all(|field| !checks::is_set(peer, field))
+                {
+                    errors.push(Error::required(&path, "must specify a peer"));
+                }
+            }
+        }
+    }
+}
+
+/// Checks what an update changes.
+pub(super) fn update(kind: &str, new: &Value, old: &Value, errors: &mut ErrorList) {
+    match kind {
+        "RoleBinding" | "ClusterRoleBinding" => {
+            let (now, before) = (new.get("roleRef"), old.get("roleRef"));
+            if now != before {
+                let value = now.cloned().unwrap_or(Value::Null);
+                let text = "cannot change roleRef";
+                errors.push(Error::invalid(&Path::new("roleRef"), value, text));
+            }
+        }
+        "StorageClass" => {
+            for field in ["parameters", "provisioner", "reclaimPolicy", "volumeBindingMode"] {
+                if new.get(field) != old.get(field) {
+                    let text = format!("updates to {field} are forbidden.");
+                    errors.push(Error::forbidden(&Path::new(field), &text));
+                }
+            }
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,353 @@
+//! What is refused, by kind. Rows follow upstream's validation tests.
+
+use apimachinery::ObjectExt as _;
+use serde_json::json;
+
+use super::*;
+use crate::{
+    CONFIG_MAPS, DEPLOYMENT_CONFIGS, DEPLOYMENTS, IMAGE_STREAMS, NAMESPACES, PODS,
+    REPLICATION_CONTROLLERS, SECRETS, SERVICES, defaults,
+};
+
+/// The errors of `object` after defaulting, one per line.
+fn created(resource: &Resource, mut object: Value) -> Vec<String> {
+    if object.name().is_empty() {
+        object.set(&["metadata", "name"], json!("abc"));
+    }
+    if resource.namespaced() {
+        object.set(&["metadata", "namespace"], json!("ns"));
+    }
+    defaults::apply(resource, &mut object);
+    create(resource, &object).iter().map(ToString::to_string).collect()
+}
+
+fn pod_with(change: impl FnOnce(&mut Value)) -> Value {
+    let mut pod = json!({"spec": {"containers": [{"name": "ctr", "image": "image"}]}});
+    change(&mut pod["spec"]);
+    pod
+}
+
+#[test]
+fn pods_are_checked_field_by_field() {
+    let check = |change: fn(&mut Value), expected: &[&str]| {
+        assert_eq!(created(&PODS, pod_with(change)), expected);
+    };
+    check(|_| {}, &[]);
+    check(|spec| spec["containers"] = json!([]), &["spec.containers: Required value"]);
+    check(
+        |spec| spec["containers"] = json!([{"image": " x"}, {"name": "a", "image": "i"}]),
+        &[
+            "spec.containers[0].name: Required value",
+            "spec.containers[0].image: Invalid value: \" x\": must not have leading or trailing \
+             whitespace",
+        ],
+    );
+    check(
+        |spec| spec["containers"][0]["ports"] = json!([{"containerPort": 65536, "hostPort": -1}]),
+        &[
+            "spec.containers[0].ports[0].containerPort: Invalid value: 65536: must be between 1 \
+             and 65535, inclusive",
+            "spec.containers[0].ports[0].hostPort: Invalid value: -1: must be between 1 and \
+             65535, inclusive",
+        ],
+    );
+    check(
+        |spec| spec["restartPolicy"] = json!("UnknowPolicy"),
+        &["spec.restartPolicy: Unsupported value: \"UnknowPolicy\": supported values: \
+           \"Always\", \"OnFailure\", \"Never\""],
+    );
+    check(
+        |spec| spec["containers"][0]["livenessProbe"] = json!({}),
+        &["spec.containers[0].livenessProbe: Required value: must specify a handler type"],
+    );
+    check(
+        |spec| spec["containers"][0]["volumeMounts"] = json!([{"name": "v", "mountPath": "/a"}]),
+        &["spec.containers[0].volumeMounts[0].name: Not found: \"v\""],
+    );
+    check(
+        |spec| {
+            spec["containers"][0]["resources"] =
+                json!({"limits": {"cpu": "1"}, "requests": {"cpu": "2", "x": 1}});
+        },
+        &[
+            "spec.containers[0].resources.requests: Invalid value: \"2\": must be less than or \
+             equal to cpu limit",
+            "spec.containers[0].resources.requests[x]: Invalid value: \"x\": must be a standard \
+             resource type or fully qualified",
+            "spec.containers[0].resources.requests[x]: Invalid value: \"x\": must be a standard \
+             resource for containers",
+        ],
+    );
+    check(
+        |spec| spec["volumes"] = json!([{"name": "v", "nfs": {"path": "tmp"}}]),
+        &[
+            "spec.volumes[0].nfs.server: Required value",
+            "spec.volumes[0].nfs.path: Invalid value: \"tmp\": must be an absolute path",
+        ],
+    );
+}
+
+#[test]
+fn environment_needs_one_source_per_variable() {
+    let check = |variable: Value, expected: &str| {
+        let pod = pod_with(|spec| spec["containers"][0]["env"] = json!([variable]));
+        let prefix = "spec.containers[0].env[0].";
+        assert_eq!(created(&PODS, pod), [format!("{prefix}{expected}")]);
+    };
+    check(json!({}), "name: Required value");
+    check(
+        json!({"name": "a", "valueFrom": {}}),
+        "valueFrom: Invalid value: \"\": must specify one of: `fieldRef`, `resourceFieldRef`, \
+         `configMapKeyRef` or `secretKeyRef`",
+    );
+    check(
+        json!({"name": "a", "value": "x", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}),
+        "valueFrom: Invalid value: \"\": may not be specified when `value` is not empty",
+    );
+    check(
+        json!({"name": "a", "valueFrom": {"fieldRef": {"fieldPath": "status.phase"}}}),
+        "valueFrom.fieldRef.fieldPath: Unsupported value: \"status.phase\": supported values: \
+         \"metadata.name\", \"metadata.namespace\", \"metadata.uid\", \"spec.nodeName\", \
+         \"spec.serviceAccountName\", \"status.hostIP\", \"status.podIP\"",
+    );
+}
+
+/// The errors of replacing `old`, defaulted, by what `change` makes of it.
+fn updated(resource: &Resource, old: Value, change: impl FnOnce(&mut Value)) -> Vec<String> {
+    let mut old = old;
+    old.set(&["metadata", "name"], json!("abc"));
+    old.set(&["metadata", "namespace"], json!("ns"));
+    defaults::apply(resource, &mut old);
+    let mut new = old.clone();
+    change(&mut new);
+    update(resource, &new, &old).iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn of_a_pod_only_images_deadline_and_more_tolerations_change() {
+    let old = || pod_with(|spec| spec["activeDeadlineSeconds"] = json!(5));
+    let none: [&str; 0] = [];
+    let check = |change: fn(&mut Value)| updated(&PODS, old(), change);
+    assert_eq!(check(|pod| pod["spec"]["containers"][0]["image"] = json!("other:1")), none);
+    assert_eq!(check(|pod| pod["spec"]["tolerations"] = json!([{"operator": "Exists"}])), none);
+    assert_eq!(
+        check(|pod| pod["spec"]["activeDeadlineSeconds"] = json!(6)),
+        ["spec.activeDeadlineSeconds: Invalid value: 6: must be less than or equal to previous \
+          value"]
+    );
+    let errors = check(|pod| pod["spec"]["hostname"] = json!("x"));
+    assert!(errors[0].starts_with("spec: Forbidden: pod updates may not change fields other than"));
+    assert_eq!(
+        check(|pod| pod["spec"]["initContainers"] = json!([{"name": "i", "image": "x",
+            "imagePullPolicy": "Always", "terminationMessagePolicy": "File"}])),
+        ["spec.initContainers: Forbidden: pod updates may not add or remove containers"]
+    );
+}
+
+fn deployment_with(change: impl FnOnce(&mut Value)) -> Value {
+    let labels = json!({"app": "web"});
+    let mut deployment = json!({"kind": "Deployment", "spec": {
+        "selector": {"matchLabels": labels},
+        "template": {
+            "metadata": {"labels": labels},
+            "spec": {"containers": [{"name": "a", "image": "web:1"}]},
+        },
+    }});
+    change(&mut deployment["spec"]);
+    deployment
+}
+
+#[test]
+fn deployments_select_their_own_pods_and_can_move() {
+    let check = |change: fn(&mut Value), expected: &[&str]| {
+        assert_eq!(created(&DEPLOYMENTS, deployment_with(change)), expected);
+    };
+    check(|_| {}, &[]);
+    check(
+        |spec| spec["selector"]["matchLabels"]["app"] = json!("other"),
+        &["spec.template.metadata.labels: Invalid value: map[string]string{\"app\":\"web\"}: \
+           `selector` does not match template `labels`"],
+    );
+    check(
+        |spec| spec["selector"] = json!({}),
+        &["spec.selector: Invalid value: v1.LabelSelector{MatchLabels:map[string]string(nil), \
+           MatchExpressions:[]v1.LabelSelectorRequirement(nil)}: empty selector is not valid for \
+           deployment."],
+    );
+    check(
+        |spec| {
+            spec["strategy"] = json!({"rollingUpdate": {"maxSurge": 0, "maxUnavailable": 0}});
+        },
+        &["spec.strategy.rollingUpdate.maxUnavailable: Invalid value: intstr.IntOrString{Type:0, \
+           IntVal:0, StrVal:\"\"}: may not be 0 when `maxSurge` is 0"],
+    );
+    check(
+        |spec| spec["strategy"] = json!({"type": "Recreate", "rollingUpdate": {}}),
+        &["spec.strategy.rollingUpdate: Forbidden: may not be specified when strategy `type` is \
+           'Recreate'"],
+    );
+    check(
+        |spec| spec["template"]["spec"]["restartPolicy"] = json!("OnFailure"),
+        &["spec.template.spec.restartPolicy: Unsupported value: \"OnFailure\": supported values: \
+           \"Always\""],
+    );
+    let errors = updated(&DEPLOYMENTS, deployment_with(|_| {}), |deployment| {
+        deployment["spec"]["selector"] = json!({"matchLabels": {"app": "new"}});
+    });
+    assert!(errors[1].ends_with(": field is immutable"), "{errors:?}");
+}
+
+#[test]
+fn replication_controllers_need_a_selector_and_a_template() {
+    assert_eq!(
+        created(&REPLICATION_CONTROLLERS, json!({"spec": {"replicas": -1}})),
+        [
+            "spec.selector: Required value",
+            "spec.replicas: Invalid value: -1: must be greater than or equal to 0",
+            "spec.template: Required value",
+        ]
+    );
+}
+
+#[test]
+fn services_are_checked() {
+    let check = |spec: Value, expected: &[&str]| {
+        assert_eq!(created(&SERVICES, json!({"spec": spec})), expected);
+    };
+    check(json!({"ports": [{"port": 80}]}), &[]);
+    check(json!({}), &["spec.ports: Required value"]);
+    check(json!({"clusterIP": "None"}), &[]);
+    check(
+        json!({"ports": [{"port": 80}, {"port": 81, "name": "b"}]}),
+        &["spec.ports[0].name: Required value"],
+    );
+    check(
+        json!({"ports": [{"port": 80, "nodePort": 30000}]}),
+        &["spec.ports[0].nodePort: Forbidden: may not be used when `type` is 'ClusterIP'"],
+    );
+    check(
+        json!({"type": "ExternalName", "clusterIP": "1.2.3.4"}),
+        &[
+            "spec.clusterIP: Forbidden: must be empty for ExternalName services",
+            "spec.externalName: Required value",
+        ],
+    );
+}
+
+#[test]
+fn keys_and_names_follow_their_rules() {
+    let errors = created(&CONFIG_MAPS, json!({"data": {"a/b": "x"}}));
+    assert!(errors[0].starts_with("data[a/b]: Invalid value: \"a/b\": a valid config key must"));
+    assert_eq!(
+        created(&SECRETS, json!({"type": "kubernetes.io/tls", "data": {"tls.crt": ""}})),
+        ["data[tls.key]: Required value"]
+    );
+    let errors = created(&NAMESPACES, json!({"metadata": {"name": "a.b"}}));
+    assert!(errors[0].starts_with("metadata.name: Invalid value: \"a.b\": a DNS-1123 label"));
+    assert_eq!(
+        created(
+            &IMAGE_STREAMS,
+            json!({"metadata": {"name": "A"}, "spec": {"tags": [
+            {"name": "t", "from": {"kind": "Pod", "name": "x"}}]}})
+        ),
+        [
+            "metadata.name: Invalid value: \"A\": must match \"[a-z0-9]+(?:[._-][a-z0-9]+)*\"",
+            "spec.tags[t].from.kind: Required value: valid values are 'DockerImage', \
+             'ImageStreamImage', 'ImageStreamTag'",
+        ]
+    );
+}
+
+fn config_with(change: impl FnOnce(&mut Value)) -> Value {
+    let mut config = json!({"spec": {
+        "replicas": 1,
+        "selector": {"a": "b"},
+        "template": {
+            "metadata": {"labels": {"a": "b"}},
+            "spec": {"containers": [{"name": "container1", "image": "web:1"}]},
+        },
+    }});
+    change(&mut config["spec"]);
+    config
+}
+
+/// Mirrors: `TestValidateDeploymentConfigMissingFields` of `pkg/apps/apis/apps/validation`.
+#[test]
+fn deployment_configs_are_checked() {
+    let check = |change: fn(&mut Value), expected: &[&str]| {
+        assert_eq!(created(&DEPLOYMENT_CONFIGS, config_with(change)), expected);
+    };
+    check(|_| {}, &[]);
+    check(
+        |spec| spec["replicas"] = json!(-1),
+        &["spec.replicas: Invalid value: -1: replicas cannot be negative"],
+    );
+    check(
+        |spec| {
+            spec["triggers"] = json!([{"type": "ImageChange", "imageChangeParams": {
+            "from": {"name": "web"}}}])
+        },
+        &[
+            "spec.triggers[0].imageChangeParams.from.name: Invalid value: \"web\": must be in \
+             the form of <name>:<tag>",
+            "spec.triggers[0].imageChangeParams.containerNames: Required value",
+        ],
+    );
+    check(
+        |spec| spec["strategy"] = json!({"type": "Other"}),
+        &["spec.strategy.type: Invalid value: \"Other\": unsupported strategy type, use \
+           \"Custom\" instead and specify your own strategy"],
+    );
+    check(
+        |spec| {
+            spec["strategy"] = json!({"type": "Rolling", "rollingParams": {
+            "intervalSeconds": -20, "maxUnavailable": 0, "maxSurge": 0}})
+        },
+        &[
+            "spec.strategy.rollingParams.intervalSeconds: Invalid value: -20: must be >0",
+            "spec.strategy.rollingParams.maxUnavailable: Invalid value: intstr.IntOrString{\
+             Type:0, IntVal:0, StrVal:\"\"}: cannot be 0 when maxSurge is 0 as well",
+        ],
+    );
+    check(
+        |spec| {
+            spec["strategy"] = json!({"type": "Recreate", "recreateParams": {
+            "pre": {"failurePolicy": "Retry"},
+            "mid": {"failurePolicy": "Retry", "execNewPod": {"containerName": "c"}},
+            "post": {"failurePolicy": "Abort", "tagImages": [{"containerName": "no", "to": {}}]}}})
+        },
+        &[
+            "spec.strategy.recreateParams.pre: Invalid value: \"<empty>\": One of execNewPod or \
+             tagImages must be specified",
+            "spec.strategy.recreateParams.mid.execNewPod.command: Required value",
+            "spec.strategy.recreateParams.post.tagImages[0].containerName: Invalid value: \
+             \"no\": no container \"no\" found",
+            "spec.strategy.recreateParams.post.tagImages[0].to.kind: Invalid value: \"\": Must \
+             be 'ImageStreamTag'",
+            "spec.strategy.recreateParams.post.tagImages[0].to.name: Required value: a \
+             destination tag name is required",
+        ],
+    );
+    check(
+        |spec| spec["minReadySeconds"] = json!(600),
+        &["spec.minReadySeconds: Invalid value: 600: must be less than the deployment timeout \
+           (600s)"],
+    );
+}
+
+#[test]
+fn an_image_may_be_left_to_a_trigger() {
+    let config = |containers: Value| {
+        config_with(|spec| {
+            spec["template"]["spec"]["containers"][0]["image"] = json!("");
+            spec["triggers"] = json!([{"type": "ImageChange", "imageChangeParams": {
+                "from": {"name": "web:v1"}, "containerNames": containers}}]);
+        })
+    };
+    let none: [&str; 0] = [];
+    assert_eq!(created(&DEPLOYMENT_CONFIGS, config(json!(["container1"]))), none);
+    assert_eq!(
+        created(&DEPLOYMENT_CONFIGS, config(json!(["other"]))),
+        ["spec.template.spec.containers[0].image: Required value"]
+    );
+}

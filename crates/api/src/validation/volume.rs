@@ -1,0 +1,253 @@
+//! Volumes of pods.
+//!
+//! Mirrors: `validateVolumes` and below of `pkg/apis/core/validation` in Kubernetes 1.11.
+
+use std::collections::BTreeSet;
+
+use apimachinery::field::{Error, ErrorList, Path};
+use apimachinery::validation;
+use apimachinery::{ObjectExt as _, Value};
+
+use super::checks;
+use super::container::environment::field_reference;
+
+/// Fields of the pod that a downward-API volume may show.
+const FIELDS: &[&str] = &[
+    "metadata.annotations",
+    "metadata.labels",
+    "metadata.name",
+    "metadata.namespace",
+    "metadata.uid",
+];
+
+const FILE_MODE: &str = "must be a number between 0 and 0777 (octal), both inclusive";
+
+/// Fields without which a volume source means nothing.
+const REQUIRED: &[(&str, &[&str])] = &[
+    ("hostPath", &["path"]),
+    ("gitRepo", &["repository"]),
+    ("gcePersistentDisk", &["pdName"]),
+    ("awsElasticBlockStore", &["volumeID"]),
+    ("secret", &["secretName"]),
+    ("nfs", &["server", "path"]),
+    ("iscsi", &["targetPortal", "iqn"]),
+    ("glusterfs", &["endpoints", "path"]),
+    ("flocker", &[]),
+    ("persistentVolumeClaim", &["claimName"]),
+    ("rbd", &["image"]),
+    ("cinder", &["volumeID"]),
+    ("cephfs", &[]),
+    ("quobyte", &["registry", "volume"]),
+    ("downwardAPI", &[]),
+    ("fc", &[]),
+    ("flexVolume", &["driver"]),
+    ("configMap", &["name"]),
+    ("azureFile", &["secretName", "shareName"]),
+    ("vsphereVolume", &["volumePath"]),
+    ("photonPersistentDisk", &["pdID"]),
+    ("portworxVolume", &["volumeID"]),
+    ("azureDisk", &["diskName", "diskURI"]),
+    ("storageos", &[]),
+    ("scaleIO", &["gateway", "system", "volumeName"]),
+    ("local", &["path"]),
+    ("csi", &["driver", "volumeHandle"]),
+    ("projected", &[]),
+    ("emptyDir", &[]),
+    ("ephemeral", &[]),
+];
+
+/// Checks `volumes`; gives the names that containers may mount.
+pub(super) fn check_all<'a>(
+    volumes: &'a [Value],
+    path: &Path,
+    errors: &mut ErrorList,
+) -> BTreeSet<&'a str> {
+    let mut names = BTreeSet::new();
+    for (index, volume) in volumes.iter().enumerate() {
+        let path = path.index(index);
+        let before = errors.len();
+        source(volume, &path, errors);
+        let name = volume.str_at(&["name"]);
+        if checks::required(volume, &path, "name", errors) {
+            checks::dns_label(name, &path.child("name"), errors);
+        }
+        if names.contains(name) {
+            errors.push(Error::duplicate(&path.child("name"), name));
+        }
+        if errors.len() == before {
+            names.insert(name);
+        }
+    }
+    names
+}
+
+/// Checks that exactly one source is given, and the source.
+pub(super) fn source(volume: &Value, path: &Path, errors: &mut ErrorList) {
+    let mut count = 0;
+    for (kind, required) in REQUIRED {
+        let Some(source) = volume.get(*kind).filter(|value| !value.is_null()) else { continue };
+        count += 1;
+        let path = path.child(kind);
+        if count > 1 {
+            errors.push(Error::forbidden(&path, "may not specify more than 1 volume type"));
+            continue;
+        }
+        for field in *required {
+            checks::required(source, &path, field, errors);
+        }
+        details(kind, source, &path, errors);
+    }
+    if count == 0 {
+        errors.push(Error::required(path, "must specify a volume type"));
+    }
+}
+
+fn details(kind: &str, source: &Value, path: &Path, errors: &mut ErrorList) {
+    match kind {
+        "hostPath" => host_path(source, path, errors),
+        "nfs" => {
+            let nfs_path = source.str_at(&["path"]);
+            if !nfs_path.is_empty() && !nfs_path.starts_with('/') {
+                let text = "must be an absolute path";
+                errors.push(Error::invalid(&path.child("path"), nfs_path, text));
+            }
+        }
+        "secret" | "configMap" => {
+            default_mode(source, path, errors);
+            key_paths(source, path, errors);
+        }
+        "downwardAPI" => {
+            default_mode(source, path, errors);
+            downward_files(source, path, errors);
+        }
+        "projected" => projected(source, path, errors),
+        "cephfs" if source.list_at(&["monitors"]).is_empty() => {
+            errors.push(Error::required(&path.child("monitors"), ""));
+        }
+        "rbd" if source.list_at(&["monitors"]).is_empty() => {
+            errors.push(Error::required(&path.child("monitors"), ""));
+        }
+        "gitRepo" => {
+            let directory = source.str_at(&["directory"]);
+            checks::descending_path(directory, &path.child("directory"), errors);
+        }
+        _ => {}
+    }
+}
+
+fn host_path(source: &Value, path: &Path, errors: &mut ErrorList) {
+    let host_path = source.str_at(&["path"]);
+    checks::no_backsteps(host_path, &path.child("path"), errors);
+    let supported = [
+        "",
+        "BlockDevice",
+        "CharDevice",
+        "Directory",
+        "DirectoryOrCreate",
+        "File",
+        "FileOrCreate",
+        "Socket",
+    ];
+    checks::one_of(source, path, "type", &supported, errors);
+}
+
+fn mode(value: Option<i64>, path: &Path, errors: &mut ErrorList) {
+    if let Some(mode) = value.filter(|mode| !(0..=0o777).contains(mode)) {
+        errors.push(Error::invalid(path, mode, FILE_MODE));
+    }
+}
+
+fn default_mode(source: &Value, path: &Path, errors: &mut ErrorList) {
+    mode(source.int_at(&["defaultMode"]), &path.child("defaultMode"), errors);
+}
+
+fn key_paths(source: &Value, path: &Path, errors: &mut ErrorList) {
+    for (index, item) in source.list_at(&["items"]).iter().enumerate() {
+        let path = path.child("items").index(index);
+        checks::required(item, &path, "key", errors);
+        if checks::required(item, &path, "path", errors) {
+            local_file(item.str_at(&["path"]), &path.child("path"), errors);
+        }
+        mode(item.int_at(&["mode"]), &path.child("mode"), errors);
+    }
+}
+
+fn local_file(text: &str, path: &Path, errors: &mut ErrorList) {
+    checks::descending_path(text, path, errors);
+    if text.starts_with("..") && !text.starts_with("../") && text != ".." {
+        errors.push(Error::invalid(path, text, "must not start with '..'"));
+    }
+}
+
+fn downward_files(source: &Value, path: &Path, errors: &mut ErrorList) {
+    for item in source.list_at(&["items"]) {
+        // Upstream does not give the index here.
+        if checks::required(item, path, "path", errors) {
+            local_file(item.str_at(&["path"]), &path.child("path"), errors);
+        }
+        let field = item.get("fieldRef").filter(|value| !value.is_null());
+        let resource = item.get("resourceFieldRef").filter(|value| !value.is_null());
+        match (field, resource) {
+            (Some(_), Some(_)) => {
+                let text = "fieldRef and resourceFieldRef can not be specified simultaneously";
+                errors.push(Error::invalid(path, "resource", text));
+            }
+            (Some(field), None) => {
+                field_reference(field, FIELDS, &path.child("fieldRef"), errors);
+            }
+            (None, Some(resource)) => {
+                let path = path.child("resourceFieldRef");
+                checks::required(resource, &path, "containerName", errors);
+                checks::required(resource, &path, "resource", errors);
+            }
+            (None, None) => {
+                let text = "one of fieldRef and resourceFieldRef is required";
+                errors.push(Error::required(&path.child("fieldRef"), text));
+            }
+        }
+        mode(item.int_at(&["mode"]), &path.child("mode"), errors);
+    }
+}
+
+fn projected(source: &Value, path: &Path, errors: &mut ErrorList) {
+    default_mode(source, path, errors);
+    for (index, part) in source.list_at(&["sources"]).iter().enumerate() {
+        let path = path.child("sources").index(index);
+        for kind in ["secret", "configMap"] {
+            if let Some(part) = part.get(kind).filter(|value| !value.is_null()) {
+                let path = path.child(kind);
+                checks::required(part, &path, "name", errors);
+                key_paths(part, &path, errors);
+            }
+        }
+        if let Some(part) = part.get("downwardAPI").filter(|value| !value.is_null()) {
+            downward_files(part, &path.child("downwardAPI"), errors);
+        }
+        if checks::is_set(part, "serviceAccountToken") {
+            let path = path.child("serviceAccountToken");
+            errors.push(Error::forbidden(&path, "TokenRequestProjection feature is not enabled"));
+        }
+    }
+}
+
+/// Whether a claim's or quota's access mode is known.
+pub(super) fn access_modes(spec: &Value, path: &Path, errors: &mut ErrorList) {
+    let supported = ["ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce"];
+    let path = path.child("accessModes");
+    let modes = spec.list_at(&["accessModes"]);
+    if modes.is_empty() {
+        errors.push(Error::required(&path, "at least 1 access mode is required"));
+    }
+    for mode in modes.iter().filter_map(Value::as_str) {
+        if !supported.contains(&mode) {
+            errors.push(Error::not_supported(&path, mode, &supported));
+        }
+    }
+}
+
+/// A name of a volume that a claim is bound to.
+pub(super) fn volume_name(text: &str, path: &Path, errors: &mut ErrorList) {
+    if !text.is_empty() {
+        checks::invalid(path, text, validation::dns1123_subdomain(text), errors);
+    }
+}
