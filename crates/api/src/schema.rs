@@ -6,6 +6,7 @@
 //!
 //! Invariant: fields are sorted by name; kinds are sorted by group, version and kind.
 
+mod patch;
 #[rustfmt::skip]
 mod table;
 

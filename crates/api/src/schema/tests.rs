@@ -1,5 +1,7 @@
 //! The table against facts that anyone who knows the API would expect.
 
+use serde_json::json;
+
 use super::{FieldKind, ListType, Presence, Type, table, type_of};
 
 fn get(group: &str, version: &str, kind: &str) -> &'static Type {
@@ -73,4 +75,22 @@ fn carries_protobuf_numbers() {
     let volume = object(pod, &["volumes"]);
     assert_eq!(volume.inlines[0].tag, 2);
     assert_eq!(volume.inlines[0].of.field("emptyDir").unwrap().tag, 2);
+}
+
+#[test]
+fn strategic_merge_patches_follow_the_table() {
+    let service = get("", "v1", "Service");
+    let live = json!({"metadata": {"labels": {"a": "1", "b": "2"}}, "spec": {
+        "selector": {"app": "web"},
+        "ports": [{"port": 80, "name": "http"}, {"port": 443, "name": "https"}]}});
+    let patch = json!({"metadata": {"labels": {"a": null}}, "spec": {
+        "ports": [{"port": 443, "targetPort": 8443}]}});
+    let merged = apimachinery::patch::strategic_merge(&live, &patch, service).unwrap();
+    assert_eq!(
+        merged,
+        json!({"metadata": {"labels": {"b": "2"}}, "spec": {
+            "selector": {"app": "web"},
+            "ports": [{"port": 80, "name": "http"},
+                {"port": 443, "name": "https", "targetPort": 8443}]}})
+    );
 }
