@@ -2,6 +2,7 @@
 //!
 //! Mirrors: `k8s.io/apiserver/pkg/endpoints/handlers/negotiation`, `…/handlers/create.go`.
 
+use api::decode::{from_protobuf, parse_json, refusal};
 use apimachinery::Status;
 use apimachinery::status::Reason;
 use serde_json::Value;
@@ -57,18 +58,9 @@ pub(crate) fn patch_kind(content_type: &str) -> Result<PatchKind, Status> {
 /// Reads the body of a request that sends an object of `kind`.
 pub(crate) fn object(format: Format, bytes: &[u8], kind: &str) -> Result<Value, Status> {
     match format {
-        Format::Json => serde_json::from_slice(bytes).map_err(|error| {
-            let said = if bytes.is_empty() {
-                "unexpected end of JSON input".to_owned()
-            } else {
-                error.to_string()
-            };
-            unrecognized(kind, "json parse error", &said, bytes)
-        }),
-        Format::Yaml => {
-            yaml(bytes).map_err(|error| unrecognized(kind, "yaml parse error", &error, bytes))
-        }
-        Format::Protobuf => Err(unsupported()),
+        Format::Json => parse_json(bytes).map_err(|error| refusal(&error, None, kind, bytes)),
+        Format::Yaml => yaml(bytes).map_err(|error| unrecognized(kind, &error, bytes)),
+        Format::Protobuf => protobuf(bytes, kind),
     }
 }
 
@@ -88,10 +80,19 @@ fn yaml(bytes: &[u8]) -> Result<Value, String> {
     Ok(documents.into_iter().next().map_or(Value::Null, |document| document.value))
 }
 
-fn unrecognized(kind: &str, what: &str, said: &str, bytes: &[u8]) -> Status {
+fn protobuf(bytes: &[u8], kind: &str) -> Result<Value, Status> {
+    let named = from_protobuf(bytes).map_err(|error| {
+        Status::bad_request(format!(
+            "the object provided is unrecognized (must be of type {kind}): {error}"
+        ))
+    })?;
+    Ok(named.decoded.value)
+}
+
+fn unrecognized(kind: &str, said: &str, bytes: &[u8]) -> Status {
     Status::bad_request(format!(
         "the object provided is unrecognized (must be of type {kind}): couldn't get version/kind; \
-         {what}: {said} ({})",
+         yaml parse error: {said} ({})",
         excerpt(bytes)
     ))
 }

@@ -59,15 +59,26 @@ pub(crate) async fn serve(
     state.api.authorize(&call, verb)?;
     let request = Request::new(state, call, &asked)?;
     match verb {
-        Verb::Get if path.subresource == "log" => request.log(),
-        Verb::Get => request.get(),
+        Verb::Get if path.subresource == "log" => return request.log(),
+        Verb::Watch => return request.watch(path),
+        _ => {}
+    }
+    let _permit = state.in_flight.try_acquire().map_err(|_| too_many())?;
+    match verb {
+        Verb::Get | Verb::Watch => request.get(),
         Verb::List => request.list(),
-        Verb::Watch => request.watch(path),
         Verb::Create | Verb::Update | Verb::Patch | Verb::Delete | Verb::DeleteCollection => {
             let bytes = body::read(incoming).await?;
             request.write(verb, &bytes)
         }
     }
+}
+
+fn too_many() -> Status {
+    let text = "Too many requests, please try again later.";
+    let mut status = Status::new(Reason::TooManyRequests, text);
+    status.details = serde_json::json!({"retryAfterSeconds": 1});
+    status
 }
 
 /// The resource and sub-resource of a path; 404 when there is no such thing in that scope.

@@ -30,6 +30,8 @@ use super::tls::{self, Tls};
 use crate::{ApiServer, User};
 
 const MAX_CONNECTIONS: usize = 4096;
+/// As upstream: 400 reading and 200 writing.
+const MAX_IN_FLIGHT: usize = 600;
 const MAX_STREAMS: u32 = 250;
 const MAX_HEADERS: u32 = 256 * 1024;
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -96,6 +98,8 @@ pub(crate) struct State {
     pub(crate) api: ApiServer,
     pub(crate) gate: Gate,
     pub(crate) address: SocketAddr,
+    /// One permit per request that is being answered, streams excepted.
+    pub(crate) in_flight: Semaphore,
     /// Turns true when the server stops; streams end then.
     pub(crate) stop: watch::Receiver<bool>,
     pub(crate) ready: watch::Receiver<bool>,
@@ -129,7 +133,14 @@ impl Server {
         let (ready, readiness) = watch::channel(true);
         let (connections, life) = watch::channel(());
         let gate = Gate::new(&config.tokens, config.authenticator);
-        let state = Arc::new(State { api, gate, address, stop: stopped, ready: readiness });
+        let state = Arc::new(State {
+            api,
+            gate,
+            address,
+            in_flight: Semaphore::new(MAX_IN_FLIGHT),
+            stop: stopped,
+            ready: readiness,
+        });
         world::edge::spawn(accept(listener, Shared { state, tls, _life: life }));
         let kubeconfig = admin_kubeconfig(&config.authority, address)?;
         Ok(Self { address, kubeconfig, ready, stop, connections })
