@@ -18,6 +18,8 @@ use crate::{error, key, schema};
 /// Longest base of a generated name; five letters follow.
 const MAX_GENERATED_BASE: usize = 58;
 const SUFFIX_LETTERS: usize = 5;
+/// Names made up before the client is told to try again.
+const NAME_ATTEMPTS: usize = 8;
 /// Attempts at claims that others take at the same moment.
 const CLAIM_ATTEMPTS: usize = 8;
 
@@ -151,9 +153,24 @@ impl ApiServer {
             return Ok(false);
         }
         let cut = base.char_indices().nth(MAX_GENERATED_BASE).map_or(base.len(), |(at, _)| at);
-        let name = format!("{}{}", &base[..cut], self.world().name_suffix(SUFFIX_LETTERS));
+        let name = self.generate_name(call, &base[..cut]);
         object.set(&["metadata", "name"], json!(name));
         Ok(true)
+    }
+
+    /// A name that is free at present.
+    ///
+    /// Deviation: Kubernetes 1.11 tries one name only and lets the client try again; later versions
+    /// try several, as here.
+    fn generate_name(&self, call: &Call<'_>, base: &str) -> String {
+        let mut name = String::new();
+        for _ in 0..NAME_ATTEMPTS {
+            name = format!("{base}{}", self.world().name_suffix(SUFFIX_LETTERS));
+            if self.store().get(&key::object(call.resource, call.namespace, &name)).is_none() {
+                break;
+            }
+        }
+        name
     }
 }
 

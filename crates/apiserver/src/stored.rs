@@ -12,6 +12,9 @@ use bytes::Bytes;
 use serde_json::Value;
 use store::Revision;
 
+/// What most objects take, so that writing them seldom moves them.
+const EXPECTED_BYTES: usize = 4096;
+
 /// An immutable API object; cheap to clone.
 #[derive(Clone)]
 pub struct Stored {
@@ -30,7 +33,12 @@ impl Stored {
     /// The document as JSON, serialised at most once for all clones.
     #[must_use]
     pub fn json(&self) -> Bytes {
-        let serialise = || serde_json::to_vec(&*self.value).map(Bytes::from).unwrap_or_default();
+        let serialise = || {
+            let mut json = Vec::with_capacity(EXPECTED_BYTES);
+            serde_json::to_writer(&mut json, &*self.value).expect("documents have text keys");
+            json.shrink_to_fit();
+            Bytes::from(json)
+        };
         self.json.get_or_init(serialise).clone()
     }
 

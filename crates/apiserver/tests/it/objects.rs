@@ -1,7 +1,8 @@
 //! Creating, reading and changing objects.
 
 use apimachinery::{ObjectExt as _, Reason};
-use apiserver::{Call, PatchKind, User, WriteOptions};
+use apiserver::{Call, FieldValidation, PatchKind, User, WriteOptions};
+use bytes::Bytes;
 use serde_json::json;
 
 use crate::{cluster, configmap, create_pod, pod};
@@ -208,4 +209,83 @@ fn put_of_endpoints_creates_them() {
     client.update(&api::ENDPOINTS, endpoints.clone()).unwrap();
     client.get(&api::ENDPOINTS, "test", "e").unwrap();
     assert!(client.update(&api::CONFIG_MAPS, endpoints).unwrap_err().is_not_found());
+}
+
+#[test]
+fn fields_are_validated_as_asked() {
+    let client = cluster();
+    let user = User::system_admin();
+    let create = |mode, bytes: &'static str| {
+        let mut call = Call::new(&user, &api::CONFIG_MAPS).within("test");
+        call.options = WriteOptions { field_validation: mode, ..WriteOptions::default() };
+        client.server().create(&call, Bytes::from_static(bytes.as_bytes()))
+    };
+    let body = r#"{"metadata": {"name": "a"}, "data": {"x": "1"}, "foo": 1, "data": {"x": "2"}}"#;
+    let strict = create(FieldValidation::Strict, body).unwrap_err();
+    assert_eq!(
+        strict.message,
+        "ConfigMap in version \"v1\" cannot be handled as a ConfigMap: strict decoding error: unknown \
+         field \"foo\", duplicate field \"data\""
+    );
+    let warned = create(FieldValidation::Warn, body).unwrap();
+    assert_eq!(warned.warnings, ["unknown field \"foo\"", "duplicate field \"data\""]);
+    assert_eq!(warned.object.value.get("foo"), None);
+    assert_eq!(warned.object.value["data"]["x"], "2");
+}
+
+#[test]
+fn defaults_are_filled_and_rules_hold() {
+    let client = cluster();
+    let created = create_pod(&client, "a");
+    assert_eq!(created["spec"]["restartPolicy"], "Always");
+    assert_eq!(created["spec"]["containers"][0]["terminationMessagePolicy"], "File");
+    let nothing = client.create(&api::PODS, "test", json!({"metadata": {"name": "p"}}));
+    assert_eq!(
+        nothing.unwrap_err().message,
+        "Pod \"p\" is invalid: spec.containers: Required value"
+    );
+    let nameless = client.create(&api::PODS, "test", pod("")).unwrap_err();
+    assert_eq!(
+        nameless.message,
+        "Pod \"\" is invalid: metadata.name: Required value: name or generateName is required"
+    );
+    let patch = json!({"spec": {"containers": [{"name": "c", "command": ["x"]}]}});
+    let frozen = client.patch(&api::PODS, "test", "a", PatchKind::Strategic, patch).unwrap_err();
+    assert!(frozen.message.starts_with(
+        "Pod \"a\" is invalid: spec: Forbidden: pod updates may not change fields other than"
+    ));
+}
+
+#[test]
+fn strategic_patches_merge_lists_by_key() {
+    let client = cluster();
+    create_pod(&client, "a");
+    let patch = json!({"spec": {"containers": [{"name": "c", "image": "hello:v2"}]}});
+    let patched = client.patch(&api::PODS, "test", "a", PatchKind::Strategic, patch).unwrap();
+    assert_eq!(patched["spec"]["containers"].as_array().unwrap().len(), 1);
+    assert_eq!(patched["spec"]["containers"][0]["image"], "hello:v2");
+    assert_eq!(patched["spec"]["containers"][0]["imagePullPolicy"], "IfNotPresent");
+}
+
+#[test]
+fn older_versions_are_views_of_the_same_objects() {
+    let client = cluster();
+    let old = api::find("extensions", "v1beta1", "deployments").unwrap();
+    let deployment = json!({"metadata": {"name": "d"}, "spec": {
+        "template": {"metadata": {"labels": {"app": "web"}},
+            "spec": {"containers": [{"name": "c", "image": "i"}]}}}});
+    let created = client.create(old, "test", deployment).unwrap();
+    assert_eq!(created.api_version(), "extensions/v1beta1");
+    let stored = client.get(&api::DEPLOYMENTS, "test", "d").unwrap();
+    assert_eq!(stored.api_version(), "apps/v1");
+    assert_eq!(stored.uid(), created.uid());
+    assert_eq!(stored["spec"]["selector"]["matchLabels"]["app"], "web");
+    let mut wrong = (*stored).clone();
+    wrong.set(&["metadata", "labels"], json!({"a": "b"}));
+    let mismatch = client.update(old, wrong).unwrap_err();
+    assert_eq!(
+        mismatch.message,
+        "the API version in the data (apps/v1) does not match the expected API version \
+         (extensions/v1beta1)"
+    );
 }

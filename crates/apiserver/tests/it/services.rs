@@ -80,7 +80,7 @@ fn node_ports_are_unique_and_stay() {
     without["spec"]["ports"][0].as_object_mut().unwrap().remove("nodePort");
     let kept = client.update(&api::SERVICES, without).unwrap();
     assert_eq!(kept.resource_version(), created.resource_version());
-    let patch = json!({"spec": {"type": "ClusterIP"}});
+    let patch = json!({"spec": {"type": "ClusterIP", "externalTrafficPolicy": null}});
     let changed = client.patch(&api::SERVICES, "test", "a", PatchKind::Merge, patch).unwrap();
     assert_eq!(changed["spec"]["ports"][0].get("nodePort"), None);
     let mut again = service("b", json!({"type": "NodePort"}));
