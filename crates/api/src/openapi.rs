@@ -1,19 +1,22 @@
 //! `OpenAPI` documents: what kubectl reads before it creates, applies, diffs or explains.
 //!
 //! Documents are made when asked for, from the schema table and the list of resources; none
-//! is kept. Reading order: [`v3_index`], [`v3_document`], `schemas`, `paths`.
+//! is kept. Reading order: [`v3_index`], [`v3_document`], `schemas`, `paths`, [`v2_document`].
 //!
 //! Invariant: the same table and resources give the same bytes and the same hash.
 //! Mirrors: k8s.io/kube-openapi/pkg/builder3.
 //! Deviation: without descriptions.
 
+mod gnostic;
 mod paths;
 mod schemas;
+mod v2;
 
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
+pub use self::v2::v2_document;
 use crate::Resource;
 use crate::schema::{FINGERPRINT, type_of};
 
@@ -60,6 +63,20 @@ pub fn v3_hash(group: &str, version: &str) -> Option<String> {
     let resources = resources_of(group, version)?;
     let made_from = format!("{FORMAT} {FINGERPRINT} {resources:?}");
     Some(format!("{:016X}", fnv(made_from.as_bytes())))
+}
+
+/// The document at `/openapi/v2` for clients that accept
+/// `application/com.github.proto-openapi.spec.v2@v1.0+protobuf`.
+#[must_use]
+pub fn v2_protobuf() -> Vec<u8> {
+    gnostic::document(&v2_document())
+}
+
+/// The hash of the v2 document, serves as `ETag`.
+#[must_use]
+pub fn v2_hash() -> String {
+    let made_from = format!("{FORMAT} {FINGERPRINT} {:?}", crate::resources());
+    format!("{:016X}", fnv(made_from.as_bytes()))
 }
 
 /// `api/v1` or `apis/apps/v1`.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{fnv, v3_document, v3_hash, v3_index};
+use super::{fnv, v2_document, v2_protobuf, v3_document, v3_hash, v3_index};
 
 #[test]
 fn index_names_every_document_with_its_hash() {
@@ -98,4 +98,23 @@ fn every_served_kind_has_a_type() {
 fn the_form_of_documents_is_what_the_hash_says() {
     let document = v3_document("coordination.k8s.io", "v1").unwrap().to_string();
     assert_eq!((super::FORMAT, fnv(document.as_bytes())), (1, 14_785_448_314_417_421_247));
+}
+
+#[test]
+fn the_older_document_has_plain_references() {
+    let document = v2_document();
+    let spec = &document["definitions"]["io.k8s.api.apps.v1.DeploymentSpec"]["properties"];
+    assert_eq!(
+        spec["strategy"],
+        json!({"$ref": "#/definitions/io.k8s.api.apps.v1.DeploymentStrategy",
+            "x-kubernetes-patch-strategy": "retainKeys"})
+    );
+    let item = "/apis/apps/v1/namespaces/{namespace}/deployments/{name}";
+    let patch = &document["paths"][item]["patch"];
+    assert_eq!(patch["consumes"].as_array().unwrap().len(), 4);
+    let body = patch["parameters"].as_array().unwrap().last().unwrap();
+    assert_eq!(body["schema"]["$ref"], "#/definitions/io.k8s.apimachinery.pkg.apis.meta.v1.Patch");
+    assert!(!document.to_string().contains("#/components"));
+    // swagger = 1, "2.0"; info = 2.
+    assert_eq!(v2_protobuf()[..6], [0x0a, 3, b'2', b'.', b'0', 0x12]);
 }

@@ -87,6 +87,32 @@ fn reads_a_deployment_as_kubectl_creates_it() {
     );
 }
 
+/// The body of `kubectl create deployment web --image=nginx:1 --replicas=0 --port=80`, version 1.32.
+const FROM_KUBECTL: &str = "6b3873000a150a07617070732f7631120a4465706c6f796d656e7412ba010a1f0a0377656212001a0022002a00\
+    3200380042005a0a0a0361707012037765621288010800120c0a0a0a0361707012037765621a6e0a1c0a001200\
+    1a0022002a003200380042005a0a0a036170701203776562124e12300a056e67696e7812076e67696e783a312a\
+    00320a0a001000185022002a0042006a007200800100880100900100a201001a00320042004a00520058006000\
+    68008201008a01009a0100c2010022020a00280038001a0c0800100018002000280038001a002200";
+
+#[test]
+fn reads_what_kubectl_sends() {
+    let digits: Vec<char> = FROM_KUBECTL.chars().collect();
+    let bytes: Vec<u8> = digits
+        .chunks(2)
+        .map(|pair| u8::from_str_radix(&pair.iter().collect::<String>(), 16).unwrap())
+        .collect();
+    assert_eq!(
+        from_protobuf(&bytes).unwrap().decoded.value,
+        json!({"apiVersion": "apps/v1", "kind": "Deployment",
+            "metadata": {"labels": {"app": "web"}, "name": "web"},
+            "spec": {"replicas": 0, "selector": {"matchLabels": {"app": "web"}}, "strategy": {},
+                "template": {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [
+                    {"image": "nginx:1", "name": "nginx", "ports": [{"containerPort": 80}],
+                        "resources": {}}]}}},
+            "status": {}})
+    );
+}
+
 #[test]
 fn reads_single_values_that_are_messages() {
     let metadata = [b(1, "s"), b(8, v(1, 1_539_259_200))].concat();
