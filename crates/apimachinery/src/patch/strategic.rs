@@ -126,12 +126,18 @@ pub enum Error {
 }
 
 impl Error {
-    /// The answer to a client: 400 for a malformed patch, else 500 as upstream has it.
+    /// The answer to a client: 400 for a malformed patch, 422 for lists of lists, else 500.
     #[must_use]
     pub fn to_status(&self) -> Status {
         match self {
             Self::RetainKeysFormat | Self::PrimitiveListFormat | Self::ElementOrderFormat => {
                 Status::bad_request(self.to_string())
+            }
+            Self::ListOfLists => {
+                let text = "the server rejected our request due to an error in our request";
+                let mut status = Status::new(Reason::Invalid, text);
+                status.details = Value::Object(Map::new());
+                status
             }
             _ => Status::new(Reason::Unknown, self.to_string()),
         }

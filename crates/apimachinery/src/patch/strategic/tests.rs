@@ -193,7 +193,7 @@ fn malformed_patches_are_refused() {
             500,
             "cannot merge lists without merge key for mergingIntList",
         ),
-        (json!({"mergingIntList": [[]]}), 500, "lists of lists are not supported"),
+        (json!({"mergingIntList": [[]]}), 422, "lists of lists are not supported"),
         (json!({"mergingList": ["a"]}), 500, "expected a map, but received a string"),
         (json!([]), 500, "expected a map, but received a slice"),
     ] {
