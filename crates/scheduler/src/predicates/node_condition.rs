@@ -1,0 +1,41 @@
+//! `CheckNodeCondition`: the node is ready, has disk and network, and takes pods.
+
+use apimachinery::ObjectExt as _;
+
+use crate::predicates::{Predicate, Reason, Request};
+use crate::snapshot::NodeInfo;
+
+/// Type of a condition, the status it must have if it is there, and the reason if it has not.
+static WANTED: [(&str, &str, Reason); 3] = [
+    ("Ready", "True", Reason::fixed("node(s) were not ready")),
+    ("OutOfDisk", "False", Reason::fixed("node(s) were out of disk space")),
+    ("NetworkUnavailable", "False", Reason::fixed("node(s) had unavailable network")),
+];
+const UNSCHEDULABLE: Reason = Reason::fixed("node(s) were unschedulable");
+
+#[derive(Debug)]
+pub(super) struct CheckNodeCondition;
+
+impl Predicate for CheckNodeCondition {
+    fn name(&self) -> &'static str {
+        "CheckNodeCondition"
+    }
+
+    fn check(&self, _: &Request<'_>, node: &NodeInfo) -> Vec<Reason> {
+        let Some(node) = &node.node else { return Vec::new() };
+        let mut reasons = Vec::new();
+        for condition in node.list_at(&["status", "conditions"]) {
+            let kind = condition.str_at(&["type"]);
+            let wanted = WANTED.iter().find(|(known, _, _)| *known == kind);
+            if let Some((_, status, reason)) = wanted
+                && condition.str_at(&["status"]) != *status
+            {
+                reasons.push(reason.clone());
+            }
+        }
+        if node.bool_at(&["spec", "unschedulable"]) {
+            reasons.push(UNSCHEDULABLE);
+        }
+        reasons
+    }
+}

@@ -1,0 +1,53 @@
+//! `PodFitsResources`: what is requested on a node stays within what it has.
+
+use std::borrow::Cow;
+
+use crate::predicates::{Predicate, Reason, Request};
+use crate::snapshot::NodeInfo;
+
+#[derive(Debug)]
+pub(super) struct PodFitsResources;
+
+fn insufficient(resource: &str) -> Reason {
+    Reason(Cow::Owned(format!("Insufficient {resource}")))
+}
+
+impl Predicate for PodFitsResources {
+    fn name(&self) -> &'static str {
+        "PodFitsResources"
+    }
+
+    fn check(&self, request: &Request<'_>, node: &NodeInfo) -> Vec<Reason> {
+        let mut reasons = Vec::new();
+        let (has, used, asked) = (&node.allocatable, &node.requested, &request.pod.request);
+        if i64::try_from(node.pods.len()).unwrap_or(i64::MAX) >= has.pods {
+            reasons.push(insufficient("pods"));
+        }
+        if asked.is_zero() {
+            return reasons;
+        }
+        for (resource, has, used, asked) in [
+            ("cpu", has.milli_cpu, used.milli_cpu, asked.milli_cpu),
+            ("memory", has.memory, used.memory, asked.memory),
+            (
+                "ephemeral-storage",
+                has.ephemeral_storage,
+                used.ephemeral_storage,
+                asked.ephemeral_storage,
+            ),
+        ] {
+            if has < asked.saturating_add(used) {
+                reasons.push(insufficient(resource));
+            }
+        }
+        for (resource, asked) in &asked.scalar {
+            let of = |amounts: &crate::resources::Resources| {
+                amounts.scalar.get(resource).copied().unwrap_or(0)
+            };
+            if of(has) < asked.saturating_add(of(used)) {
+                reasons.push(insufficient(resource));
+            }
+        }
+        reasons
+    }
+}

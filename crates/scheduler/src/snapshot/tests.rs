@@ -1,0 +1,69 @@
+//! The snapshot's sums after any order of changes.
+
+use apimachinery::selector::LabelSelector;
+use serde_json::json;
+
+use super::*;
+
+fn pod(name: &str, cpu: &str, port: i64) -> Arc<PodInfo> {
+    Arc::new(PodInfo::new(Arc::new(json!({
+        "metadata": {"name": name, "namespace": "ns", "labels": {"app": "web"}},
+        "spec": {"containers": [{
+            "resources": {"requests": {"cpu": cpu}},
+            "ports": [{"hostPort": port}],
+        }]},
+    }))))
+}
+
+fn node(name: &str) -> Arc<Value> {
+    Arc::new(json!({"metadata": {"name": name}, "status": {"allocatable": {"cpu": "4"}}}))
+}
+
+#[test]
+fn sums_follow_pods_from_node_to_node_and_away() {
+    let mut snapshot = Snapshot::default();
+    let (a, b) = (Key::new("ns", "a"), Key::new("ns", "b"));
+    snapshot.place(&a, &pod("a", "100m", 80), "n1");
+    assert!(snapshot.is_empty(), "the node is not there yet");
+    snapshot.set_node(&node("n1"));
+    snapshot.set_node(&node("n2"));
+    snapshot.place(&b, &pod("b", "250m", 81), "n1");
+    assert_eq!(snapshot.node("n1").unwrap().requested.milli_cpu, 350);
+    let selectors = [LabelSelector::parse("app=web").unwrap()];
+    assert_eq!(snapshot.spread.counts("ns", &selectors), BTreeMap::from([("n1", 2)]));
+
+    snapshot.place(&b, &pod("b", "250m", 81), "n2");
+    assert_eq!(snapshot.node("n1").unwrap().requested.milli_cpu, 100);
+    assert_eq!(snapshot.node("n2").unwrap().requested.milli_cpu, 250);
+    assert_eq!(snapshot.spread.counts("ns", &selectors), BTreeMap::from([("n1", 1), ("n2", 1)]));
+
+    assert!(snapshot.displace(&a) && snapshot.displace(&b) && !snapshot.displace(&a));
+    for info in snapshot.nodes() {
+        assert_eq!((info.requested.clone(), info.non_zero), Default::default());
+        assert!(info.ports.is_empty());
+    }
+    assert!(snapshot.spread.counts("ns", &selectors).is_empty());
+    snapshot.remove_node("n1");
+    assert_eq!(snapshot.len(), 1);
+}
+
+#[test]
+fn ports_collide_by_address_protocol_and_number() {
+    let port = |ip: &str, protocol: &str, port: i64| HostPort {
+        ip: ip.to_owned(),
+        protocol: protocol.to_owned(),
+        port,
+    };
+    for (taken, wanted, collides) in [
+        (port("127.0.0.1", "UDP", 80), port("127.0.0.1", "TCP", 80), false),
+        (port("127.0.0.1", "TCP", 80), port("127.0.0.1", "TCP", 80), true),
+        (port("127.0.0.1", "TCP", 80), port("127.0.0.2", "TCP", 80), false),
+        (port("127.0.0.1", "TCP", 80), port("0.0.0.0", "TCP", 80), true),
+        (port("0.0.0.0", "TCP", 80), port("127.0.0.1", "TCP", 80), true),
+        (port("0.0.0.0", "TCP", 80), port("127.0.0.1", "TCP", 81), false),
+    ] {
+        let mut info = NodeInfo::default();
+        info.ports.insert(taken.clone(), 1);
+        assert_eq!(info.is_port_taken(&wanted), collides, "{taken:?} {wanted:?}");
+    }
+}
