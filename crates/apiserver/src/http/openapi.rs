@@ -3,19 +3,43 @@
 //! Invariant: the index names each document with its hash; under that name a document never
 //! changes, so clients may keep it for good.
 
+mod gnostic;
+mod swagger;
+
+use std::sync::OnceLock;
+
 use apimachinery::Status;
 use bytes::Bytes;
 use hyper::{StatusCode, header};
 
+use super::accept::clauses;
 use super::body::Body;
 use super::respond::{self, Answer};
 use super::route::{Asked, tagged};
 
 const YEAR: &str = "public, immutable, max-age=31536000";
 
-/// `/openapi/v2`, which is not served yet.
-pub(crate) fn v2(_asked: &Asked) -> Result<Answer, Status> {
-    Err(Status::no_such_path())
+/// What a client that wants protobuf accepts …
+const PROTOBUF_ASKED: &str = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
+/// … and what it is answered; the name asked for is no valid media type.
+const PROTOBUF_GIVEN: &str = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
+/// Where clients of Kubernetes before 1.10 find the protobuf form.
+const LEGACY_PROTOBUF: &str = "/swagger-2.0.0.pb-v1";
+
+/// `/openapi/v2` and its older names; made when first asked for and then kept.
+pub(crate) fn v2(asked: &Asked) -> Result<Answer, Status> {
+    static JSON: OnceLock<Bytes> = OnceLock::new();
+    static PROTOBUF: OnceLock<Bytes> = OnceLock::new();
+    let known = asked.header(header::IF_NONE_MATCH);
+    let wanted = clauses(asked.accept()).first().is_some_and(|first| first.media == PROTOBUF_ASKED);
+    let (media, bytes) = if wanted || asked.parts.uri.path() == LEGACY_PROTOBUF {
+        let encode = || Bytes::from(gnostic::encode(&swagger::document()));
+        (PROTOBUF_GIVEN, PROTOBUF.get_or_init(encode))
+    } else {
+        let encode = || Bytes::from(swagger::document().to_string());
+        ("application/json", JSON.get_or_init(encode))
+    };
+    Ok(respond::tagged(media, bytes.clone(), known, asked.wishes))
 }
 
 /// `/openapi/v3`

@@ -109,6 +109,7 @@ pub(crate) struct State {
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
+    authority: Authority,
     kubeconfig: String,
     ready: watch::Sender<bool>,
     stop: watch::Sender<bool>,
@@ -143,13 +144,20 @@ impl Server {
         });
         world::edge::spawn(accept(listener, Shared { state, tls, _life: life }));
         let kubeconfig = admin_kubeconfig(&config.authority, address)?;
-        Ok(Self { address, kubeconfig, ready, stop, connections })
+        let authority = config.authority;
+        Ok(Self { address, authority, kubeconfig, ready, stop, connections })
     }
 
     /// The address it listens on.
     #[must_use]
     pub fn addr(&self) -> SocketAddr {
         self.address
+    }
+
+    /// What signs for this server: client certificates that it signs are recognised.
+    #[must_use]
+    pub fn authority(&self) -> &Authority {
+        &self.authority
     }
 
     /// The text of a kubeconfig for `system:admin`; see [`super::kubeconfig::write`].

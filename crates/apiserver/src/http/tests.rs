@@ -5,13 +5,15 @@ mod client;
 use std::time::Duration;
 
 use apimachinery::Status;
+use bytes::Bytes;
+use futures_util::{StreamExt as _, stream};
 use serde_json::{Value, json};
 use world::World;
 
 use self::client::{Client, Protocol};
 use super::certs::Authority;
 use super::{Config, Server};
-use crate::{ApiServer, HandlerContext, RestHandler, Stored, User};
+use crate::{ApiServer, HandlerContext, LogOptions, LogStream, RestHandler, Stored, User};
 
 const PODS: &str = "/api/v1/namespaces/default/pods";
 
@@ -27,10 +29,27 @@ impl RestHandler for Panics {
     }
 }
 
+/// Says what it was asked for, then one more line, then nothing for as long as it is followed.
+#[derive(Debug)]
+struct Talks;
+
+impl RestHandler for Talks {
+    fn log(&self, cx: &HandlerContext<'_>, options: &LogOptions) -> Result<LogStream, Status> {
+        let first = format!("{} {:?} {}\n", cx.call.name, options.tail_lines, options.container);
+        let lines = stream::iter([Bytes::from(first), Bytes::from_static(b"more\n")]);
+        if options.follow {
+            Ok(Box::pin(lines.chain(stream::pending())))
+        } else {
+            Ok(Box::pin(lines))
+        }
+    }
+}
+
 /// A server with one namespace, an authority that clients trust, and a token for its admin.
 fn start() -> (Server, Authority) {
     let api = ApiServer::builder(World::real())
         .handler(&api::COMPONENT_STATUSES, "", Box::new(Panics))
+        .handler(&api::PODS, "log", Box::new(Talks))
         .build();
     let namespace = json!({"kind": "Namespace", "metadata": {"name": "default"}});
     crate::Client::new(api.clone(), User::system_admin())
@@ -189,6 +208,37 @@ async fn watches_end_in_time_with_a_bookmark() {
     let last = watch.event().await;
     assert_eq!((&last["type"], &last["object"]["kind"]), (&json!("BOOKMARK"), &json!("Pod")));
     assert_eq!(watch.event().await, Value::Null);
+}
+
+#[tokio::test]
+async fn logs_are_text_that_flows_until_nobody_follows() {
+    let (server, authority) = start();
+    let path = format!("{PODS}/a/log?container=c&tailLines=5");
+    let mut client = admin(&server, &authority, Protocol::Http2).await;
+    let mut log = client.stream(&path).await;
+    assert_eq!(log.media, "text/plain");
+    assert_eq!(log.line().await.unwrap(), "a Some(5) c");
+    assert_eq!(log.line().await.unwrap(), "more");
+    assert_eq!(log.line().await, None);
+    let mut log = client.stream(&format!("{path}&follow=true")).await;
+    assert_eq!(log.line().await.unwrap(), "a Some(5) c");
+    assert_eq!(log.line().await.unwrap(), "more");
+    server.shutdown().await;
+    assert_eq!(log.line().await, None);
+}
+
+#[tokio::test]
+async fn openapi_documents_are_named_by_their_hash() {
+    let (server, authority) = start();
+    let mut client = admin(&server, &authority, Protocol::Http1).await;
+    let (_, index) = client.get("/openapi/v3").await;
+    let url = index["paths"]["apis/apps/v1"]["serverRelativeURL"].as_str().unwrap().to_owned();
+    let (code, document) = client.get(&url).await;
+    assert_eq!((code, &document["openapi"]), (200, &json!("3.0.0")));
+    let stale = format!("{}?hash=0", url.split('?').next().unwrap());
+    assert_eq!(client.get(&stale).await.0, 301);
+    let (code, swagger) = client.get("/openapi/v2").await;
+    assert_eq!((code, &swagger["swagger"]), (200, &json!("2.0")));
 }
 
 #[tokio::test]

@@ -84,7 +84,8 @@ impl Client {
     pub(super) async fn stream(&mut self, path: &str) -> Lines {
         let response = self.call("GET", path, "", "").await;
         assert_eq!(response.status(), 200);
-        Lines { body: response.into_body(), buffer: Vec::new() }
+        let media = response.headers()["content-type"].to_str().unwrap().to_owned();
+        Lines { media, body: response.into_body(), buffer: Vec::new() }
     }
 
     async fn call(
@@ -119,6 +120,7 @@ impl Client {
 
 /// A body read line by line.
 pub(super) struct Lines {
+    pub(super) media: String,
     body: Incoming,
     buffer: Vec<u8>,
 }
@@ -126,16 +128,21 @@ pub(super) struct Lines {
 impl Lines {
     /// The next line as JSON; null at the end.
     pub(super) async fn event(&mut self) -> Value {
+        self.line().await.map_or(Value::Null, |line| serde_json::from_str(&line).unwrap())
+    }
+
+    /// The next line; `None` at the end.
+    pub(super) async fn line(&mut self) -> Option<String> {
         loop {
             if let Some(end) = self.buffer.iter().position(|byte| *byte == b'\n') {
                 let line: Vec<u8> = self.buffer.drain(..=end).collect();
-                return serde_json::from_slice(&line).unwrap();
+                return Some(String::from_utf8(line).unwrap().trim_end().to_owned());
             }
             match self.body.frame().await {
                 Some(Ok(frame)) => {
                     self.buffer.extend_from_slice(&frame.into_data().unwrap_or_default());
                 }
-                _ => return Value::Null,
+                _ => return None,
             }
         }
     }
