@@ -2,7 +2,7 @@
 //!
 //! Mirrors: `k8s.io/apiserver/pkg/registry/rest/create.go`.
 
-use api::Resource;
+use api::{Resource, Verb};
 use apimachinery::{ObjectExt as _, Status};
 use serde_json::{Value, json};
 use store::{Compare, Op, OpResponse, Txn};
@@ -34,7 +34,8 @@ impl ApiServer {
             let written = handler.create(&self.handler_context(call), decoded.object)?;
             return Ok(written.with_warnings(decoded.warnings));
         }
-        if !call.subresource.is_empty() {
+        // What can be created but not read is an action, not an object to keep.
+        if !call.subresource.is_empty() || !call.resource.supports(Verb::Get) {
             return Err(Status::method_not_allowed());
         }
         let decoded = schema::decode(call.resource, body.into(), call.options.field_validation)?;

@@ -49,6 +49,9 @@ impl ApiServer {
             return handler.delete(&self.handler_context(call), &options);
         }
         check_storage(call)?;
+        if !call.subresource.is_empty() {
+            return Err(Status::method_not_allowed());
+        }
         let mut options = options;
         self.delete_stored(call, &mut options)
     }

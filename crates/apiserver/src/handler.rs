@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::call::{
     Call, DeleteOptions, Deleted, ListOptions, LogOptions, ObjectList, PatchKind, Written,
 };
+use crate::client::Client;
 use crate::log::LogStream;
 use crate::server::ApiServer;
 use crate::stored::Stored;
@@ -25,6 +26,12 @@ pub struct HandlerContext<'a> {
 }
 
 impl<'a> HandlerContext<'a> {
+    /// A client that acts as the caller.
+    #[must_use]
+    pub fn client(&self) -> Client {
+        Client::new(self.server.clone(), self.call.user.clone())
+    }
+
     /// The same call on another resource or sub-resource, with the caller's rights and options.
     #[must_use]
     pub fn redirect(&self, resource: &'static api::Resource, subresource: &'a str) -> Call<'a> {

@@ -24,9 +24,11 @@ pub mod log;
 pub mod server;
 pub mod stored;
 pub mod strategy;
+pub mod update;
 pub mod user;
 pub mod watch;
 
+mod access_review;
 mod continue_token;
 mod create;
 mod delete;
@@ -37,7 +39,6 @@ mod read;
 mod schema;
 mod selection;
 mod subresource;
-mod update;
 
 pub use crate::admission::{Admission, AdmissionRequest, Operation};
 pub use crate::bootstrap::bootstrap;

@@ -58,7 +58,11 @@ impl ApiServer {
         check_storage(call)?;
         let selection = Selection::parse(call.resource, options)?;
         let prefix = key::collection(call.resource, call.namespace);
-        let page = Page::plan(self, &prefix, options)?;
+        let only = selection
+            .only_name()
+            .filter(|_| !call.namespace.is_empty() || !call.resource.namespaced());
+        let only = only.map(|name| format!("{prefix}{name}"));
+        let page = Page { only, ..Page::plan(self, &prefix, options)? };
         let list = page.read(self, &selection)?;
         let items = list.items.iter().map(|kv| self.present(call.resource, &kv.value)).collect();
         Ok(ObjectList {
@@ -91,6 +95,8 @@ pub(crate) fn parse_resource_version(text: &str) -> Result<Revision, Status> {
 /// Which keys a list reads at which revision.
 struct Page<'a> {
     prefix: &'a str,
+    /// The one key that can be selected, when there is one.
+    only: Option<String>,
     after: Option<String>,
     revision: Option<Revision>,
     limit: usize,
@@ -115,7 +121,7 @@ impl<'a> Page<'a> {
             }
             let token = ContinueToken::decode(&options.continue_token)?;
             let after = Some(format!("{prefix}{}", token.after));
-            return Ok(Self { prefix, after, revision: Some(token.revision), limit });
+            return Ok(Self { prefix, only: None, after, revision: Some(token.revision), limit });
         }
         let current = server.store().revision();
         let revision = match options.resource_version_match.as_str() {
@@ -133,11 +139,15 @@ impl<'a> Page<'a> {
             _ if wanted > current || (limit > 0 && wanted > 0) => Some(wanted),
             _ => None,
         };
-        Ok(Self { prefix, after: None, revision, limit })
+        Ok(Self { prefix, only: None, after: None, revision, limit })
     }
 
     fn range(&self, limit: usize) -> Range {
-        let mut range = Range::prefix(self.prefix).limit(limit);
+        let range = match &self.only {
+            Some(key) => Range::key(key.as_str()),
+            None => Range::prefix(self.prefix),
+        };
+        let mut range = range.limit(limit);
         if let Some(after) = &self.after {
             range = range.after(after.clone());
         }

@@ -150,7 +150,13 @@ impl ApiServer {
             namespace: call.namespace,
             name: call.name,
         };
-        if self.0.authorizer.allows(&attributes) { Ok(()) } else { Err(attributes.refusal()) }
+        if self.allows(&attributes) { Ok(()) } else { Err(attributes.refusal()) }
+    }
+
+    /// Whether a call with these attributes would be let through.
+    #[must_use]
+    pub fn allows(&self, attributes: &Attributes<'_>) -> bool {
+        self.0.authorizer.allows(attributes)
     }
 
     pub(crate) fn strategy(&self, resource: &Resource) -> &dyn Strategy {

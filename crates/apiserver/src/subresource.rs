@@ -8,12 +8,18 @@ mod scale;
 
 use api::Resource;
 
+use crate::access_review::{AccessReviews, SelfSubjectReviews};
 use crate::handler::RestHandler;
 use crate::project::{ProjectRequests, Projects};
 
 /// Who serves which sub-resource of which resource.
 pub(crate) fn built_in() -> Vec<(&'static Resource, &'static str, Box<dyn RestHandler>)> {
     vec![
+        (&api::SELF_SUBJECT_ACCESS_REVIEWS, "", Box::new(AccessReviews::OfCaller)),
+        (&api::SUBJECT_ACCESS_REVIEWS, "", Box::new(AccessReviews::OfAnyone)),
+        (&api::LOCAL_SUBJECT_ACCESS_REVIEWS, "", Box::new(AccessReviews::OfAnyone)),
+        (&api::SELF_SUBJECT_REVIEWS, "", Box::new(SelfSubjectReviews)),
+        (&api::BINDINGS, "", Box::new(binding::Bindings)),
         (&api::PODS, "binding", Box::new(binding::PodBinding)),
         (&api::PODS, "eviction", Box::new(eviction::PodEviction)),
         (&api::PODS, "log", Box::new(pod_log::PodLog)),

@@ -24,7 +24,7 @@ use crate::{error, key, schema};
 const UNCONDITIONAL_ATTEMPTS: usize = 100;
 
 /// Computes the wanted object, in the storage version, from the stored one.
-pub(crate) type Change<'a> = dyn FnMut(&Value) -> Result<Value, Status> + 'a;
+pub type Change<'a> = dyn FnMut(&Value) -> Result<Value, Status> + 'a;
 
 impl ApiServer {
     /// Replaces an object, its status, or whatever the sub-resource's handler does.
@@ -49,6 +49,17 @@ impl ApiServer {
             self.rewrite(call, 1, &mut |_| wanted.take().ok_or_else(missing))
         };
         written.map(|written| written.with_warnings(decoded.warnings))
+    }
+
+    /// Reads, changes and writes an object until nobody else writes in between, for handlers.
+    ///
+    /// `change` turns the stored object, in the storage version, into the wanted one; the result goes
+    /// through the same rules as an update by the caller.
+    ///
+    /// # Errors
+    /// 404 when it does not exist, what `change` answers, or what an update answers.
+    pub fn modify(&self, call: &Call<'_>, change: &mut Change<'_>) -> Result<Written, Status> {
+        self.rewrite(call, UNCONDITIONAL_ATTEMPTS, change)
     }
 
     /// Changes an object until no one else's write comes in between, at most `attempts` times.

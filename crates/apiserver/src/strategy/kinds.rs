@@ -4,7 +4,7 @@
 
 use api::Resource;
 use apimachinery::{ObjectExt as _, Status};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::namespace::NamespaceStrategy;
 use super::pod::PodStrategy;
@@ -26,6 +26,8 @@ pub(crate) fn built_in() -> Vec<(&'static Resource, Box<dyn Strategy>)> {
         (&api::NAMESPACES, Box::new(NamespaceStrategy)),
         (&api::DEPLOYMENTS, Box::new(DeploymentStrategy)),
         (&api::NODES, Box::new(NodeStrategy)),
+        (&api::PERSISTENT_VOLUMES, Box::new(PendingStrategy)),
+        (&api::PERSISTENT_VOLUME_CLAIMS, Box::new(PendingStrategy)),
     ]
 }
 
@@ -35,6 +37,21 @@ struct NodeStrategy;
 
 impl Strategy for NodeStrategy {
     fn prepare_for_create(&self, _: &StrategyContext<'_>, _: &mut Value) -> Result<(), Status> {
+        Ok(())
+    }
+}
+
+/// Volumes and claims wait for each other.
+#[derive(Debug)]
+struct PendingStrategy;
+
+impl Strategy for PendingStrategy {
+    fn prepare_for_create(
+        &self,
+        _: &StrategyContext<'_>,
+        object: &mut Value,
+    ) -> Result<(), Status> {
+        object.set(&["status"], json!({"phase": "Pending"}));
         Ok(())
     }
 }

@@ -6,9 +6,10 @@ use apimachinery::field::{Error, Path};
 use apimachinery::{ObjectExt as _, Status};
 use serde_json::{Value, json};
 
-use crate::call::Written;
+use crate::call::{Call, Written};
 use crate::error;
 use crate::handler::{HandlerContext, RestHandler};
+use crate::server::ApiServer;
 use crate::stored::Stored;
 
 const ATTEMPTS: usize = 100;
@@ -19,21 +20,34 @@ pub(super) struct PodBinding;
 impl RestHandler for PodBinding {
     fn create(&self, cx: &HandlerContext<'_>, body: Value) -> Result<Written, Status> {
         check(&body)?;
-        let call = cx.call;
-        let server = cx.server;
-        for _ in 0..ATTEMPTS {
-            let current = server.current(call)?;
-            let pod = bind(&current.value.value, &body, &server.world().now().rfc3339())
-                .map_err(|text| Status::conflict("", "pods/binding", call.name, &text))?;
-            let strategy = server.strategy(&api::PODS);
-            let done = call.options.dry_run
-                || server.replace(strategy, &current, Stored::new(pod)).is_some();
-            if done {
-                return Ok(Written::created(Stored::new(error::success(201))));
-            }
-        }
-        Err(error::modified(call.resource, call.name))
+        write(cx.server, cx.call, &body)
     }
+}
+
+/// The older way: `bindings`, which names the pod in the body.
+#[derive(Debug)]
+pub(super) struct Bindings;
+
+impl RestHandler for Bindings {
+    fn create(&self, cx: &HandlerContext<'_>, body: Value) -> Result<Written, Status> {
+        check(&body)?;
+        write(cx.server, &Call { name: body.name(), ..cx.redirect(&api::PODS, "") }, &body)
+    }
+}
+
+fn write(server: &ApiServer, call: &Call<'_>, body: &Value) -> Result<Written, Status> {
+    for _ in 0..ATTEMPTS {
+        let current = server.current(call)?;
+        let pod = bind(&current.value.value, body, &server.world().now().rfc3339())
+            .map_err(|text| Status::conflict("", "pods/binding", call.name, &text))?;
+        let strategy = server.strategy(&api::PODS);
+        let done =
+            call.options.dry_run || server.replace(strategy, &current, Stored::new(pod)).is_some();
+        if done {
+            return Ok(Written::created(Stored::new(error::success(201))));
+        }
+    }
+    Err(error::modified(call.resource, call.name))
 }
 
 fn check(binding: &Value) -> Result<(), Status> {

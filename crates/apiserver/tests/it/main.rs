@@ -1,10 +1,12 @@
 //! The API server as controllers call it, in process.
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up has failed")]
 
+mod concurrency;
 mod deletion;
 mod lists;
 mod objects;
 mod projects;
+mod reviews;
 mod services;
 mod subresources;
 mod watches;
