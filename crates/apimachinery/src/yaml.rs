@@ -16,7 +16,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-pub use self::emit::to_yaml;
+pub use self::emit::{to_yaml, to_yaml_3_11};
 
 /// A place in a text; both numbers count from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

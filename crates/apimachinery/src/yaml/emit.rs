@@ -12,83 +12,109 @@ use serde_json::{Map, Number, Value};
 /// Longer keys are written as `? key` with the value on a line of its own.
 const MAX_SIMPLE_KEY: usize = 128;
 
-/// Prints a document.
+/// How times are printed: the only thing that Go's readers came to disagree about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Times {
+    Quoted,
+    Plain,
+}
+
+/// Prints a document so that every reader of YAML gets the same document back.
 #[must_use]
 pub fn to_yaml(value: &Value) -> String {
-    let mut out = String::new();
+    print(value, Times::Quoted)
+}
+
+/// Prints a document as the server and the clients of OpenShift 3.11 do: times are not quoted.
+#[must_use]
+pub fn to_yaml_3_11(value: &Value) -> String {
+    print(value, Times::Plain)
+}
+
+fn print(value: &Value, times: Times) -> String {
+    let mut printer = Printer { out: String::new(), times };
     match value {
-        Value::Object(map) if !map.is_empty() => write_map(&mut out, map, 0, false),
-        Value::Array(items) if !items.is_empty() => write_list(&mut out, items, 0, false),
-        other => write_leaf(&mut out, other, 2),
+        Value::Object(map) if !map.is_empty() => printer.write_map(map, 0, false),
+        Value::Array(items) if !items.is_empty() => printer.write_list(items, 0, false),
+        other => printer.write_leaf(other, 2),
     }
-    out
+    printer.out
+}
+
+struct Printer {
+    out: String,
+    times: Times,
 }
 
 fn pad(out: &mut String, indent: usize) {
     out.extend(std::iter::repeat_n(' ', indent));
 }
 
-/// Writes the entries of a map; with `inline` the cursor already stands where the first key goes.
-fn write_map(out: &mut String, map: &Map<String, Value>, indent: usize, mut inline: bool) {
-    for (key, value) in sorted(map) {
-        if !inline {
-            pad(out, indent);
+impl Printer {
+    /// Writes the entries of a map; with `inline` the cursor already stands where the first key goes.
+    fn write_map(&mut self, map: &Map<String, Value>, indent: usize, mut inline: bool) {
+        for (key, value) in sorted(map) {
+            if !inline {
+                pad(&mut self.out, indent);
+            }
+            inline = false;
+            let simple = key.len() <= MAX_SIMPLE_KEY && !key.contains('\n');
+            if !simple {
+                self.out.push_str("? ");
+            }
+            scalar::write_key(&mut self.out, key, self.times);
+            if !simple {
+                self.out.push('\n');
+                pad(&mut self.out, indent);
+            }
+            self.out.push(':');
+            match value {
+                Value::Object(map) if !map.is_empty() => {
+                    self.out.push_str(if simple { "\n" } else { " " });
+                    self.write_map(map, indent + 2, !simple);
+                }
+                Value::Array(items) if !items.is_empty() => {
+                    self.out.push_str(if simple { "\n" } else { " " });
+                    self.write_list(items, if simple { indent } else { indent + 2 }, !simple);
+                }
+                other => {
+                    self.out.push(' ');
+                    self.write_leaf(other, indent + 2);
+                }
+            }
         }
-        inline = false;
-        let simple = key.len() <= MAX_SIMPLE_KEY && !key.contains('\n');
-        if !simple {
-            out.push_str("? ");
+    }
+
+    fn write_list(&mut self, items: &[Value], indent: usize, mut inline: bool) {
+        for item in items {
+            if !inline {
+                pad(&mut self.out, indent);
+            }
+            inline = false;
+            self.out.push_str("- ");
+            match item {
+                Value::Object(map) if !map.is_empty() => self.write_map(map, indent + 2, true),
+                Value::Array(items) if !items.is_empty() => {
+                    self.write_list(items, indent + 2, true)
+                }
+                other => self.write_leaf(other, indent + 2),
+            }
         }
-        scalar::write_key(out, key);
-        if !simple {
-            out.push('\n');
-            pad(out, indent);
-        }
-        out.push(':');
+    }
+
+    /// Writes a scalar or something empty, and ends the line.
+    fn write_leaf(&mut self, value: &Value, indent: usize) {
         match value {
-            Value::Object(map) if !map.is_empty() => {
-                out.push_str(if simple { "\n" } else { " " });
-                write_map(out, map, indent + 2, !simple);
-            }
-            Value::Array(items) if !items.is_empty() => {
-                out.push_str(if simple { "\n" } else { " " });
-                write_list(out, items, if simple { indent } else { indent + 2 }, !simple);
-            }
-            other => {
-                out.push(' ');
-                write_leaf(out, other, indent + 2);
-            }
+            Value::Null => self.out.push_str("null"),
+            Value::Bool(value) => self.out.push_str(if *value { "true" } else { "false" }),
+            Value::Number(number) => self.out.push_str(&number_text(number)),
+            Value::String(text) => scalar::write_text(&mut self.out, text, indent, self.times),
+            Value::Array(_) => self.out.push_str("[]"),
+            Value::Object(_) => self.out.push_str("{}"),
         }
-    }
-}
-
-fn write_list(out: &mut String, items: &[Value], indent: usize, mut inline: bool) {
-    for item in items {
-        if !inline {
-            pad(out, indent);
+        if !self.out.ends_with('\n') {
+            self.out.push('\n');
         }
-        inline = false;
-        out.push_str("- ");
-        match item {
-            Value::Object(map) if !map.is_empty() => write_map(out, map, indent + 2, true),
-            Value::Array(items) if !items.is_empty() => write_list(out, items, indent + 2, true),
-            other => write_leaf(out, other, indent + 2),
-        }
-    }
-}
-
-/// Writes a scalar or something empty, and ends the line.
-fn write_leaf(out: &mut String, value: &Value, indent: usize) {
-    match value {
-        Value::Null => out.push_str("null"),
-        Value::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
-        Value::Number(number) => out.push_str(&number_text(number)),
-        Value::String(text) => scalar::write_text(out, text, indent),
-        Value::Array(_) => out.push_str("[]"),
-        Value::Object(_) => out.push_str("{}"),
-    }
-    if !out.ends_with('\n') {
-        out.push('\n');
     }
 }
 

@@ -204,6 +204,12 @@ fn texts_are_quoted_only_where_needed() {
 }
 
 #[test]
+fn times_are_plain_in_3_11() {
+    let value = json!({"at": "2026-11-20T11:03:10Z", "on": "1:30"});
+    assert_eq!(to_yaml_3_11(&value), "at: 2026-11-20T11:03:10Z\n\"on\": \"1:30\"\n");
+}
+
+#[test]
 fn long_and_multi_line_texts_are_laid_out() {
     check_emitted(&json!({"i": "multi\nline\n"}), "i: |\n  multi\n  line\n");
     check_emitted(&json!({"i": "multi\n\nline"}), "i: |-\n  multi\n\n  line\n");

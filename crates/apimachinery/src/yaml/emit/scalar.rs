@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::Times;
 use crate::yaml::resolve::{Scalar, looks_like_base60, looks_like_timestamp, resolve};
 
 /// A line longer than this is folded at the next single space.
@@ -32,8 +33,8 @@ struct Traits {
 }
 
 /// Writes a map key.
-pub(super) fn write_key(out: &mut String, key: &str) {
-    match style(key) {
+pub(super) fn write_key(out: &mut String, key: &str, times: Times) {
+    match style(key, times) {
         Style::Plain => out.push_str(key),
         Style::Single => write_single(out, key, None),
         Style::Double | Style::Literal => write_double(out, key, None),
@@ -41,8 +42,8 @@ pub(super) fn write_key(out: &mut String, key: &str) {
 }
 
 /// Writes a value; further lines of it get `indent`.
-pub(super) fn write_text(out: &mut String, text: &str, indent: usize) {
-    match style(text) {
+pub(super) fn write_text(out: &mut String, text: &str, indent: usize, times: Times) {
+    match style(text, times) {
         Style::Plain => write_folded(out, text, Some(indent), |out, c| out.push(c)),
         Style::Single => write_single(out, text, Some(indent)),
         Style::Double => write_double(out, text, Some(indent)),
@@ -50,10 +51,11 @@ pub(super) fn write_text(out: &mut String, text: &str, indent: usize) {
     }
 }
 
-fn style(text: &str) -> Style {
+fn style(text: &str, times: Times) -> Style {
     let traits = traits(text);
-    let plain_means_text =
-        resolve(text) == Scalar::Text && !looks_like_base60(text) && !looks_like_timestamp(text);
+    let plain_means_text = resolve(text) == Scalar::Text
+        && !looks_like_base60(text)
+        && (times == Times::Plain || !looks_like_timestamp(text));
     if text.contains('\n') {
         let literal = !traits.trailing_space && !traits.space_break && !traits.special;
         return if literal { Style::Literal } else { Style::Double };
