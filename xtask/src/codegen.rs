@@ -100,3 +100,6 @@ fn check(dir: &Path, files: &BTreeMap<String, String>) -> Result<()> {
     ensure!(differing.is_empty(), "run `cargo xtask codegen`; stale: {differing:?}");
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

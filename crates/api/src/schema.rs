@@ -44,6 +44,8 @@ pub struct Field {
     pub atomic: bool,
     pub patch: PatchStrategy,
     pub merge_key: Option<&'static str>,
+    /// Go's name of the scalar (or of a list's scalars, or of a map) when it has one.
+    pub go: Option<&'static str>,
     /// Only Kubernetes 1.11 has it.
     pub old: bool,
     /// Protobuf field number; 0 when unknown.
@@ -178,6 +180,7 @@ mod build {
             atomic: false,
             patch: PatchStrategy { merge: false, replace: false, retain_keys: false },
             merge_key: None,
+            go: None,
             old: false,
             tag: 0,
         }
@@ -206,6 +209,10 @@ mod build {
         }
         pub(super) const fn old(mut self) -> Self {
             self.old = true;
+            self
+        }
+        pub(super) const fn go(mut self, go: &'static str) -> Self {
+            self.go = Some(go);
             self
         }
         pub(super) const fn atomic(mut self) -> Self {

@@ -44,6 +44,8 @@ pub(crate) struct Field {
     pub(crate) map: Option<String>,
     pub(crate) patch: Vec<String>,
     pub(crate) merge_key: Option<String>,
+    /// Go's name of the scalar or map, when it has one: `v1.Protocol`.
+    pub(crate) go: Option<String>,
     /// Only older Kubernetes has it.
     pub(crate) old: bool,
 }
@@ -99,6 +101,7 @@ impl Field {
             map: None,
             patch: Vec::new(),
             merge_key: None,
+            go: None,
             old: false,
         }
     }
@@ -214,6 +217,9 @@ fn attributes(field: &Field) -> Vec<String> {
     if let Some(key) = &field.merge_key {
         out.push(format!("key={key}"));
     }
+    if let Some(go) = &field.go {
+        out.push(format!("go={go}"));
+    }
     if field.old {
         out.push("old".to_owned());
     }
@@ -294,6 +300,7 @@ fn read_attribute(field: &mut Field, word: &str) -> Result<()> {
         Some(("map", value)) => field.map = Some(value.to_owned()),
         Some(("patch", value)) => field.patch = list(value),
         Some(("key", value)) => field.merge_key = Some(value.to_owned()),
+        Some(("go", value)) => field.go = Some(value.to_owned()),
         Some(("tag", value)) => field.tag = Some(value.parse()?),
         Some(_) => bail!("unknown attribute {word}"),
     }

@@ -161,6 +161,9 @@ fn render_field(facts: &Facts, package: &str, name: &str, field: &Field) -> Resu
     if let Some(key) = &field.merge_key {
         let _ = write!(out, ".key({key:?})");
     }
+    if let Some(go) = &field.go {
+        let _ = write!(out, ".go({go:?})");
+    }
     if field.old {
         out.push_str(".old()");
     }

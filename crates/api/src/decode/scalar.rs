@@ -19,8 +19,19 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 );
 
 /// The Go spelling of a type in error texts.
-pub(super) fn go_type(kind: FieldKind) -> String {
+///
+/// `go` is the name of a scalar, of a list's scalars or of a map where Go has one.
+pub(super) fn go_type(kind: FieldKind, go: Option<&str>) -> String {
+    match (kind, go) {
+        (FieldKind::Array(of), _) => format!("[]{}", go_type(*of, go)),
+        (_, Some(go)) => go.to_owned(),
+        (_, None) => unnamed(kind),
+    }
+}
+
+fn unnamed(kind: FieldKind) -> String {
     match kind {
+        FieldKind::Array(of) => format!("[]{}", unnamed(*of)),
         FieldKind::String => "string".to_owned(),
         FieldKind::Integer { bits } => format!("int{bits}"),
         FieldKind::Number => "float64".to_owned(),
@@ -35,8 +46,7 @@ pub(super) fn go_type(kind: FieldKind) -> String {
             let short = parts.next().unwrap_or_default();
             format!("{}.{short}", parts.next().unwrap_or_default())
         }
-        FieldKind::Map(of) => format!("map[string]{}", go_type(*of)),
-        FieldKind::Array(of) => format!("[]{}", go_type(*of)),
+        FieldKind::Map(of) => format!("map[string]{}", unnamed(*of)),
         FieldKind::RawExtension => "runtime.RawExtension".to_owned(),
         FieldKind::Any => "interface {}".to_owned(),
     }

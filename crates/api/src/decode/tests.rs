@@ -91,6 +91,16 @@ const WRONG: &[(Kind, &str, &str)] = &[
         r#"{"spec":[]}"#,
         "json: cannot unmarshal array into Go struct field Pod.spec of type v1.PodSpec",
     ),
+    (
+        POD,
+        r#"{"spec":{"containers":[{"ports":[{"protocol":6}]}]}}"#,
+        "json: cannot unmarshal number into Go struct field ContainerPort.spec.containers.ports.protocol of type v1.Protocol",
+    ),
+    (
+        POD,
+        r#"{"spec":{"containers":[{"securityContext":{"capabilities":{"add":"ALL"}}}]}}"#,
+        "json: cannot unmarshal string into Go struct field Capabilities.spec.containers.securityContext.capabilities.add of type []v1.Capability",
+    ),
     (POD, "[]", "json: cannot unmarshal array into Go value of type v1.Pod"),
     (
         POD,

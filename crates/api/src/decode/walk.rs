@@ -50,7 +50,7 @@ impl Walk {
         of: &'static Type,
         deserializer: D,
     ) -> Result<Value, D::Error> {
-        Node { walk: self, kind: FieldKind::Object(of) }.deserialize(deserializer)
+        Node { walk: self, kind: FieldKind::Object(of), go: None }.deserialize(deserializer)
     }
 
     pub(super) fn into_outcome(self) -> Outcome {
@@ -109,6 +109,8 @@ fn push_name(out: &mut String, name: &str) {
 struct Node<'w> {
     walk: &'w mut Walk,
     kind: FieldKind,
+    /// Go's name of the type, see [`Field::go`].
+    go: Option<&'static str>,
 }
 
 impl<'de> DeserializeSeed<'de> for Node<'_> {
@@ -141,7 +143,7 @@ impl Node<'_> {
                 self.abort(text)
             }
             None => {
-                let text = self.walk.mismatch(found, &scalar::go_type(self.kind));
+                let text = self.walk.mismatch(found, &scalar::go_type(self.kind, self.go));
                 self.walk.save(text);
                 Ok(Value::Null)
             }
@@ -180,7 +182,7 @@ impl<'de> Visitor<'de> for Node<'_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&scalar::go_type(self.kind))
+        f.write_str(&scalar::go_type(self.kind, self.go))
     }
 
     fn visit_unit<E: serde::de::Error>(self) -> Result<Value, E> {
@@ -253,7 +255,8 @@ impl<'de> Visitor<'de> for Node<'_> {
         let mut out = Vec::new();
         loop {
             self.walk.path.push(Step::Index(out.len()));
-            let element = seq.next_element_seed(Node { walk: self.walk, kind: *of })?;
+            let element =
+                seq.next_element_seed(Node { walk: self.walk, kind: *of, go: self.go })?;
             self.walk.path.pop();
             match element {
                 Some(Value::Null) => out.push(scalar::zero(*of)),
@@ -301,7 +304,7 @@ fn object<'de, A: MapAccess<'de>>(
         }
         seen |= bit;
         walk.path.push(Step::Field(of, field.name));
-        let value = map.next_value_seed(Node { walk, kind: field.kind })?;
+        let value = map.next_value_seed(Node { walk, kind: field.kind, go: field.go })?;
         walk.path.pop();
         if is_written(field, &value) {
             out.insert(field.name.to_owned(), value);
@@ -323,7 +326,7 @@ fn entries<'de, A: MapAccess<'de>>(
             walk.problem("duplicate", &key);
         }
         walk.path.push(Step::Key(key));
-        let value = map.next_value_seed(Node { walk, kind: of })?;
+        let value = map.next_value_seed(Node { walk, kind: of, go: None })?;
         let Some(Step::Key(key)) = walk.path.pop() else {
             return Err(A::Error::custom("unbalanced path"));
         };

@@ -21,6 +21,8 @@ pub(crate) struct GoField {
     name: String,
     /// Go type without pointer and package.
     of: String,
+    /// Go type as declared, e.g. `[]Capability`.
+    declared: String,
     inline: bool,
     pointer: bool,
     omitempty: bool,
@@ -95,6 +97,7 @@ fn read_field(line: &str) -> Option<GoField> {
     Some(GoField {
         name: if inline { of.clone() } else { json_name.to_owned() },
         of,
+        declared: go_type.to_owned(),
         inline,
         pointer: go_type.starts_with('*'),
         omitempty: options.contains("omitempty"),
@@ -119,6 +122,7 @@ pub(crate) fn add(facts: &mut Facts, structs: &Structs) {
             let Some(known) = of.fields.get_mut(&field.name) else { continue };
             if known.presence == Presence::Unknown {
                 known.presence = presence(&known.kind, &field);
+                known.go = go_name(name, &known.kind, &field.declared);
             }
         }
         for (name, known) in &mut of.fields {
@@ -178,6 +182,29 @@ fn presence(kind: &Kind, field: &GoField) -> Presence {
         Kind::Object(_) => Presence::Always,
         _ if field.omitempty => Presence::OmitEmpty,
         _ => Presence::Always,
+    }
+}
+
+/// How Go names the type of a scalar, of a list's scalars, or of a map; nothing for unnamed types.
+fn go_name(of: &str, kind: &Kind, declared: &str) -> Option<String> {
+    let base = match kind {
+        Kind::List(inner) if matches!(**inner, Kind::Primitive(_)) => {
+            declared.trim_start_matches('*').strip_prefix("[]")?
+        }
+        Kind::Primitive(name) if matches!(name.as_str(), "string" | "int32" | "int64" | "bool") => {
+            declared.trim_start_matches('*')
+        }
+        Kind::Map(_) => declared.trim_start_matches('*'),
+        _ => return None,
+    };
+    let (_, version) = split(split(of).0);
+    match base.split_once('.') {
+        Some(("types", name)) => Some(format!("types.{name}")),
+        Some((_, name)) => Some(format!("v1.{name}")),
+        None if base.starts_with(|first: char| first.is_ascii_uppercase()) => {
+            Some(format!("{version}.{base}"))
+        }
+        None => None,
     }
 }
 

@@ -48,7 +48,7 @@ pub(super) static RULE_WITH_OPERATIONS: Type = Type {
     fields: &[
         f("apiGroups", FieldKind::Array(&S)).omitempty(),
         f("apiVersions", FieldKind::Array(&S)).omitempty(),
-        f("operations", FieldKind::Array(&S)).omitempty().tag(1),
+        f("operations", FieldKind::Array(&S)).omitempty().go("v1beta1.OperationType").tag(1),
         f("resources", FieldKind::Array(&S)).omitempty(),
     ],
     inlines: &[Inline { tag: 2, of: &RULE }],

@@ -25,8 +25,8 @@ pub(super) static API_SERVICE_CONDITION: Type = Type {
         f("lastTransitionTime", FieldKind::Time).always().tag(3),
         f("message", S).omitempty().tag(5),
         f("reason", S).omitempty().tag(4),
-        f("status", S).required().always().tag(2),
-        f("type", S).required().always().tag(1),
+        f("status", S).required().always().go("v1beta1.ConditionStatus").tag(2),
+        f("type", S).required().always().go("v1beta1.APIServiceConditionType").tag(1),
     ],
     inlines: &[],
 };

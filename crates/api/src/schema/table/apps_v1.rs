@@ -52,8 +52,8 @@ pub(super) static DAEMON_SET_CONDITION: Type = Type {
         f("lastTransitionTime", FieldKind::Time).always().tag(3),
         f("message", S).omitempty().tag(5),
         f("reason", S).omitempty().tag(4),
-        f("status", S).required().always().tag(2),
-        f("type", S).required().always().tag(1),
+        f("status", S).required().always().go("v1.ConditionStatus").tag(2),
+        f("type", S).required().always().go("v1.DaemonSetConditionType").tag(1),
     ],
     inlines: &[],
 };
@@ -110,7 +110,7 @@ pub(super) static DAEMON_SET_UPDATE_STRATEGY: Type = Type {
     atomic: false,
     fields: &[
         f("rollingUpdate", FieldKind::Object(&ROLLING_UPDATE_DAEMON_SET)).pointer().tag(2),
-        f("type", S).omitempty().tag(1),
+        f("type", S).omitempty().go("v1.DaemonSetUpdateStrategyType").tag(1),
     ],
     inlines: &[],
 };
@@ -138,8 +138,8 @@ pub(super) static DEPLOYMENT_CONDITION: Type = Type {
         f("lastUpdateTime", FieldKind::Time).always().tag(6),
         f("message", S).omitempty().tag(5),
         f("reason", S).omitempty().tag(4),
-        f("status", S).required().always().tag(2),
-        f("type", S).required().always().tag(1),
+        f("status", S).required().always().go("v1.ConditionStatus").tag(2),
+        f("type", S).required().always().go("v1.DeploymentConditionType").tag(1),
     ],
     inlines: &[],
 };
@@ -198,7 +198,7 @@ pub(super) static DEPLOYMENT_STRATEGY: Type = Type {
     atomic: false,
     fields: &[
         f("rollingUpdate", FieldKind::Object(&ROLLING_UPDATE_DEPLOYMENT)).pointer().tag(2),
-        f("type", S).omitempty().tag(1),
+        f("type", S).omitempty().go("v1.DeploymentStrategyType").tag(1),
     ],
     inlines: &[],
 };
@@ -225,8 +225,8 @@ pub(super) static REPLICA_SET_CONDITION: Type = Type {
         f("lastTransitionTime", FieldKind::Time).always().tag(3),
         f("message", S).omitempty().tag(5),
         f("reason", S).omitempty().tag(4),
-        f("status", S).required().always().tag(2),
-        f("type", S).required().always().tag(1),
+        f("status", S).required().always().go("v1.ConditionStatus").tag(2),
+        f("type", S).required().always().go("v1.ReplicaSetConditionType").tag(1),
     ],
     inlines: &[],
 };
@@ -328,8 +328,8 @@ pub(super) static STATEFUL_SET_CONDITION: Type = Type {
         f("lastTransitionTime", FieldKind::Time).always().tag(3),
         f("message", S).omitempty().tag(5),
         f("reason", S).omitempty().tag(4),
-        f("status", S).required().always().tag(2),
-        f("type", S).required().always().tag(1),
+        f("status", S).required().always().go("v1.ConditionStatus").tag(2),
+        f("type", S).required().always().go("v1.StatefulSetConditionType").tag(1),
     ],
     inlines: &[],
 };
@@ -376,7 +376,7 @@ pub(super) static STATEFUL_SET_SPEC: Type = Type {
         f("minReadySeconds", I32).pointer().tag(9),
         f("ordinals", FieldKind::Object(&STATEFUL_SET_ORDINALS)).pointer().tag(11),
         f("persistentVolumeClaimRetentionPolicy", FieldKind::Object(&STATEFUL_SET_PERSISTENT_VOLUME_CLAIM_RETENTION_POLICY)).pointer().tag(10),
-        f("podManagementPolicy", S).omitempty().tag(6),
+        f("podManagementPolicy", S).omitempty().go("v1.PodManagementPolicyType").tag(6),
         f("replicas", I32).pointer().tag(1),
         f("revisionHistoryLimit", I32).pointer().tag(8),
         f("selector", FieldKind::Object(&super::meta_v1::LABEL_SELECTOR)).required().pointer().tag(2),
@@ -413,7 +413,7 @@ pub(super) static STATEFUL_SET_UPDATE_STRATEGY: Type = Type {
     atomic: false,
     fields: &[
         f("rollingUpdate", FieldKind::Object(&ROLLING_UPDATE_STATEFUL_SET_STRATEGY)).pointer().tag(2),
-        f("type", S).omitempty().tag(1),
+        f("type", S).omitempty().go("v1.StatefulSetUpdateStrategyType").tag(1),
     ],
     inlines: &[],
 };

@@ -53,8 +53,8 @@ pub(super) static DEPLOYMENT_CONDITION: Type = Type {
         f("lastUpdateTime", FieldKind::Time).always().tag(6),
         f("message", S).omitempty().tag(5),
         f("reason", S).omitempty().tag(4),
-        f("status", S).required().always().tag(2),
-        f("type", S).required().always().tag(1),
+        f("status", S).required().always().go("v1.ConditionStatus").tag(2),
+        f("type", S).required().always().go("v1beta1.DeploymentConditionType").tag(1),
     ],
     inlines: &[],
 };
@@ -127,7 +127,7 @@ pub(super) static DEPLOYMENT_STRATEGY: Type = Type {
     atomic: false,
     fields: &[
         f("rollingUpdate", FieldKind::Object(&ROLLING_UPDATE_DEPLOYMENT)).pointer().tag(2),
-        f("type", S).omitempty().tag(1),
+        f("type", S).omitempty().go("v1beta1.DeploymentStrategyType").tag(1),
     ],
     inlines: &[],
 };
@@ -221,8 +221,8 @@ pub(super) static STATEFUL_SET_CONDITION: Type = Type {
         f("lastTransitionTime", FieldKind::Time).always().tag(3),
         f("message", S).omitempty().tag(5),
         f("reason", S).omitempty().tag(4),
-        f("status", S).required().always().tag(2),
-        f("type", S).required().always().tag(1),
+        f("status", S).required().always().go("v1.ConditionStatus").tag(2),
+        f("type", S).required().always().go("v1beta1.StatefulSetConditionType").tag(1),
     ],
     inlines: &[],
 };
@@ -245,7 +245,7 @@ pub(super) static STATEFUL_SET_SPEC: Type = Type {
     served: &[],
     atomic: false,
     fields: &[
-        f("podManagementPolicy", S).omitempty().tag(6),
+        f("podManagementPolicy", S).omitempty().go("v1beta1.PodManagementPolicyType").tag(6),
         f("replicas", I32).pointer().tag(1),
         f("revisionHistoryLimit", I32).pointer().tag(8),
         f("selector", FieldKind::Object(&super::meta_v1::LABEL_SELECTOR)).pointer().tag(2),
@@ -281,7 +281,7 @@ pub(super) static STATEFUL_SET_UPDATE_STRATEGY: Type = Type {
     atomic: false,
     fields: &[
         f("rollingUpdate", FieldKind::Object(&ROLLING_UPDATE_STATEFUL_SET_STRATEGY)).pointer().tag(2),
-        f("type", S).omitempty().tag(1),
+        f("type", S).omitempty().go("v1beta1.StatefulSetUpdateStrategyType").tag(1),
     ],
     inlines: &[],
 };

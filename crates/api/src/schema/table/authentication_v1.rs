@@ -11,7 +11,7 @@ pub(super) static BOUND_OBJECT_REFERENCE: Type = Type {
         f("apiVersion", S).omitempty().tag(2),
         f("kind", S).omitempty().tag(1),
         f("name", S).omitempty().tag(3),
-        f("uid", S).omitempty().tag(4),
+        f("uid", S).omitempty().go("types.UID").tag(4),
     ],
     inlines: &[],
 };

@@ -9,7 +9,7 @@ pub(super) static CONTAINER_RESOURCE_METRIC_SOURCE: Type = Type {
     atomic: false,
     fields: &[
         f("container", S).required().always().tag(3),
-        f("name", S).required().always().tag(1),
+        f("name", S).required().always().go("v1.ResourceName").tag(1),
         f("target", FieldKind::Object(&METRIC_TARGET)).required().always().tag(2),
     ],
     inlines: &[],
@@ -22,7 +22,7 @@ pub(super) static CONTAINER_RESOURCE_METRIC_STATUS: Type = Type {
     fields: &[
         f("container", S).required().always().tag(3),
         f("current", FieldKind::Object(&METRIC_VALUE_STATUS)).required().always().tag(2),
-        f("name", S).required().always().tag(1),
+        f("name", S).required().always().go("v1.ResourceName").tag(1),
     ],
     inlines: &[],
 };
@@ -67,7 +67,7 @@ pub(super) static HPA_SCALING_POLICY: Type = Type {
     atomic: false,
     fields: &[
         f("periodSeconds", I32).required().always(),
-        f("type", S).required().always(),
+        f("type", S).required().always().go("v2.HPAScalingPolicyType"),
         f("value", I32).required().always(),
     ],
     inlines: &[],
@@ -79,7 +79,7 @@ pub(super) static HPA_SCALING_RULES: Type = Type {
     atomic: false,
     fields: &[
         f("policies", FieldKind::Array(&FieldKind::Object(&HPA_SCALING_POLICY))).omitempty().list(ListType::Atomic, &[]),
-        f("selectPolicy", S).pointer(),
+        f("selectPolicy", S).pointer().go("v2.ScalingPolicySelect"),
         f("stabilizationWindowSeconds", I32).pointer(),
         f("tolerance", FieldKind::Quantity).pointer(),
     ],
@@ -119,8 +119,8 @@ pub(super) static HORIZONTAL_POD_AUTOSCALER_CONDITION: Type = Type {
         f("lastTransitionTime", FieldKind::Time).always().tag(3),
         f("message", S).omitempty().tag(5),
         f("reason", S).omitempty().tag(4),
-        f("status", S).required().always().tag(2),
-        f("type", S).required().always().tag(1),
+        f("status", S).required().always().go("v1.ConditionStatus").tag(2),
+        f("type", S).required().always().go("v2.HorizontalPodAutoscalerConditionType").tag(1),
     ],
     inlines: &[],
 };
@@ -188,7 +188,7 @@ pub(super) static METRIC_SPEC: Type = Type {
         f("object", FieldKind::Object(&OBJECT_METRIC_SOURCE)).pointer().tag(2),
         f("pods", FieldKind::Object(&PODS_METRIC_SOURCE)).pointer().tag(3),
         f("resource", FieldKind::Object(&RESOURCE_METRIC_SOURCE)).pointer().tag(4),
-        f("type", S).required().always().tag(1),
+        f("type", S).required().always().go("v2.MetricSourceType").tag(1),
     ],
     inlines: &[],
 };
@@ -203,7 +203,7 @@ pub(super) static METRIC_STATUS: Type = Type {
         f("object", FieldKind::Object(&OBJECT_METRIC_STATUS)).pointer().tag(2),
         f("pods", FieldKind::Object(&PODS_METRIC_STATUS)).pointer().tag(3),
         f("resource", FieldKind::Object(&RESOURCE_METRIC_STATUS)).pointer().tag(4),
-        f("type", S).required().always().tag(1),
+        f("type", S).required().always().go("v2.MetricSourceType").tag(1),
     ],
     inlines: &[],
 };
@@ -215,7 +215,7 @@ pub(super) static METRIC_TARGET: Type = Type {
     fields: &[
         f("averageUtilization", I32).pointer().tag(4),
         f("averageValue", FieldKind::Quantity).pointer().tag(3),
-        f("type", S).required().always().tag(1),
+        f("type", S).required().always().go("v2.MetricTargetType").tag(1),
         f("value", FieldKind::Quantity).pointer().tag(2),
     ],
     inlines: &[],
@@ -284,7 +284,7 @@ pub(super) static RESOURCE_METRIC_SOURCE: Type = Type {
     served: &[],
     atomic: false,
     fields: &[
-        f("name", S).required().always().tag(1),
+        f("name", S).required().always().go("v1.ResourceName").tag(1),
         f("target", FieldKind::Object(&METRIC_TARGET)).required().always().tag(2),
     ],
     inlines: &[],
@@ -296,7 +296,7 @@ pub(super) static RESOURCE_METRIC_STATUS: Type = Type {
     atomic: false,
     fields: &[
         f("current", FieldKind::Object(&METRIC_VALUE_STATUS)).required().always().tag(2),
-        f("name", S).required().always().tag(1),
+        f("name", S).required().always().go("v1.ResourceName").tag(1),
     ],
     inlines: &[],
 };

@@ -63,8 +63,8 @@ pub(super) static HORIZONTAL_POD_AUTOSCALER_CONDITION: Type = Type {
         f("lastTransitionTime", FieldKind::Time).always().tag(3),
         f("message", S).omitempty().tag(5),
         f("reason", S).omitempty().tag(4),
-        f("status", S).required().always().tag(2),
-        f("type", S).required().always().tag(1),
+        f("status", S).required().always().go("v1.ConditionStatus").tag(2),
+        f("type", S).required().always().go("v2beta1.HorizontalPodAutoscalerConditionType").tag(1),
     ],
     inlines: &[],
 };
@@ -119,7 +119,7 @@ pub(super) static METRIC_SPEC: Type = Type {
         f("object", FieldKind::Object(&OBJECT_METRIC_SOURCE)).pointer().tag(2),
         f("pods", FieldKind::Object(&PODS_METRIC_SOURCE)).pointer().tag(3),
         f("resource", FieldKind::Object(&RESOURCE_METRIC_SOURCE)).pointer().tag(4),
-        f("type", S).required().always().tag(1),
+        f("type", S).required().always().go("v2beta1.MetricSourceType").tag(1),
     ],
     inlines: &[],
 };
@@ -133,7 +133,7 @@ pub(super) static METRIC_STATUS: Type = Type {
         f("object", FieldKind::Object(&OBJECT_METRIC_STATUS)).pointer().tag(2),
         f("pods", FieldKind::Object(&PODS_METRIC_STATUS)).pointer().tag(3),
         f("resource", FieldKind::Object(&RESOURCE_METRIC_STATUS)).pointer().tag(4),
-        f("type", S).required().always().tag(1),
+        f("type", S).required().always().go("v2beta1.MetricSourceType").tag(1),
     ],
     inlines: &[],
 };
@@ -189,7 +189,7 @@ pub(super) static RESOURCE_METRIC_SOURCE: Type = Type {
     served: &[],
     atomic: false,
     fields: &[
-        f("name", S).required().always().tag(1),
+        f("name", S).required().always().go("v1.ResourceName").tag(1),
         f("targetAverageUtilization", I32).pointer().tag(2),
         f("targetAverageValue", FieldKind::Quantity).pointer().tag(3),
     ],
@@ -203,7 +203,7 @@ pub(super) static RESOURCE_METRIC_STATUS: Type = Type {
     fields: &[
         f("currentAverageUtilization", I32).pointer().tag(2),
         f("currentAverageValue", FieldKind::Quantity).required().always().tag(3),
-        f("name", S).required().always().tag(1),
+        f("name", S).required().always().go("v1.ResourceName").tag(1),
     ],
     inlines: &[],
 };

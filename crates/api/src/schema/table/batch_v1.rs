@@ -35,7 +35,7 @@ pub(super) static CRON_JOB_SPEC: Type = Type {
     served: &[],
     atomic: false,
     fields: &[
-        f("concurrencyPolicy", S).omitempty().tag(3),
+        f("concurrencyPolicy", S).omitempty().go("v1.ConcurrencyPolicy").tag(3),
         f("failedJobsHistoryLimit", I32).pointer().tag(7),
         f("jobTemplate", FieldKind::Object(&JOB_TEMPLATE_SPEC)).required().always().tag(5),
         f("schedule", S).required().always().tag(1),
@@ -82,8 +82,8 @@ pub(super) static JOB_CONDITION: Type = Type {
         f("lastTransitionTime", FieldKind::Time).always().tag(4),
         f("message", S).omitempty().tag(6),
         f("reason", S).omitempty().tag(5),
-        f("status", S).required().always().tag(2),
-        f("type", S).required().always().tag(1),
+        f("status", S).required().always().go("v1.ConditionStatus").tag(2),
+        f("type", S).required().always().go("v1.JobConditionType").tag(1),
     ],
     inlines: &[],
 };

@@ -35,7 +35,7 @@ pub(super) static CRON_JOB_SPEC: Type = Type {
     served: &[],
     atomic: false,
     fields: &[
-        f("concurrencyPolicy", S).omitempty().tag(3),
+        f("concurrencyPolicy", S).omitempty().go("v1beta1.ConcurrencyPolicy").tag(3),
         f("failedJobsHistoryLimit", I32).pointer().tag(7),
         f("jobTemplate", FieldKind::Object(&JOB_TEMPLATE_SPEC)).required().always().tag(5),
         f("schedule", S).required().always().tag(1),

@@ -25,7 +25,7 @@ pub(super) static CERTIFICATE_SIGNING_REQUEST_CONDITION: Type = Type {
         f("lastUpdateTime", FieldKind::Time).always().tag(4),
         f("message", S).omitempty().tag(3),
         f("reason", S).omitempty().tag(2),
-        f("type", S).required().always().tag(1),
+        f("type", S).required().always().go("v1beta1.RequestConditionType").tag(1),
     ],
     inlines: &[],
 };
@@ -52,7 +52,7 @@ pub(super) static CERTIFICATE_SIGNING_REQUEST_SPEC: Type = Type {
         f("groups", FieldKind::Array(&S)).omitempty().tag(4),
         f("request", FieldKind::Bytes).required().always().tag(1),
         f("uid", S).omitempty().tag(3),
-        f("usages", FieldKind::Array(&S)).omitempty().tag(5),
+        f("usages", FieldKind::Array(&S)).omitempty().go("v1beta1.KeyUsage").tag(5),
         f("username", S).omitempty().tag(2),
     ],
     inlines: &[],

@@ -51,7 +51,7 @@ pub(super) static ENDPOINT_PORT: Type = Type {
         f("appProtocol", S).pointer().tag(4),
         f("name", S).pointer().tag(1),
         f("port", I32).pointer().tag(3),
-        f("protocol", S).pointer().tag(2),
+        f("protocol", S).pointer().go("v1.Protocol").tag(2),
     ],
     inlines: &[],
 };
@@ -61,7 +61,7 @@ pub(super) static ENDPOINT_SLICE: Type = Type {
     served: &[("discovery.k8s.io", "v1")],
     atomic: false,
     fields: &[
-        f("addressType", S).required().always().tag(4),
+        f("addressType", S).required().always().go("v1.AddressType").tag(4),
         f("apiVersion", S).omitempty(),
         f("endpoints", FieldKind::Array(&FieldKind::Object(&ENDPOINT))).required().always().list(ListType::Atomic, &[]).tag(2),
         f("kind", S).omitempty(),

@@ -46,8 +46,8 @@ pub(super) static DAEMON_SET_CONDITION: Type = Type {
         f("lastTransitionTime", FieldKind::Time).always().tag(3),
         f("message", S).omitempty().tag(5),
         f("reason", S).omitempty().tag(4),
-        f("status", S).required().always().tag(2),
-        f("type", S).required().always().tag(1),
+        f("status", S).required().always().go("v1.ConditionStatus").tag(2),
+        f("type", S).required().always().go("v1beta1.DaemonSetConditionType").tag(1),
     ],
     inlines: &[],
 };
@@ -105,7 +105,7 @@ pub(super) static DAEMON_SET_UPDATE_STRATEGY: Type = Type {
     atomic: false,
     fields: &[
         f("rollingUpdate", FieldKind::Object(&ROLLING_UPDATE_DAEMON_SET)).pointer().tag(2),
-        f("type", S).omitempty().tag(1),
+        f("type", S).omitempty().go("v1beta1.DaemonSetUpdateStrategyType").tag(1),
     ],
     inlines: &[],
 };
@@ -133,8 +133,8 @@ pub(super) static DEPLOYMENT_CONDITION: Type = Type {
         f("lastUpdateTime", FieldKind::Time).always().tag(6),
         f("message", S).omitempty().tag(5),
         f("reason", S).omitempty().tag(4),
-        f("status", S).required().always().tag(2),
-        f("type", S).required().always().tag(1),
+        f("status", S).required().always().go("v1.ConditionStatus").tag(2),
+        f("type", S).required().always().go("v1beta1.DeploymentConditionType").tag(1),
     ],
     inlines: &[],
 };
@@ -207,7 +207,7 @@ pub(super) static DEPLOYMENT_STRATEGY: Type = Type {
     atomic: false,
     fields: &[
         f("rollingUpdate", FieldKind::Object(&ROLLING_UPDATE_DEPLOYMENT)).pointer().tag(2),
-        f("type", S).omitempty().tag(1),
+        f("type", S).omitempty().go("v1beta1.DeploymentStrategyType").tag(1),
     ],
     inlines: &[],
 };
@@ -218,7 +218,7 @@ pub(super) static FS_GROUP_STRATEGY_OPTIONS: Type = Type {
     atomic: false,
     fields: &[
         f("ranges", FieldKind::Array(&FieldKind::Object(&ID_RANGE))).omitempty().tag(2),
-        f("rule", S).omitempty().tag(1),
+        f("rule", S).omitempty().go("v1beta1.FSGroupStrategyType").tag(1),
     ],
     inlines: &[],
 };
@@ -435,7 +435,7 @@ pub(super) static NETWORK_POLICY_PORT: Type = Type {
     atomic: false,
     fields: &[
         f("port", FieldKind::IntOrString).pointer().tag(2),
-        f("protocol", S).pointer().tag(1),
+        f("protocol", S).pointer().go("v1.Protocol").tag(1),
     ],
     inlines: &[],
 };
@@ -448,7 +448,7 @@ pub(super) static NETWORK_POLICY_SPEC: Type = Type {
         f("egress", FieldKind::Array(&FieldKind::Object(&NETWORK_POLICY_EGRESS_RULE))).omitempty().tag(3),
         f("ingress", FieldKind::Array(&FieldKind::Object(&NETWORK_POLICY_INGRESS_RULE))).omitempty().tag(2),
         f("podSelector", FieldKind::Object(&super::meta_v1::LABEL_SELECTOR)).required().always().tag(1),
-        f("policyTypes", FieldKind::Array(&S)).omitempty().tag(4),
+        f("policyTypes", FieldKind::Array(&S)).omitempty().go("v1beta1.PolicyType").tag(4),
     ],
     inlines: &[],
 };
@@ -485,11 +485,11 @@ pub(super) static POD_SECURITY_POLICY_SPEC: Type = Type {
     atomic: false,
     fields: &[
         f("allowPrivilegeEscalation", FieldKind::Boolean).pointer().tag(16),
-        f("allowedCapabilities", FieldKind::Array(&S)).omitempty().tag(4),
+        f("allowedCapabilities", FieldKind::Array(&S)).omitempty().go("v1.Capability").tag(4),
         f("allowedFlexVolumes", FieldKind::Array(&FieldKind::Object(&ALLOWED_FLEX_VOLUME))).omitempty().tag(18),
         f("allowedHostPaths", FieldKind::Array(&FieldKind::Object(&ALLOWED_HOST_PATH))).omitempty().tag(17),
         f("allowedUnsafeSysctls", FieldKind::Array(&S)).omitempty().tag(19),
-        f("defaultAddCapabilities", FieldKind::Array(&S)).omitempty().tag(2),
+        f("defaultAddCapabilities", FieldKind::Array(&S)).omitempty().go("v1.Capability").tag(2),
         f("defaultAllowPrivilegeEscalation", FieldKind::Boolean).pointer().tag(15),
         f("forbiddenSysctls", FieldKind::Array(&S)).omitempty().tag(20),
         f("fsGroup", FieldKind::Object(&FS_GROUP_STRATEGY_OPTIONS)).required().always().tag(13),
@@ -499,11 +499,11 @@ pub(super) static POD_SECURITY_POLICY_SPEC: Type = Type {
         f("hostPorts", FieldKind::Array(&FieldKind::Object(&HOST_PORT_RANGE))).omitempty().tag(7),
         f("privileged", FieldKind::Boolean).omitempty().tag(1),
         f("readOnlyRootFilesystem", FieldKind::Boolean).omitempty().tag(14),
-        f("requiredDropCapabilities", FieldKind::Array(&S)).omitempty().tag(3),
+        f("requiredDropCapabilities", FieldKind::Array(&S)).omitempty().go("v1.Capability").tag(3),
         f("runAsUser", FieldKind::Object(&RUN_AS_USER_STRATEGY_OPTIONS)).required().always().tag(11),
         f("seLinux", FieldKind::Object(&SE_LINUX_STRATEGY_OPTIONS)).required().always().tag(10),
         f("supplementalGroups", FieldKind::Object(&SUPPLEMENTAL_GROUPS_STRATEGY_OPTIONS)).required().always().tag(12),
-        f("volumes", FieldKind::Array(&S)).omitempty().tag(5),
+        f("volumes", FieldKind::Array(&S)).omitempty().go("v1beta1.FSType").tag(5),
     ],
     inlines: &[],
 };
@@ -530,8 +530,8 @@ pub(super) static REPLICA_SET_CONDITION: Type = Type {
         f("lastTransitionTime", FieldKind::Time).always().tag(3),
         f("message", S).omitempty().tag(5),
         f("reason", S).omitempty().tag(4),
-        f("status", S).required().always().tag(2),
-        f("type", S).required().always().tag(1),
+        f("status", S).required().always().go("v1.ConditionStatus").tag(2),
+        f("type", S).required().always().go("v1beta1.ReplicaSetConditionType").tag(1),
     ],
     inlines: &[],
 };
@@ -614,7 +614,7 @@ pub(super) static RUN_AS_USER_STRATEGY_OPTIONS: Type = Type {
     atomic: false,
     fields: &[
         f("ranges", FieldKind::Array(&FieldKind::Object(&ID_RANGE))).omitempty().tag(2),
-        f("rule", S).required().always().tag(1),
+        f("rule", S).required().always().go("v1beta1.RunAsUserStrategy").tag(1),
     ],
     inlines: &[],
 };
@@ -624,7 +624,7 @@ pub(super) static SE_LINUX_STRATEGY_OPTIONS: Type = Type {
     served: &[],
     atomic: false,
     fields: &[
-        f("rule", S).required().always().tag(1),
+        f("rule", S).required().always().go("v1beta1.SELinuxStrategy").tag(1),
         f("seLinuxOptions", FieldKind::Object(&super::core_v1::SE_LINUX_OPTIONS)).pointer().tag(2),
     ],
     inlines: &[],
@@ -672,7 +672,7 @@ pub(super) static SUPPLEMENTAL_GROUPS_STRATEGY_OPTIONS: Type = Type {
     atomic: false,
     fields: &[
         f("ranges", FieldKind::Array(&FieldKind::Object(&ID_RANGE))).omitempty().tag(2),
-        f("rule", S).omitempty().tag(1),
+        f("rule", S).omitempty().go("v1beta1.SupplementalGroupsStrategyType").tag(1),
     ],
     inlines: &[],
 };

@@ -19,7 +19,7 @@ pub(super) static FLOW_DISTINGUISHER_METHOD: Type = Type {
     served: &[],
     atomic: false,
     fields: &[
-        f("type", S).required().always().tag(1),
+        f("type", S).required().always().go("v1.FlowDistinguisherMethodType").tag(1),
     ],
     inlines: &[],
 };
@@ -46,8 +46,8 @@ pub(super) static FLOW_SCHEMA_CONDITION: Type = Type {
         f("lastTransitionTime", FieldKind::Time).always().tag(3),
         f("message", S).omitempty().tag(5),
         f("reason", S).omitempty().tag(4),
-        f("status", S).omitempty().tag(2),
-        f("type", S).omitempty().tag(1),
+        f("status", S).omitempty().go("v1.ConditionStatus").tag(2),
+        f("type", S).omitempty().go("v1.FlowSchemaConditionType").tag(1),
     ],
     inlines: &[],
 };
@@ -104,7 +104,7 @@ pub(super) static LIMIT_RESPONSE: Type = Type {
     atomic: false,
     fields: &[
         f("queuing", FieldKind::Object(&QUEUING_CONFIGURATION)).pointer().tag(2),
-        f("type", S).required().always().tag(1),
+        f("type", S).required().always().go("v1.LimitResponseType").tag(1),
     ],
     inlines: &[],
 };
@@ -167,8 +167,8 @@ pub(super) static PRIORITY_LEVEL_CONFIGURATION_CONDITION: Type = Type {
         f("lastTransitionTime", FieldKind::Time).always().tag(3),
         f("message", S).omitempty().tag(5),
         f("reason", S).omitempty().tag(4),
-        f("status", S).omitempty().tag(2),
-        f("type", S).omitempty().tag(1),
+        f("status", S).omitempty().go("v1.ConditionStatus").tag(2),
+        f("type", S).omitempty().go("v1.PriorityLevelConfigurationConditionType").tag(1),
     ],
     inlines: &[],
 };
@@ -203,7 +203,7 @@ pub(super) static PRIORITY_LEVEL_CONFIGURATION_SPEC: Type = Type {
     fields: &[
         f("exempt", FieldKind::Object(&EXEMPT_PRIORITY_LEVEL_CONFIGURATION)).pointer().tag(3),
         f("limited", FieldKind::Object(&LIMITED_PRIORITY_LEVEL_CONFIGURATION)).pointer().tag(2),
-        f("type", S).required().always().tag(1),
+        f("type", S).required().always().go("v1.PriorityLevelEnablement").tag(1),
     ],
     inlines: &[],
 };
@@ -261,7 +261,7 @@ pub(super) static SUBJECT: Type = Type {
     atomic: false,
     fields: &[
         f("group", FieldKind::Object(&GROUP_SUBJECT)).pointer().tag(3),
-        f("kind", S).required().omitempty().tag(1),
+        f("kind", S).required().omitempty().go("v1.SubjectKind").tag(1),
         f("serviceAccount", FieldKind::Object(&SERVICE_ACCOUNT_SUBJECT)).pointer().tag(4),
         f("user", FieldKind::Object(&USER_SUBJECT)).pointer().tag(2),
     ],

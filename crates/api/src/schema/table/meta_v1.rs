@@ -84,7 +84,7 @@ pub(super) static CONDITION: Type = Type {
         f("message", S).required().always().tag(6),
         f("observedGeneration", I64).omitempty().tag(3),
         f("reason", S).required().always().tag(5),
-        f("status", S).required().always().tag(2),
+        f("status", S).required().always().go("v1.ConditionStatus").tag(2),
         f("type", S).required().always().tag(1),
     ],
     inlines: &[],
@@ -102,7 +102,7 @@ pub(super) static DELETE_OPTIONS: Type = Type {
         f("kind", S).omitempty(),
         f("orphanDependents", FieldKind::Boolean).pointer().tag(3),
         f("preconditions", FieldKind::Object(&PRECONDITIONS)).pointer().tag(2),
-        f("propagationPolicy", S).pointer().tag(4),
+        f("propagationPolicy", S).pointer().go("v1.DeletionPropagation").tag(4),
     ],
     inlines: &[],
 };
@@ -168,7 +168,7 @@ pub(super) static LABEL_SELECTOR_REQUIREMENT: Type = Type {
     atomic: false,
     fields: &[
         f("key", S).required().always().merge().key("key").tag(1),
-        f("operator", S).required().always().tag(2),
+        f("operator", S).required().always().go("v1.LabelSelectorOperator").tag(2),
         f("values", FieldKind::Array(&S)).omitempty().list(ListType::Atomic, &[]).tag(3),
     ],
     inlines: &[],
@@ -196,7 +196,7 @@ pub(super) static MANAGED_FIELDS_ENTRY: Type = Type {
         f("fieldsType", S).omitempty().tag(6),
         f("fieldsV1", FieldKind::Any).pointer().tag(7),
         f("manager", S).omitempty().tag(1),
-        f("operation", S).omitempty().tag(2),
+        f("operation", S).omitempty().go("v1.ManagedFieldsOperationType").tag(2),
         f("subresource", S).tag(8),
         f("time", FieldKind::Time).pointer().tag(4),
     ],
@@ -224,7 +224,7 @@ pub(super) static OBJECT_META: Type = Type {
         f("ownerReferences", FieldKind::Array(&FieldKind::Object(&OWNER_REFERENCE))).omitempty().list(ListType::Map, &["uid"]).merge().key("uid").tag(13),
         f("resourceVersion", S).omitempty().tag(6),
         f("selfLink", S).omitempty().tag(4),
-        f("uid", S).omitempty().tag(5),
+        f("uid", S).omitempty().go("types.UID").tag(5),
     ],
     inlines: &[],
 };
@@ -239,7 +239,7 @@ pub(super) static OWNER_REFERENCE: Type = Type {
         f("controller", FieldKind::Boolean).pointer().tag(6),
         f("kind", S).required().omitempty().tag(1),
         f("name", S).required().always().tag(3),
-        f("uid", S).required().always().tag(4),
+        f("uid", S).required().always().go("types.UID").tag(4),
     ],
     inlines: &[],
 };
@@ -250,7 +250,7 @@ pub(super) static PRECONDITIONS: Type = Type {
     atomic: false,
     fields: &[
         f("resourceVersion", S).pointer().tag(2),
-        f("uid", S).pointer().tag(1),
+        f("uid", S).pointer().go("types.UID").tag(1),
     ],
     inlines: &[],
 };
@@ -277,7 +277,7 @@ pub(super) static STATUS: Type = Type {
         f("kind", S).omitempty(),
         f("message", S).omitempty().tag(3),
         f("metadata", FieldKind::Object(&LIST_META)).always().tag(1),
-        f("reason", S).omitempty().tag(4),
+        f("reason", S).omitempty().go("v1.StatusReason").tag(4),
         f("status", S).omitempty().tag(2),
     ],
     inlines: &[],
@@ -290,7 +290,7 @@ pub(super) static STATUS_CAUSE: Type = Type {
     fields: &[
         f("field", S).omitempty().tag(3),
         f("message", S).omitempty().tag(2),
-        f("reason", S).omitempty().tag(1),
+        f("reason", S).omitempty().go("v1.CauseType").tag(1),
     ],
     inlines: &[],
 };
@@ -305,7 +305,7 @@ pub(super) static STATUS_DETAILS: Type = Type {
         f("kind", S).omitempty().tag(3),
         f("name", S).omitempty().tag(1),
         f("retryAfterSeconds", I32).omitempty().tag(5),
-        f("uid", S).omitempty().tag(6),
+        f("uid", S).omitempty().go("types.UID").tag(6),
     ],
     inlines: &[],
 };

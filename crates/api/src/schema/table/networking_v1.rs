@@ -10,7 +10,7 @@ pub(super) static HTTP_INGRESS_PATH: Type = Type {
     fields: &[
         f("backend", FieldKind::Object(&INGRESS_BACKEND)).required().always().tag(2),
         f("path", S).omitempty().tag(1),
-        f("pathType", S).required().pointer().tag(3),
+        f("pathType", S).required().pointer().go("v1.PathType").tag(3),
     ],
     inlines: &[],
 };
@@ -328,7 +328,7 @@ pub(super) static NETWORK_POLICY_PORT: Type = Type {
     fields: &[
         f("endPort", I32).pointer().tag(3),
         f("port", FieldKind::IntOrString).pointer().tag(2),
-        f("protocol", S).pointer().tag(1),
+        f("protocol", S).pointer().go("v1.Protocol").tag(1),
     ],
     inlines: &[],
 };
@@ -341,7 +341,7 @@ pub(super) static NETWORK_POLICY_SPEC: Type = Type {
         f("egress", FieldKind::Array(&FieldKind::Object(&NETWORK_POLICY_EGRESS_RULE))).omitempty().list(ListType::Atomic, &[]).tag(3),
         f("ingress", FieldKind::Array(&FieldKind::Object(&NETWORK_POLICY_INGRESS_RULE))).omitempty().list(ListType::Atomic, &[]).tag(2),
         f("podSelector", FieldKind::Object(&super::meta_v1::LABEL_SELECTOR)).required().always().tag(1),
-        f("policyTypes", FieldKind::Array(&S)).omitempty().list(ListType::Atomic, &[]).tag(4),
+        f("policyTypes", FieldKind::Array(&S)).omitempty().list(ListType::Atomic, &[]).go("v1.PolicyType").tag(4),
     ],
     inlines: &[],
 };

@@ -8,7 +8,7 @@ pub(super) static OVERHEAD: Type = Type {
     served: &[],
     atomic: false,
     fields: &[
-        f("podFixed", FieldKind::Map(&FieldKind::Quantity)).omitempty().tag(1),
+        f("podFixed", FieldKind::Map(&FieldKind::Quantity)).omitempty().go("v1.ResourceList").tag(1),
     ],
     inlines: &[],
 };

@@ -21,7 +21,7 @@ pub(super) static DEPLOYMENT_CAUSE: Type = Type {
     atomic: false,
     fields: &[
         f("imageTrigger", FieldKind::Object(&DEPLOYMENT_CAUSE_IMAGE_TRIGGER)).pointer().tag(2),
-        f("type", S).required().always().tag(1),
+        f("type", S).required().always().go("v1.DeploymentTriggerType").tag(1),
     ],
     inlines: &[],
 };
@@ -45,8 +45,8 @@ pub(super) static DEPLOYMENT_CONDITION: Type = Type {
         f("lastUpdateTime", FieldKind::Time).always().tag(6),
         f("message", S).omitempty().tag(5),
         f("reason", S).omitempty().tag(4),
-        f("status", S).required().always().tag(2),
-        f("type", S).required().always().tag(1),
+        f("status", S).required().always().go("v1.ConditionStatus").tag(2),
+        f("type", S).required().always().go("v1.DeploymentConditionType").tag(1),
     ],
     inlines: &[],
 };
@@ -171,7 +171,7 @@ pub(super) static DEPLOYMENT_REQUEST: Type = Type {
     atomic: false,
     fields: &[
         f("apiVersion", S).omitempty(),
-        f("excludeTriggers", FieldKind::Array(&S)).omitempty().tag(4),
+        f("excludeTriggers", FieldKind::Array(&S)).omitempty().go("v1.DeploymentTriggerType").tag(4),
         f("force", FieldKind::Boolean).required().always().tag(3),
         f("kind", S).omitempty(),
         f("latest", FieldKind::Boolean).required().always().tag(2),
@@ -192,7 +192,7 @@ pub(super) static DEPLOYMENT_STRATEGY: Type = Type {
         f("recreateParams", FieldKind::Object(&RECREATE_DEPLOYMENT_STRATEGY_PARAMS)).pointer().tag(3),
         f("resources", FieldKind::Object(&super::core_v1::RESOURCE_REQUIREMENTS)).always().tag(5),
         f("rollingParams", FieldKind::Object(&ROLLING_DEPLOYMENT_STRATEGY_PARAMS)).pointer().tag(4),
-        f("type", S).omitempty().tag(1),
+        f("type", S).omitempty().go("v1.DeploymentStrategyType").tag(1),
     ],
     inlines: &[],
 };
@@ -216,7 +216,7 @@ pub(super) static DEPLOYMENT_TRIGGER_POLICY: Type = Type {
     atomic: false,
     fields: &[
         f("imageChangeParams", FieldKind::Object(&DEPLOYMENT_TRIGGER_IMAGE_CHANGE_PARAMS)).pointer().tag(2),
-        f("type", S).omitempty().tag(1),
+        f("type", S).omitempty().go("v1.DeploymentTriggerType").tag(1),
     ],
     inlines: &[],
 };
@@ -240,7 +240,7 @@ pub(super) static LIFECYCLE_HOOK: Type = Type {
     atomic: false,
     fields: &[
         f("execNewPod", FieldKind::Object(&EXEC_NEW_POD_HOOK)).pointer().tag(2),
-        f("failurePolicy", S).required().always().tag(1),
+        f("failurePolicy", S).required().always().go("v1.LifecycleHookFailurePolicy").tag(1),
         f("tagImages", FieldKind::Array(&FieldKind::Object(&TAG_IMAGE_HOOK))).omitempty().tag(3),
     ],
     inlines: &[],

@@ -334,8 +334,8 @@ pub(super) static SIGNATURE_CONDITION: Type = Type {
         f("lastTransitionTime", FieldKind::Time).always().tag(4),
         f("message", S).omitempty().tag(6),
         f("reason", S).omitempty().tag(5),
-        f("status", S).required().always().tag(2),
-        f("type", S).required().always().tag(1),
+        f("status", S).required().always().go("v1.ConditionStatus").tag(2),
+        f("type", S).required().always().go("v1.SignatureConditionType").tag(1),
     ],
     inlines: &[],
 };
@@ -396,8 +396,8 @@ pub(super) static TAG_EVENT_CONDITION: Type = Type {
         f("lastTransitionTime", FieldKind::Time).always().tag(3),
         f("message", S).omitempty().tag(5),
         f("reason", S).omitempty().tag(4),
-        f("status", S).required().always().tag(2),
-        f("type", S).required().always().tag(1),
+        f("status", S).required().always().go("v1.ConditionStatus").tag(2),
+        f("type", S).required().always().go("v1.TagEventConditionType").tag(1),
     ],
     inlines: &[],
 };
@@ -434,7 +434,7 @@ pub(super) static TAG_REFERENCE_POLICY: Type = Type {
     served: &[],
     atomic: false,
     fields: &[
-        f("type", S).required().always().tag(1),
+        f("type", S).required().always().go("v1.TagReferencePolicyType").tag(1),
     ],
     inlines: &[],
 };

@@ -88,7 +88,7 @@ pub(super) static EGRESS_NETWORK_POLICY_RULE: Type = Type {
     atomic: false,
     fields: &[
         f("to", FieldKind::Object(&EGRESS_NETWORK_POLICY_PEER)).required().always().tag(2),
-        f("type", S).required().always().tag(1),
+        f("type", S).required().always().go("v1.EgressNetworkPolicyRuleType").tag(1),
     ],
     inlines: &[],
 };

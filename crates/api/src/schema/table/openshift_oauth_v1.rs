@@ -92,7 +92,7 @@ pub(super) static O_AUTH_CLIENT: Type = Type {
         f("accessTokenMaxAgeSeconds", I32).pointer().tag(8),
         f("additionalSecrets", FieldKind::Array(&S)).omitempty().tag(3),
         f("apiVersion", S).omitempty(),
-        f("grantMethod", S).omitempty().tag(6),
+        f("grantMethod", S).omitempty().go("v1.GrantHandlerType").tag(6),
         f("kind", S).omitempty(),
         f("metadata", FieldKind::Object(&super::meta_v1::OBJECT_META)).always().tag(1),
         f("redirectURIs", FieldKind::Array(&S)).omitempty().merge().tag(5),

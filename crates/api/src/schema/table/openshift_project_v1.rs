@@ -49,7 +49,7 @@ pub(super) static PROJECT_SPEC: Type = Type {
     served: &[],
     atomic: false,
     fields: &[
-        f("finalizers", FieldKind::Array(&S)).omitempty().tag(1),
+        f("finalizers", FieldKind::Array(&S)).omitempty().go("v1.FinalizerName").tag(1),
     ],
     inlines: &[],
 };
@@ -59,7 +59,7 @@ pub(super) static PROJECT_STATUS: Type = Type {
     served: &[],
     atomic: false,
     fields: &[
-        f("phase", S).omitempty().tag(1),
+        f("phase", S).omitempty().go("v1.NamespacePhase").tag(1),
     ],
     inlines: &[],
 };

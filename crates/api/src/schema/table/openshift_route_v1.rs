@@ -26,7 +26,7 @@ pub(super) static ROUTE_INGRESS: Type = Type {
         f("host", S).omitempty().tag(1),
         f("routerCanonicalHostname", S).omitempty().tag(5),
         f("routerName", S).omitempty().tag(2),
-        f("wildcardPolicy", S).omitempty().tag(4),
+        f("wildcardPolicy", S).omitempty().go("v1.WildcardPolicyType").tag(4),
     ],
     inlines: &[],
 };
@@ -39,8 +39,8 @@ pub(super) static ROUTE_INGRESS_CONDITION: Type = Type {
         f("lastTransitionTime", FieldKind::Time).pointer().tag(5),
         f("message", S).omitempty().tag(4),
         f("reason", S).omitempty().tag(3),
-        f("status", S).required().always().tag(2),
-        f("type", S).required().always().tag(1),
+        f("status", S).required().always().go("v1.ConditionStatus").tag(2),
+        f("type", S).required().always().go("v1.RouteIngressConditionType").tag(1),
     ],
     inlines: &[],
 };
@@ -79,7 +79,7 @@ pub(super) static ROUTE_SPEC: Type = Type {
         f("port", FieldKind::Object(&ROUTE_PORT)).pointer().tag(5),
         f("tls", FieldKind::Object(&TLS_CONFIG)).pointer().tag(6),
         f("to", FieldKind::Object(&ROUTE_TARGET_REFERENCE)).required().always().tag(3),
-        f("wildcardPolicy", S).omitempty().tag(7),
+        f("wildcardPolicy", S).omitempty().go("v1.WildcardPolicyType").tag(7),
     ],
     inlines: &[],
 };
@@ -114,9 +114,9 @@ pub(super) static TLS_CONFIG: Type = Type {
         f("caCertificate", S).omitempty().tag(4),
         f("certificate", S).omitempty().tag(2),
         f("destinationCACertificate", S).omitempty().tag(5),
-        f("insecureEdgeTerminationPolicy", S).omitempty().tag(6),
+        f("insecureEdgeTerminationPolicy", S).omitempty().go("v1.InsecureEdgeTerminationPolicyType").tag(6),
         f("key", S).omitempty().tag(3),
-        f("termination", S).required().always().tag(1),
+        f("termination", S).required().always().go("v1.TLSTerminationType").tag(1),
     ],
     inlines: &[],
 };

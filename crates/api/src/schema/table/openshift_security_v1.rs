@@ -19,7 +19,7 @@ pub(super) static FS_GROUP_STRATEGY_OPTIONS: Type = Type {
     atomic: false,
     fields: &[
         f("ranges", FieldKind::Array(&FieldKind::Object(&ID_RANGE))).omitempty().tag(2),
-        f("type", S).omitempty().tag(1),
+        f("type", S).omitempty().go("v1.FSGroupStrategyType").tag(1),
     ],
     inlines: &[],
 };
@@ -161,7 +161,7 @@ pub(super) static RUN_AS_USER_STRATEGY_OPTIONS: Type = Type {
     served: &[],
     atomic: false,
     fields: &[
-        f("type", S).omitempty().tag(1),
+        f("type", S).omitempty().go("v1.RunAsUserStrategyType").tag(1),
         f("uid", I64).pointer().tag(2),
         f("uidRangeMax", I64).pointer().tag(4),
         f("uidRangeMin", I64).pointer().tag(3),
@@ -175,7 +175,7 @@ pub(super) static SE_LINUX_CONTEXT_STRATEGY_OPTIONS: Type = Type {
     atomic: false,
     fields: &[
         f("seLinuxOptions", FieldKind::Object(&super::core_v1::SE_LINUX_OPTIONS)).pointer().tag(2),
-        f("type", S).omitempty().tag(1),
+        f("type", S).omitempty().go("v1.SELinuxContextStrategyType").tag(1),
     ],
     inlines: &[],
 };
@@ -192,11 +192,11 @@ pub(super) static SECURITY_CONTEXT_CONSTRAINTS: Type = Type {
         f("allowHostPorts", FieldKind::Boolean).required().always().tag(10),
         f("allowPrivilegeEscalation", FieldKind::Boolean).pointer().tag(23),
         f("allowPrivilegedContainer", FieldKind::Boolean).required().always().tag(3),
-        f("allowedCapabilities", FieldKind::Array(&S)).required().always().tag(6),
+        f("allowedCapabilities", FieldKind::Array(&S)).required().always().go("v1.Capability").tag(6),
         f("allowedFlexVolumes", FieldKind::Array(&FieldKind::Object(&ALLOWED_FLEX_VOLUME))).omitempty().tag(21),
         f("allowedUnsafeSysctls", FieldKind::Array(&S)).omitempty().tag(24),
         f("apiVersion", S).omitempty(),
-        f("defaultAddCapabilities", FieldKind::Array(&S)).required().always().tag(4),
+        f("defaultAddCapabilities", FieldKind::Array(&S)).required().always().go("v1.Capability").tag(4),
         f("defaultAllowPrivilegeEscalation", FieldKind::Boolean).pointer().tag(22),
         f("forbiddenSysctls", FieldKind::Array(&S)).omitempty().tag(25),
         f("fsGroup", FieldKind::Object(&FS_GROUP_STRATEGY_OPTIONS)).always().tag(16),
@@ -205,13 +205,13 @@ pub(super) static SECURITY_CONTEXT_CONSTRAINTS: Type = Type {
         f("metadata", FieldKind::Object(&super::meta_v1::OBJECT_META)).always().tag(1),
         f("priority", I32).required().pointer().tag(2),
         f("readOnlyRootFilesystem", FieldKind::Boolean).required().always().tag(17),
-        f("requiredDropCapabilities", FieldKind::Array(&S)).required().always().tag(5),
+        f("requiredDropCapabilities", FieldKind::Array(&S)).required().always().go("v1.Capability").tag(5),
         f("runAsUser", FieldKind::Object(&RUN_AS_USER_STRATEGY_OPTIONS)).always().tag(14),
         f("seLinuxContext", FieldKind::Object(&SE_LINUX_CONTEXT_STRATEGY_OPTIONS)).always().tag(13),
         f("seccompProfiles", FieldKind::Array(&S)).omitempty().tag(20),
         f("supplementalGroups", FieldKind::Object(&SUPPLEMENTAL_GROUPS_STRATEGY_OPTIONS)).always().tag(15),
         f("users", FieldKind::Array(&S)).always().tag(18),
-        f("volumes", FieldKind::Array(&S)).required().always().tag(8),
+        f("volumes", FieldKind::Array(&S)).required().always().go("v1.FSType").tag(8),
     ],
     inlines: &[],
 };
@@ -248,7 +248,7 @@ pub(super) static SUPPLEMENTAL_GROUPS_STRATEGY_OPTIONS: Type = Type {
     atomic: false,
     fields: &[
         f("ranges", FieldKind::Array(&FieldKind::Object(&ID_RANGE))).omitempty().tag(2),
-        f("type", S).omitempty().tag(1),
+        f("type", S).omitempty().go("v1.SupplementalGroupsStrategyType").tag(1),
     ],
     inlines: &[],
 };

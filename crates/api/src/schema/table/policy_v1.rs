@@ -64,7 +64,7 @@ pub(super) static POD_DISRUPTION_BUDGET_STATUS: Type = Type {
         f("conditions", FieldKind::Array(&FieldKind::Object(&super::meta_v1::CONDITION))).omitempty().list(ListType::Map, &["type"]).merge().key("type").tag(7),
         f("currentHealthy", I32).required().always().tag(4),
         f("desiredHealthy", I32).required().always().tag(5),
-        f("disruptedPods", FieldKind::Map(&FieldKind::Time)).omitempty().tag(2),
+        f("disruptedPods", FieldKind::Map(&FieldKind::Time)).omitempty().go("v1.Time").tag(2),
         f("disruptionsAllowed", I32).required().always().tag(3),
         f("expectedPods", I32).required().always().tag(6),
         f("observedGeneration", I64).omitempty().tag(1),

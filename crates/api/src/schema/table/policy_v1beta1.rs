@@ -43,7 +43,7 @@ pub(super) static FS_GROUP_STRATEGY_OPTIONS: Type = Type {
     atomic: false,
     fields: &[
         f("ranges", FieldKind::Array(&FieldKind::Object(&ID_RANGE))).omitempty().tag(2),
-        f("rule", S).omitempty().tag(1),
+        f("rule", S).omitempty().go("v1beta1.FSGroupStrategyType").tag(1),
     ],
     inlines: &[],
 };
@@ -116,7 +116,7 @@ pub(super) static POD_DISRUPTION_BUDGET_STATUS: Type = Type {
     fields: &[
         f("currentHealthy", I32).required().always().tag(4),
         f("desiredHealthy", I32).required().always().tag(5),
-        f("disruptedPods", FieldKind::Map(&FieldKind::Time)).required().omitempty().tag(2),
+        f("disruptedPods", FieldKind::Map(&FieldKind::Time)).required().omitempty().go("v1.Time").tag(2),
         f("disruptionsAllowed", I32).required().always().tag(3),
         f("expectedPods", I32).required().always().tag(6),
         f("observedGeneration", I64).omitempty().tag(1),
@@ -156,11 +156,11 @@ pub(super) static POD_SECURITY_POLICY_SPEC: Type = Type {
     atomic: false,
     fields: &[
         f("allowPrivilegeEscalation", FieldKind::Boolean).pointer().tag(16),
-        f("allowedCapabilities", FieldKind::Array(&S)).omitempty().tag(4),
+        f("allowedCapabilities", FieldKind::Array(&S)).omitempty().go("v1.Capability").tag(4),
         f("allowedFlexVolumes", FieldKind::Array(&FieldKind::Object(&ALLOWED_FLEX_VOLUME))).omitempty().tag(18),
         f("allowedHostPaths", FieldKind::Array(&FieldKind::Object(&ALLOWED_HOST_PATH))).omitempty().tag(17),
         f("allowedUnsafeSysctls", FieldKind::Array(&S)).omitempty().tag(19),
-        f("defaultAddCapabilities", FieldKind::Array(&S)).omitempty().tag(2),
+        f("defaultAddCapabilities", FieldKind::Array(&S)).omitempty().go("v1.Capability").tag(2),
         f("defaultAllowPrivilegeEscalation", FieldKind::Boolean).pointer().tag(15),
         f("forbiddenSysctls", FieldKind::Array(&S)).omitempty().tag(20),
         f("fsGroup", FieldKind::Object(&FS_GROUP_STRATEGY_OPTIONS)).required().always().tag(13),
@@ -170,11 +170,11 @@ pub(super) static POD_SECURITY_POLICY_SPEC: Type = Type {
         f("hostPorts", FieldKind::Array(&FieldKind::Object(&HOST_PORT_RANGE))).omitempty().tag(7),
         f("privileged", FieldKind::Boolean).omitempty().tag(1),
         f("readOnlyRootFilesystem", FieldKind::Boolean).omitempty().tag(14),
-        f("requiredDropCapabilities", FieldKind::Array(&S)).omitempty().tag(3),
+        f("requiredDropCapabilities", FieldKind::Array(&S)).omitempty().go("v1.Capability").tag(3),
         f("runAsUser", FieldKind::Object(&RUN_AS_USER_STRATEGY_OPTIONS)).required().always().tag(11),
         f("seLinux", FieldKind::Object(&SE_LINUX_STRATEGY_OPTIONS)).required().always().tag(10),
         f("supplementalGroups", FieldKind::Object(&SUPPLEMENTAL_GROUPS_STRATEGY_OPTIONS)).required().always().tag(12),
-        f("volumes", FieldKind::Array(&S)).omitempty().tag(5),
+        f("volumes", FieldKind::Array(&S)).omitempty().go("v1beta1.FSType").tag(5),
     ],
     inlines: &[],
 };
@@ -185,7 +185,7 @@ pub(super) static RUN_AS_USER_STRATEGY_OPTIONS: Type = Type {
     atomic: false,
     fields: &[
         f("ranges", FieldKind::Array(&FieldKind::Object(&ID_RANGE))).omitempty().tag(2),
-        f("rule", S).required().always().tag(1),
+        f("rule", S).required().always().go("v1beta1.RunAsUserStrategy").tag(1),
     ],
     inlines: &[],
 };
@@ -195,7 +195,7 @@ pub(super) static SE_LINUX_STRATEGY_OPTIONS: Type = Type {
     served: &[],
     atomic: false,
     fields: &[
-        f("rule", S).required().always().tag(1),
+        f("rule", S).required().always().go("v1beta1.SELinuxStrategy").tag(1),
         f("seLinuxOptions", FieldKind::Object(&super::core_v1::SE_LINUX_OPTIONS)).pointer().tag(2),
     ],
     inlines: &[],
@@ -207,7 +207,7 @@ pub(super) static SUPPLEMENTAL_GROUPS_STRATEGY_OPTIONS: Type = Type {
     atomic: false,
     fields: &[
         f("ranges", FieldKind::Array(&FieldKind::Object(&ID_RANGE))).omitempty().tag(2),
-        f("rule", S).omitempty().tag(1),
+        f("rule", S).omitempty().go("v1beta1.SupplementalGroupsStrategyType").tag(1),
     ],
     inlines: &[],
 };

@@ -13,7 +13,7 @@ pub(super) static PRIORITY_CLASS: Type = Type {
         f("globalDefault", FieldKind::Boolean).omitempty().tag(3),
         f("kind", S).omitempty(),
         f("metadata", FieldKind::Object(&super::meta_v1::OBJECT_META)).always().tag(1),
-        f("preemptionPolicy", S).pointer().tag(5),
+        f("preemptionPolicy", S).pointer().go("v1.PreemptionPolicy").tag(5),
         f("value", I32).required().always().tag(2),
     ],
     inlines: &[],

@@ -35,14 +35,14 @@ pub(super) static CSI_DRIVER_SPEC: Type = Type {
     atomic: false,
     fields: &[
         f("attachRequired", FieldKind::Boolean).pointer().tag(1),
-        f("fsGroupPolicy", S).pointer().tag(5),
+        f("fsGroupPolicy", S).pointer().go("v1.FSGroupPolicy").tag(5),
         f("nodeAllocatableUpdatePeriodSeconds", I64).pointer().tag(9),
         f("podInfoOnMount", FieldKind::Boolean).pointer().tag(2),
         f("requiresRepublish", FieldKind::Boolean).pointer().tag(7),
         f("seLinuxMount", FieldKind::Boolean).pointer().tag(8),
         f("storageCapacity", FieldKind::Boolean).pointer().tag(4),
         f("tokenRequests", FieldKind::Array(&FieldKind::Object(&TOKEN_REQUEST))).omitempty().list(ListType::Atomic, &[]).tag(6),
-        f("volumeLifecycleModes", FieldKind::Array(&S)).omitempty().list(ListType::Set, &[]).tag(3),
+        f("volumeLifecycleModes", FieldKind::Array(&S)).omitempty().list(ListType::Set, &[]).go("v1.VolumeLifecycleMode").tag(3),
     ],
     inlines: &[],
 };
@@ -138,8 +138,8 @@ pub(super) static STORAGE_CLASS: Type = Type {
         f("mountOptions", FieldKind::Array(&S)).omitempty().list(ListType::Atomic, &[]).tag(5),
         f("parameters", FieldKind::Map(&S)).omitempty().tag(3),
         f("provisioner", S).required().always().tag(2),
-        f("reclaimPolicy", S).pointer().tag(4),
-        f("volumeBindingMode", S).pointer().tag(7),
+        f("reclaimPolicy", S).pointer().go("v1.PersistentVolumeReclaimPolicy").tag(4),
+        f("volumeBindingMode", S).pointer().go("v1.VolumeBindingMode").tag(7),
     ],
     inlines: &[],
 };

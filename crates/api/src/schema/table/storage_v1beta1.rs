@@ -16,8 +16,8 @@ pub(super) static STORAGE_CLASS: Type = Type {
         f("mountOptions", FieldKind::Array(&S)).omitempty().tag(5),
         f("parameters", FieldKind::Map(&S)).omitempty().tag(3),
         f("provisioner", S).required().always().tag(2),
-        f("reclaimPolicy", S).pointer().tag(4),
-        f("volumeBindingMode", S).pointer().tag(7),
+        f("reclaimPolicy", S).pointer().go("v1.PersistentVolumeReclaimPolicy").tag(4),
+        f("volumeBindingMode", S).pointer().go("v1beta1.VolumeBindingMode").tag(7),
     ],
     inlines: &[],
 };
