@@ -95,7 +95,7 @@ impl Printer {
             match item {
                 Value::Object(map) if !map.is_empty() => self.write_map(map, indent + 2, true),
                 Value::Array(items) if !items.is_empty() => {
-                    self.write_list(items, indent + 2, true)
+                    self.write_list(items, indent + 2, true);
                 }
                 other => self.write_leaf(other, indent + 2),
             }
