@@ -138,25 +138,24 @@ impl ApiServer {
         {
             object.remove(&["metadata", field]);
         }
+        let base = object.str_at(&["metadata", "generateName"]);
+        let generated = object.name().is_empty() && !base.is_empty();
+        if generated {
+            let cut = base.char_indices().nth(MAX_GENERATED_BASE).map_or(base.len(), |(at, _)| at);
+            let name = self.generate_name(call, &base[..cut]);
+            object.set(&["metadata", "name"], json!(name));
+        }
         let name = object.name().to_owned();
         let cx = self.strategy_context(call, &name);
-        strategy.prepare_for_create(&cx, object)?;
-        let now = cx.now.rfc3339();
-        object.set(&["metadata", "creationTimestamp"], json!(now));
+        object.set(&["metadata", "creationTimestamp"], json!(cx.now.rfc3339()));
         object.set(&["metadata", "uid"], json!(self.world().uid()));
+        strategy.prepare_for_create(&cx, object)?;
         if strategy.tracks_generation(call.resource) {
             object.set(&["metadata", "generation"], json!(1));
         } else {
             object.remove(&["metadata", "generation"]);
         }
-        let base = object.str_at(&["metadata", "generateName"]);
-        if !object.name().is_empty() || base.is_empty() {
-            return Ok(false);
-        }
-        let cut = base.char_indices().nth(MAX_GENERATED_BASE).map_or(base.len(), |(at, _)| at);
-        let name = self.generate_name(call, &base[..cut]);
-        object.set(&["metadata", "name"], json!(name));
-        Ok(true)
+        Ok(generated)
     }
 
     /// A name that is free at present.

@@ -9,6 +9,7 @@
 //!
 //! Invariant: strategies see and return objects in the storage version.
 
+mod job;
 mod kinds;
 mod namespace;
 mod pod;
@@ -40,7 +41,7 @@ pub struct StrategyContext<'a> {
     pub user: &'a User,
     /// The object's namespace; empty for cluster scope.
     pub namespace: &'a str,
-    /// The object's name; empty while it is to be generated.
+    /// The object's name.
     pub name: &'a str,
     /// The instant of the request.
     pub now: Time,
@@ -58,7 +59,7 @@ pub struct Claim {
 
 /// The rules of one resource.
 pub trait Strategy: Send + Sync + Debug {
-    /// Brings a new object into shape before validation.
+    /// Brings a new object, which has its name and uid, into shape before validation.
     ///
     /// # Errors
     /// Whatever is to be answered instead.

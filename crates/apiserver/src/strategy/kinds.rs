@@ -6,6 +6,7 @@ use api::Resource;
 use apimachinery::{ObjectExt as _, Status};
 use serde_json::{Value, json};
 
+use super::job::JobStrategy;
 use super::namespace::NamespaceStrategy;
 use super::pod::PodStrategy;
 use super::service::ServiceStrategy;
@@ -25,6 +26,7 @@ pub(crate) fn built_in() -> Vec<(&'static Resource, Box<dyn Strategy>)> {
         (&api::SERVICES, Box::new(ServiceStrategy)),
         (&api::NAMESPACES, Box::new(NamespaceStrategy)),
         (&api::DEPLOYMENTS, Box::new(DeploymentStrategy)),
+        (&api::JOBS, Box::new(JobStrategy)),
         (&api::NODES, Box::new(NodeStrategy)),
         (&api::PERSISTENT_VOLUMES, Box::new(PendingStrategy)),
         (&api::PERSISTENT_VOLUME_CLAIMS, Box::new(PendingStrategy)),

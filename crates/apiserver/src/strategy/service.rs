@@ -24,6 +24,8 @@ const NODE_PORTS: &str = "servicenodeports";
 /// 172.30.0.0/16
 const NETWORK: u32 = u32::from_be_bytes([172, 30, 0, 0]);
 const NETWORK_SIZE: u32 = 1 << 16;
+const NODE_PORTS_FULL: &str = "failed to allocate a nodePort: range is full";
+const HEALTH_CHECK: &[&str] = &["spec", "healthCheckNodePort"];
 const FIRST_NODE_PORT: i64 = 30_000;
 const LAST_NODE_PORT: i64 = 32_767;
 /// Random picks before the free items are counted one by one.
@@ -56,6 +58,9 @@ impl Strategy for ServiceStrategy {
             new.remove(&["spec", "clusterIP"]);
         }
         keep_node_ports(new, old);
+        if !needs_health_check(new) && new.at(HEALTH_CHECK) == old.at(HEALTH_CHECK) {
+            new.remove(HEALTH_CHECK);
+        }
         allocate(cx, new, Some(old))
     }
 
@@ -110,7 +115,8 @@ fn has_node_ports(service: &Value) -> bool {
 
 fn node_port_claims(service: &Value) -> impl Iterator<Item = Claim> {
     let ports = service.list_at(&["spec", "ports"]).iter();
-    let ports = ports.filter_map(|port| port.int_at(&["nodePort"])).filter(|port| *port > 0);
+    let ports = ports.filter_map(|port| port.int_at(&["nodePort"]));
+    let ports = ports.chain(service.int_at(HEALTH_CHECK)).filter(|port| *port > 0);
     ports.map(|port| Claim { range: NODE_PORTS, item: port.to_string() })
 }
 
@@ -126,6 +132,9 @@ fn allocate(
     }
     if has_node_ports(service) {
         allocate_node_ports(cx, service, old, &mut errors);
+    }
+    if needs_health_check(service) {
+        allocate_health_check(cx, service, old, &mut errors);
     }
     if errors.is_empty() {
         return Ok(());
@@ -212,6 +221,37 @@ fn pick(
     candidates.into_iter().find(|candidate| !taken(server, range, candidate))
 }
 
+/// Balancers that route to local endpoints only ask each node for its health on a port of its own.
+fn needs_health_check(service: &Value) -> bool {
+    service_type(service) == "LoadBalancer"
+        && service.str_at(&["spec", "externalTrafficPolicy"]) == "Local"
+}
+
+fn allocate_health_check(
+    cx: &StrategyContext<'_>,
+    service: &mut Value,
+    old: Option<&Value>,
+    errors: &mut ErrorList,
+) {
+    let path = Path::new("spec").child("healthCheckNodePort");
+    let had = old.and_then(|old| old.int_at(HEALTH_CHECK)).unwrap_or(0);
+    match service.int_at(HEALTH_CHECK).unwrap_or(0) {
+        0 if had > 0 => service.set(HEALTH_CHECK, json!(had)),
+        0 => {
+            let used: Vec<i64> =
+                node_port_claims(service).filter_map(|claim| claim.item.parse().ok()).collect();
+            match free_node_port(cx.server, &used) {
+                Some(free) => service.set(HEALTH_CHECK, json!(free)),
+                None => errors.push(Error::internal(&path, NODE_PORTS_FULL)),
+            }
+        }
+        wanted if wanted != had && taken(cx.server, NODE_PORTS, &wanted.to_string()) => {
+            errors.push(Error::invalid(&path, wanted, "provided port is already allocated"));
+        }
+        _ => {}
+    }
+}
+
 /// A port of the same number and protocol keeps its node port when the client leaves it out.
 fn keep_node_ports(new: &mut Value, old: &Value) {
     if !has_node_ports(new) {
@@ -265,8 +305,7 @@ fn allocate_node_ports(
                     used.push(free);
                     port.set(&["nodePort"], json!(free));
                 }
-                None => errors
-                    .push(Error::internal(&path, "failed to allocate a nodePort: range is full")),
+                None => errors.push(Error::internal(&path, NODE_PORTS_FULL)),
             }
         } else if !(FIRST_NODE_PORT..=LAST_NODE_PORT).contains(&wanted) {
             let text = "provided port is not in the valid range. The range of valid ports is \
