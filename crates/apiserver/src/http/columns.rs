@@ -23,34 +23,43 @@ pub(crate) fn definitions(resource: &'static Resource, kind: &str) -> Vec<Defini
     if kind == "Scale" && resource.kind != kind {
         return SCALE.iter().map(|(name, kind, format)| column(name, kind, format)).collect();
     }
-    [("Name", "name"), ("Age", "")].iter().map(|(n, f)| column(n, "string", f)).collect()
+    api::columns::columns(resource)
+        .iter()
+        .map(|column| Definition {
+            name: column.name,
+            kind: column.kind,
+            format: column.format,
+            description: column.description,
+            priority: column.priority,
+        })
+        .collect()
 }
 
 /// The cells of one row.
 pub(crate) fn cells(resource: &'static Resource, object: &Value, now: Time) -> Vec<Value> {
     if object.kind() == "Scale" && resource.kind != "Scale" {
-        return scale_cells(object, now);
+        return scale_cells(object);
     }
-    vec![Value::from(object.name()), Value::from("?")]
+    api::columns::cells(resource, object, now)
 }
 
 const SCALE: &[(&str, &str, &str)] = &[
     ("Name", "string", "name"),
     ("Desired", "integer", ""),
     ("Available", "integer", ""),
-    ("Age", "string", ""),
+    ("Created At", "date", ""),
 ];
 
 fn column(name: &'static str, kind: &'static str, format: &'static str) -> Definition {
     Definition { name, kind, format, description: "", priority: 0 }
 }
 
-fn scale_cells(object: &Value, _now: Time) -> Vec<Value> {
+fn scale_cells(object: &Value) -> Vec<Value> {
     let count = |path: &[&str]| Value::from(object.int_at(path).unwrap_or(0));
     vec![
         Value::from(object.name()),
         count(&["spec", "replicas"]),
         count(&["status", "replicas"]),
-        Value::from("?"),
+        Value::from(object.creation_timestamp()),
     ]
 }

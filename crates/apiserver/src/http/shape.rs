@@ -170,23 +170,12 @@ impl Shaper {
             IncludeObject::Metadata => Some(RowObject::Partial(Partial::new(version, object))),
             IncludeObject::Object => Some(RowObject::Whole(object)),
         };
-        Row { cells, conditions: completed(object), object: object_part }
+        Row {
+            cells,
+            conditions: api::columns::conditions(self.resource, object),
+            object: object_part,
+        }
     }
-}
-
-/// The condition of the row of a pod that has run to its end.
-fn completed(object: &Value) -> Option<Value> {
-    if object.kind() != "Pod" {
-        return None;
-    }
-    let (reason, message) = match object.str_at(&["status", "phase"]) {
-        "Succeeded" => ("Succeeded", "The pod has completed successfully."),
-        "Failed" => ("Failed", "The pod failed to complete successfully."),
-        _ => return None,
-    };
-    Some(serde_json::json!([
-        {"type": "Completed", "status": "True", "reason": reason, "message": message}
-    ]))
 }
 
 fn encode(document: &impl Serialize) -> Bytes {
@@ -251,8 +240,8 @@ struct Table<'a> {
 #[derive(Debug, Serialize)]
 struct Row<'a> {
     cells: Vec<Value>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    conditions: Option<Value>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    conditions: Vec<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     object: Option<RowObject<'a>>,
 }
