@@ -81,7 +81,7 @@ fn at_mut<'a>(object: &'a mut Value, path: &[&str]) -> Option<&'a mut Value> {
 fn labels_from_template(object: &mut Value) {
     let labels = object.at(&["spec", "template", "metadata", "labels"]).cloned();
     let has_labels = object.labels().is_some_and(|labels| !labels.is_empty());
-    if let Some(labels) = labels.filter(|value| is_filled_map(value))
+    if let Some(labels) = labels.filter(is_filled_map)
         && !has_labels
     {
         object.set(&["metadata", "labels"], labels);

@@ -4,6 +4,7 @@
 //! Invariant: pure; no clock, no storage, no network.
 
 pub mod decode;
+pub mod columns;
 pub mod defaults;
 pub mod openapi;
 pub mod resource;

@@ -103,7 +103,7 @@ fn rolling(params: &mut Value) {
 
 fn image_trigger(trigger: &mut Value, namespace: &str) {
     within(trigger, &["imageChangeParams"], |params| {
-        let from = params.at(&["from"]).cloned().unwrap_or(Value::Object(Map::new()));
+        let from = params.at(&["from"]).cloned().unwrap_or_else(|| Value::Object(Map::new()));
         if matches!(from.str_at(&["kind"]), "ImageStream" | "ImageRepository") {
             let name = format!("{}:latest", from.str_at(&["name"]));
             params.set(&["from", "kind"], json!("ImageStreamTag"));

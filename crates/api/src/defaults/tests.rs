@@ -107,13 +107,13 @@ fn string_data_of_secrets_is_folded_into_data() {
     assert_eq!(secret, json!({"type": "Opaque", "data": {"a": "eA==", "b": "bmV3"}}));
 }
 
-fn config(spec: Value) -> Value {
+fn config(spec: &Value) -> Value {
     applied(&crate::DEPLOYMENT_CONFIGS, json!({"metadata": {"namespace": "ns"}, "spec": spec}))
 }
 
 #[test]
 fn an_empty_deployment_config_rolls_on_config_change() {
-    let config = config(json!({"strategy": {}, "triggers": null}));
+    let config = config(&json!({"strategy": {}, "triggers": null}));
     assert_eq!(config["spec"]["triggers"], json!([{"type": "ConfigChange"}]));
     assert_eq!(
         config["spec"]["strategy"],
@@ -140,7 +140,7 @@ fn one_rolling_limit_decides_the_other() {
         (json!({"maxSurge": 0}), json!("25%"), json!(0)),
         (json!({"maxSurge": 0, "maxUnavailable": 0}), json!(0), json!(0)),
     ] {
-        let config = config(json!({"strategy": {"type": "Rolling", "rollingParams": params}}));
+        let config = config(&json!({"strategy": {"type": "Rolling", "rollingParams": params}}));
         let params = &config["spec"]["strategy"]["rollingParams"];
         assert_eq!((&params["maxUnavailable"], &params["maxSurge"]), (&unavailable, &surge));
     }
@@ -148,7 +148,7 @@ fn one_rolling_limit_decides_the_other() {
 
 #[test]
 fn image_triggers_name_a_tag_in_their_own_namespace() {
-    let config = config(json!({
+    let config = config(&json!({
         "triggers": [{"type": "ImageChange", "imageChangeParams": {
             "containerNames": ["a"], "from": {"kind": "ImageStream", "name": "web"}}}],
         "template": {"spec": {"containers": [{"name": "only"}]}},

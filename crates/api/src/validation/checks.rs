@@ -7,7 +7,7 @@ use apimachinery::{ObjectExt as _, Value};
 use super::go_text;
 
 /// One `Invalid` per complaint about `value`.
-pub(super) fn invalid(path: &Path, value: &str, complaints: Vec<String>, errors: &mut ErrorList) {
+pub(super) fn invalid(path: &Path, value: &str, complaints: &[String], errors: &mut ErrorList) {
     errors.extend(complaints.iter().map(|text| Error::invalid(path, value, text)));
 }
 
@@ -45,19 +45,19 @@ pub(super) fn one_of(
 
 /// A DNS-1123 label at `path`.
 pub(super) fn dns_label(text: &str, path: &Path, errors: &mut ErrorList) {
-    invalid(path, text, validation::dns1123_label(text), errors);
+    invalid(path, text, &validation::dns1123_label(text), errors);
 }
 
 /// A DNS-1123 subdomain at `path`.
 pub(super) fn dns_subdomain(text: &str, path: &Path, errors: &mut ErrorList) {
-    invalid(path, text, validation::dns1123_subdomain(text), errors);
+    invalid(path, text, &validation::dns1123_subdomain(text), errors);
 }
 
 /// A port given by number or by name.
 pub(super) fn port_number_or_name(port: Option<&Value>, path: &Path, errors: &mut ErrorList) {
     match port {
         Some(Value::String(name)) => {
-            invalid(path, name, validation::port_name(name), errors);
+            invalid(path, name, &validation::port_name(name), errors);
         }
         other => port_number(other.and_then(Value::as_i64).unwrap_or(0), path, errors),
     }
@@ -140,7 +140,7 @@ pub(super) fn label_selector(selector: Option<&Value>, path: &Path, errors: &mut
 
 /// The key of a label.
 pub(super) fn label_name(text: &str, path: &Path, errors: &mut ErrorList) {
-    invalid(path, text, validation::qualified_name(text), errors);
+    invalid(path, text, &validation::qualified_name(text), errors);
 }
 
 /// A relative path that does not climb.

@@ -124,7 +124,7 @@ fn ports(ports: &[Value], path: &Path, errors: &mut ErrorList) {
             if complaints.is_empty() && !names.insert(name) {
                 errors.push(Error::duplicate(&path.child("name"), name));
             }
-            checks::invalid(&path.child("name"), name, complaints, errors);
+            checks::invalid(&path.child("name"), name, &complaints, errors);
         }
         match port.int_at(&["containerPort"]).unwrap_or(0) {
             0 => errors.push(Error::required(&path.child("containerPort"), "")),

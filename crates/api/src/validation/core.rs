@@ -40,7 +40,7 @@ fn config_map(object: &Value, errors: &mut ErrorList) {
     for field in ["data", "binaryData"] {
         for (key, value) in object.map_at(&[field]).into_iter().flatten() {
             let path = Path::new(field).key(key);
-            checks::invalid(&path, key, validation::config_map_key(key), errors);
+            checks::invalid(&path, key, &validation::config_map_key(key), errors);
             if field == "binaryData" && object.at(&["data", key]).is_some() {
                 let text = "duplicate of key present in data";
                 errors.push(Error::invalid(&Path::new(field).key(key), key.as_str(), text));
@@ -58,7 +58,7 @@ fn secret(object: &Value, errors: &mut ErrorList) {
     let path = Path::new("data");
     let mut size = 0;
     for (key, value) in object.map_at(&["data"]).into_iter().flatten() {
-        checks::invalid(&path.key(key), key, validation::config_map_key(key), errors);
+        checks::invalid(&path.key(key), key, &validation::config_map_key(key), errors);
         size += value.as_str().unwrap_or_default().len() / 4 * 3;
     }
     if size > MAX_DATA_BYTES {
@@ -79,15 +79,13 @@ fn secret(object: &Value, errors: &mut ErrorList) {
         }
         "kubernetes.io/dockercfg" => docker_config(object, ".dockercfg", errors),
         "kubernetes.io/dockerconfigjson" => docker_config(object, ".dockerconfigjson", errors),
-        "kubernetes.io/basic-auth" => {
-            if ["username", "password"].iter().all(|key| object.at(&["data", key]).is_none()) {
-                needs(&["username", "password"], errors);
-            }
+        "kubernetes.io/basic-auth"
+            if ["username", "password"].iter().all(|key| object.at(&["data", key]).is_none()) =>
+        {
+            needs(&["username", "password"], errors);
         }
-        "kubernetes.io/ssh-auth" => {
-            if object.str_at(&["data", "ssh-privatekey"]).is_empty() {
-                errors.push(Error::required(&path.key("ssh-privatekey"), ""));
-            }
+        "kubernetes.io/ssh-auth" if object.str_at(&["data", "ssh-privatekey"]).is_empty() => {
+            errors.push(Error::required(&path.key("ssh-privatekey"), ""));
         }
         "kubernetes.io/tls" => needs(&["tls.crt", "tls.key"], errors),
         _ => {}
@@ -109,7 +107,7 @@ fn docker_config(object: &Value, key: &str, errors: &mut ErrorList) {
 fn namespace(object: &Value, errors: &mut ErrorList) {
     let path = Path::new("spec").child("finalizers");
     for finalizer in object.list_at(&["spec", "finalizers"]).iter().filter_map(Value::as_str) {
-        checks::invalid(&path, finalizer, validation::qualified_name(finalizer), errors);
+        checks::invalid(&path, finalizer, &validation::qualified_name(finalizer), errors);
         errors.extend(object_meta::validate_finalizer_is_known(finalizer, &path));
     }
 }
@@ -183,7 +181,7 @@ fn persistent_volume(object: &Value, errors: &mut ErrorList) {
 fn resource_quota(object: &Value, errors: &mut ErrorList) {
     for (name, value) in object.map_at(&["spec", "hard"]).into_iter().flatten() {
         let path = Path::new("spec").child("hard").key(name);
-        checks::invalid(&path, name, validation::qualified_name(name), errors);
+        checks::invalid(&path, name, &validation::qualified_name(name), errors);
         let counted = name.starts_with("count/") || name.contains('/');
         if !counted && !is_standard_resource(name) {
             let text = "must be a standard resource type or fully qualified";
@@ -202,7 +200,7 @@ fn limit_range(object: &Value, errors: &mut ErrorList) {
     for (index, limit) in object.list_at(&["spec", "limits"]).iter().enumerate() {
         let path = Path::new("spec").child("limits").index(index);
         let kind = limit.str_at(&["type"]);
-        checks::invalid(&path.child("type"), kind, validation::qualified_name(kind), errors);
+        checks::invalid(&path.child("type"), kind, &validation::qualified_name(kind), errors);
         if types.contains(&kind) {
             errors.push(Error::duplicate(&path.child("type"), kind));
         }

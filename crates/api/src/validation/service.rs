@@ -39,7 +39,7 @@ pub(super) fn create(service: &Value, errors: &mut ErrorList) {
     }
     for (index, ip) in spec.list_at(&["externalIPs"]).iter().filter_map(Value::as_str).enumerate() {
         let path = path.child("externalIPs").index(index);
-        checks::invalid(&path, ip, validation::ip_address(ip), errors);
+        checks::invalid(&path, ip, &validation::ip_address(ip), errors);
     }
     if checks::required(spec, &path, "type", errors) {
         let supported = ["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"];
@@ -233,7 +233,7 @@ fn endpoint_address(address: &Value, path: &Path, errors: &mut ErrorList) {
         checks::dns_label(hostname, &path.child("hostname"), errors);
     }
     let Ok(ip) = text.parse::<IpAddr>() else {
-        checks::invalid(&path_ip, text, validation::ip_address(text), errors);
+        checks::invalid(&path_ip, text, &validation::ip_address(text), errors);
         return;
     };
     let link_local = match ip {

@@ -285,7 +285,7 @@ fn deployment_configs_are_checked() {
     check(
         |spec| {
             spec["triggers"] = json!([{"type": "ImageChange", "imageChangeParams": {
-            "from": {"name": "web"}}}])
+            "from": {"name": "web"}}}]);
         },
         &[
             "spec.triggers[0].imageChangeParams.from.name: Invalid value: \"web\": must be in \
@@ -301,7 +301,7 @@ fn deployment_configs_are_checked() {
     check(
         |spec| {
             spec["strategy"] = json!({"type": "Rolling", "rollingParams": {
-            "intervalSeconds": -20, "maxUnavailable": 0, "maxSurge": 0}})
+            "intervalSeconds": -20, "maxUnavailable": 0, "maxSurge": 0}});
         },
         &[
             "spec.strategy.rollingParams.intervalSeconds: Invalid value: -20: must be >0",
@@ -314,7 +314,7 @@ fn deployment_configs_are_checked() {
             spec["strategy"] = json!({"type": "Recreate", "recreateParams": {
             "pre": {"failurePolicy": "Retry"},
             "mid": {"failurePolicy": "Retry", "execNewPod": {"containerName": "c"}},
-            "post": {"failurePolicy": "Abort", "tagImages": [{"containerName": "no", "to": {}}]}}})
+            "post": {"failurePolicy": "Abort", "tagImages": [{"containerName": "no", "to": {}}]}}});
         },
         &[
             "spec.strategy.recreateParams.pre: Invalid value: \"<empty>\": One of execNewPod or \

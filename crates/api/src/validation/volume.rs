@@ -248,6 +248,6 @@ pub(super) fn access_modes(spec: &Value, path: &Path, errors: &mut ErrorList) {
 /// A name of a volume that a claim is bound to.
 pub(super) fn volume_name(text: &str, path: &Path, errors: &mut ErrorList) {
     if !text.is_empty() {
-        checks::invalid(path, text, validation::dns1123_subdomain(text), errors);
+        checks::invalid(path, text, &validation::dns1123_subdomain(text), errors);
     }
 }

@@ -45,7 +45,7 @@ pub fn template(object: &Value) -> Option<&Value> {
     object.at(&["spec", "template"]).filter(|template| template.is_object())
 }
 
-/// Whether `spec.selector` is a plain map of labels rather than a LabelSelector.
+/// Whether `spec.selector` is a plain map of labels rather than a `LabelSelector`.
 #[must_use]
 pub fn has_map_selector(object: &Value) -> bool {
     matches!(object.kind(), "ReplicationController" | "DeploymentConfig" | "Service")

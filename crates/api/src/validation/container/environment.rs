@@ -41,7 +41,7 @@ pub(super) fn variables(variables: &[Value], path: &Path, errors: &mut ErrorList
         let name = variable.str_at(&["name"]);
         if checks::required(variable, &path, "name", errors) {
             let complaints = validation::env_var_name(name);
-            checks::invalid(&path.child("name"), name, complaints, errors);
+            checks::invalid(&path.child("name"), name, &complaints, errors);
         }
         if let Some(source) = variable.get("valueFrom").filter(|value| !value.is_null()) {
             let has_value = !variable.str_at(&["value"]).is_empty();
@@ -92,7 +92,7 @@ pub(in crate::validation) fn field_reference(
         match map {
             "metadata.annotations" | "metadata.labels" => {
                 let key = key.to_lowercase();
-                checks::invalid(&path, &key, validation::qualified_name(&key), errors);
+                checks::invalid(&path, &key, &validation::qualified_name(&key), errors);
             }
             _ => {
                 let text = "does not support subscript";
@@ -119,7 +119,7 @@ fn key_reference(selector: &Value, path: &Path, errors: &mut ErrorList) {
     checks::dns_subdomain(selector.str_at(&["name"]), &path.child("name"), errors);
     if checks::required(selector, path, "key", errors) {
         let key = selector.str_at(&["key"]);
-        checks::invalid(&path.child("key"), key, validation::config_map_key(key), errors);
+        checks::invalid(&path.child("key"), key, &validation::config_map_key(key), errors);
     }
 }
 
@@ -129,7 +129,7 @@ pub(super) fn sources(sources: &[Value], path: &Path, errors: &mut ErrorList) {
         let prefix = source.str_at(&["prefix"]);
         if !prefix.is_empty() {
             let complaints = validation::env_var_name(prefix);
-            checks::invalid(&path.child("prefix"), prefix, complaints, errors);
+            checks::invalid(&path.child("prefix"), prefix, &complaints, errors);
         }
         let mut count = 0;
         for kind in ["configMapRef", "secretRef"] {

@@ -52,6 +52,6 @@ fn http_get(action: &Value, path: &Path, errors: &mut ErrorList) {
     for header in action.list_at(&["httpHeaders"]) {
         let name = header.str_at(&["name"]);
         let complaints = validation::http_header_name(name);
-        checks::invalid(&path.child("httpHeaders"), name, complaints, errors);
+        checks::invalid(&path.child("httpHeaders"), name, &complaints, errors);
     }
 }

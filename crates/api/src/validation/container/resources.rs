@@ -84,7 +84,7 @@ pub(in crate::validation) fn check(
 }
 
 fn resource_name(name: &str, path: &Path, errors: &mut ErrorList) {
-    checks::invalid(path, name, validation::qualified_name(name), errors);
+    checks::invalid(path, name, &validation::qualified_name(name), errors);
     if name.contains('/') {
         return;
     }
