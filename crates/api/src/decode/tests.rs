@@ -1,5 +1,7 @@
 //! What clients send and what they are told.
 
+mod properties;
+
 use serde_json::{Value, json};
 
 use super::{Error, Mode, from_slice, from_value, interpret, parse_json, refusal};

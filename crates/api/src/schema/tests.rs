@@ -94,3 +94,33 @@ fn strategic_merge_patches_follow_the_table() {
                 {"port": 443, "name": "https", "targetPort": 8443}]}})
     );
 }
+
+#[test]
+fn protobuf_numbers_are_unambiguous() {
+    let mut queue: Vec<&'static Type> = table::KINDS.iter().map(|kind| kind.of).collect();
+    let mut seen = std::collections::BTreeSet::new();
+    while let Some(of) = queue.pop() {
+        if !seen.insert(of.name) {
+            continue;
+        }
+        let mut numbers = std::collections::BTreeSet::new();
+        let own = of.fields.iter().map(|field| field.tag).filter(|tag| *tag != 0);
+        for tag in own.chain(of.inlines.iter().map(|inline| inline.tag)) {
+            assert!(numbers.insert(tag), "{} has {tag} twice", of.name);
+        }
+        for inline in of.inlines {
+            assert!(inline.of.fields.iter().all(|field| of.field(field.name).is_some()));
+            queue.push(inline.of);
+        }
+        for field in of.fields {
+            let mut kind = field.kind;
+            while let FieldKind::Array(inner) | FieldKind::Map(inner) = kind {
+                kind = *inner;
+            }
+            if let FieldKind::Object(inner) = kind {
+                queue.push(inner);
+            }
+        }
+        assert!(of.fields.len() <= 128, "{} has more fields than the decoder tracks", of.name);
+    }
+}
