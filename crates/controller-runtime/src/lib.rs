@@ -27,4 +27,4 @@ pub use crate::controller::{
 };
 pub use crate::driver::{Driver, Step};
 pub use crate::key::Key;
-pub use crate::recorder::{EventType, Recorder};
+pub use crate::recorder::{EventRecord, EventType, Recorder};

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use apimachinery::names::joined;
 use apimachinery::object::controller_owner_reference;
 use apimachinery::{ObjectExt as _, Value};
 use serde_json::json;
@@ -103,18 +104,7 @@ pub fn rollout_name(dc: &Value, version: i64) -> String {
 /// `<rollout>-deploy`, shortened with a hash when it would be longer than 253 characters.
 #[must_use]
 pub fn deployer_pod_name(rollout: &str) -> String {
-    const SUFFIX: &str = "deploy";
-    const MAX: usize = 253;
-    if rollout.len() + SUFFIX.len() < MAX {
-        return format!("{rollout}-{SUFFIX}");
-    }
-    let hash = fnv1a_32(rollout.as_bytes());
-    let base = rollout.get(..MAX - 10 - SUFFIX.len()).unwrap_or(rollout);
-    format!("{base}-{hash:08x}-{SUFFIX}")
-}
-
-fn fnv1a_32(bytes: &[u8]) -> u32 {
-    bytes.iter().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
+    joined(rollout, "deploy", 253)
 }
 
 /// The versions of all rollouts, newest first.
