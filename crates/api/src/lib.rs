@@ -3,13 +3,13 @@
 //!
 //! Invariant: pure; no clock, no storage, no network.
 
-pub mod decode;
 pub mod columns;
+pub mod decode;
 pub mod defaults;
 pub mod openapi;
 pub mod resource;
-pub mod schema;
 pub mod resources;
+pub mod schema;
 pub mod validation;
 pub mod views;
 
