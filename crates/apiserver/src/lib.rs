@@ -33,6 +33,7 @@ mod continue_token;
 mod create;
 mod delete;
 mod error;
+mod list_options;
 mod patch;
 mod project;
 mod read;

@@ -7,9 +7,9 @@ use serde_json::Value;
 
 use crate::call::{Call, PatchKind, Written};
 use crate::read::check_storage;
+use crate::schema;
 use crate::server::ApiServer;
 use crate::update::check_names;
-use crate::{error, schema};
 
 /// Attempts of a patch that carries no resource version.
 const ATTEMPTS: usize = 6;
@@ -28,9 +28,6 @@ impl ApiServer {
         let resource = call.resource;
         let mut warnings = Vec::new();
         let written = self.rewrite(call, ATTEMPTS, &mut |old| {
-            if old.is_null() {
-                return Err(error::not_found(resource, call.name));
-            }
             let mut current = old.clone();
             schema::to_served(resource, &mut current);
             let patched = apply(kind, &current, &patch, &resource.api_version(), resource.kind)?;

@@ -13,7 +13,7 @@ use crate::log::LogStream;
 use crate::selection::Selection;
 use crate::server::ApiServer;
 use crate::stored::Stored;
-use crate::{error, key};
+use crate::{error, key, list_options};
 
 /// Keys fetched at a time when a selector may drop some of them.
 const CHUNK: usize = 500;
@@ -56,6 +56,7 @@ impl ApiServer {
             return handler.list(&self.handler_context(call), options);
         }
         check_storage(call)?;
+        list_options::check_list(options)?;
         let selection = Selection::parse(call.resource, options)?;
         let prefix = key::collection(call.resource, call.namespace);
         let only = selection
@@ -125,11 +126,6 @@ impl<'a> Page<'a> {
         }
         let current = server.store().revision();
         let revision = match options.resource_version_match.as_str() {
-            "Exact" if wanted == 0 => {
-                let text = "resourceVersionMatch: Forbidden: resourceVersionMatch \"Exact\" is \
-                            forbidden for resourceVersion \"0\"";
-                return Err(Status::bad_request(text));
-            }
             "Exact" => Some(wanted),
             "NotOlderThan" if wanted > current => {
                 return Err(error::too_large_resource_version(wanted, current));

@@ -41,6 +41,9 @@ impl ApiServer {
         let decoded = schema::decode(call.resource, body.into(), call.options.field_validation)?;
         let wanted = decoded.object;
         check_names(call, &wanted)?;
+        if let Some(created) = self.create_instead(call, &wanted)? {
+            return Ok(created.with_warnings(decoded.warnings));
+        }
         let written = if wanted.resource_version().is_empty() {
             self.rewrite(call, UNCONDITIONAL_ATTEMPTS, &mut |_| Ok(wanted.clone()))
         } else {
@@ -73,7 +76,7 @@ impl ApiServer {
         let key = key::object(call.resource, call.namespace, call.name);
         for _ in 0..attempts {
             let Some(current) = self.store().get(&key) else {
-                return self.create_instead(call, strategy, change);
+                return Err(error::not_found(call.resource, call.name));
             };
             let mut wanted = change(&current.value.value)?;
             self.check_version(call, strategy, &mut wanted, &current)?;
@@ -85,23 +88,25 @@ impl ApiServer {
     }
 
     /// Creates what a PUT names and does not find, where the kind allows it.
-    fn create_instead(
-        &self,
-        call: &Call<'_>,
-        strategy: &dyn Strategy,
-        change: &mut Change<'_>,
-    ) -> Result<Written, Status> {
-        if !strategy.allow_create_on_update(call.resource) || !call.subresource.is_empty() {
-            return Err(error::not_found(call.resource, call.name));
+    fn create_instead(&self, call: &Call<'_>, wanted: &Value) -> Result<Option<Written>, Status> {
+        let allowed = call.subresource.is_empty()
+            && self.strategy(call.resource).allow_create_on_update(call.resource);
+        let key = || key::object(call.resource, call.namespace, call.name);
+        if !allowed || self.store().get(&key()).is_some() {
+            return Ok(None);
         }
-        let mut wanted = change(&Value::Null)?;
-        if wanted.name().is_empty() {
-            return Err(error::not_found(call.resource, call.name));
+        let mut object = wanted.clone();
+        object.remove(&["metadata", "resourceVersion"]);
+        if call.resource.namespaced() {
+            object.set(&["metadata", "namespace"], json!(call.namespace));
         }
-        wanted.remove(&["metadata", "resourceVersion"]);
-        self.admit(call, Operation::Create, &mut wanted, None)?;
-        let stored = self.create_admitted(call, wanted)?;
-        Ok(Written::created(self.present(call.resource, &stored)))
+        self.admit(call, Operation::Create, &mut object, None)?;
+        match self.create_admitted(call, object) {
+            Ok(stored) => Ok(Some(Written::created(self.present(call.resource, &stored)))),
+            // Created by someone else in between: then it can be updated.
+            Err(status) if status.is_already_exists() => Ok(None),
+            Err(status) => Err(status),
+        }
     }
 
     /// Compares uid and resource version with the stored ones; fills in what the kind lets out.

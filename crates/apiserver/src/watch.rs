@@ -22,7 +22,7 @@ use crate::read::{check_storage, parse_resource_version};
 use crate::selection::Selection;
 use crate::server::ApiServer;
 use crate::stored::Stored;
-use crate::{error, key};
+use crate::{error, key, list_options};
 
 /// One event of a watch.
 #[derive(Debug, Clone)]
@@ -111,6 +111,7 @@ impl ApiServer {
         namespace: &str,
         options: &ListOptions,
     ) -> Result<Watch, Status> {
+        list_options::check_watch(options)?;
         let selection = Selection::parse(resource, options)?;
         let wanted = parse_resource_version(&options.resource_version)?;
         let mut prefix = key::collection(resource, namespace);
