@@ -18,19 +18,20 @@ mod sync;
 
 use std::sync::Arc;
 
+use api::views::pod::is_terminal;
 use api::{DEPLOYMENTS, PODS, REPLICA_SETS};
 use apimachinery::selector::LabelSelector;
 use apimachinery::{ObjectExt as _, Status, Value};
-use apiserver::{DeleteOptions, PatchKind};
+use apiserver::DeleteOptions;
 use controller_runtime::{
     Caches, Change, Context, Controller, Error, EventType, Key, Requeue, Watching,
     controller_owner_of, same_key,
 };
 use serde_json::json;
 
+use crate::claim;
 use crate::deployment::replica_sets::same_template;
 use crate::deployment::sync::{Action, Note, Observed};
-use crate::{claim, pod};
 
 const COMPONENT: &str = "deployment-controller";
 
@@ -76,7 +77,7 @@ fn deployments_of_replica_set(caches: &Caches, change: &Change) -> Vec<Key> {
 
 /// A pod that is gone or has ended may be what a `Recreate` deployment waits for.
 fn deployment_of_ended_pod(caches: &Caches, change: &Change) -> Vec<Key> {
-    if change.new.as_ref().is_some_and(|pod| !pod::is_terminal(pod)) {
+    if change.new.as_ref().is_some_and(|pod| !is_terminal(pod)) {
         return Vec::new();
     }
     let sets = controller_owner_of(change, REPLICA_SETS.kind);
@@ -127,23 +128,31 @@ fn apply(cx: &mut Context<'_>, deployment: &Arc<Value>, actions: Vec<Action>) ->
                     return Err(status.into());
                 }
             }
-            Action::UpdateDeployment(value) => latest = cx.client.update(&DEPLOYMENTS, value)?,
-            Action::SetRevision(revision) => {
-                let patch = json!({"metadata": {"annotations":
-                    {replica_sets::REVISION: revision}}});
-                let (namespace, name) = (deployment.namespace(), deployment.name());
-                latest = cx.client.patch(&DEPLOYMENTS, namespace, name, PatchKind::Merge, patch)?;
+            Action::UpdateDeployment(mut value) => {
+                value.set(&["metadata", "resourceVersion"], json!(latest.resource_version()));
+                latest = cx.client.update(&DEPLOYMENTS, value)?;
             }
-            Action::UpdateStatus(status) => latest = write_status(cx, &latest, status)?,
+            Action::UpdateStatus(status, revision) => {
+                latest = write_status(cx, &latest, status, revision.as_deref())?;
+            }
             Action::Event(note) => tell(cx, deployment, vec![note]),
         }
     }
     Ok(())
 }
 
-fn write_status(cx: &Context<'_>, latest: &Value, status: Value) -> Result<Arc<Value>, Status> {
+/// Writes the status; annotations travel with it.
+fn write_status(
+    cx: &Context<'_>,
+    latest: &Value,
+    status: Value,
+    revision: Option<&str>,
+) -> Result<Arc<Value>, Status> {
     let mut updated = latest.clone();
     updated.set(&["status"], status);
+    if let Some(revision) = revision {
+        updated.set_annotation(replica_sets::REVISION, revision);
+    }
     cx.client.update_status(&DEPLOYMENTS, updated)
 }
 
@@ -172,14 +181,14 @@ fn create_replica_set(
         let mut status = deployment.at(&["status"]).cloned().unwrap_or_default();
         let collisions = status.int_at(&["collisionCount"]).unwrap_or(0) + 1;
         status.set(&["collisionCount"], json!(collisions));
-        write_status(cx, deployment, status)?;
+        write_status(cx, deployment, status, None)?;
         return Err(refusal.into());
     }
     let message = format!("Failed to create new replica set {name:?}: {refusal}");
     if let Some(status) = progress::creation_failed(deployment, &message, cx.world.now())
         && deployment.at(&["status"]) != Some(&status)
     {
-        write_status(cx, deployment, status)?;
+        write_status(cx, deployment, status, None)?;
     }
     let reason = "ReplicaSetCreateError";
     cx.recorder.event(COMPONENT, deployment, EventType::Warning, reason, &message);

@@ -9,6 +9,7 @@ mod subsets;
 
 use std::sync::Arc;
 
+use api::views::pod::is_ready;
 use api::{ENDPOINTS, PODS, SERVICES};
 use apimachinery::selector::LabelSelector;
 use apimachinery::{ObjectExt as _, Value};
@@ -19,7 +20,6 @@ use controller_runtime::{
 use serde_json::json;
 
 use crate::endpoints::subsets::{Entry, pack, without_versions};
-use crate::pod;
 
 const TOLERATE_UNREADY: &str = "service.alpha.kubernetes.io/tolerate-unready-endpoints";
 
@@ -118,7 +118,7 @@ fn facts(pod: &Value) -> impl PartialEq + use<'_> {
         pod.labels(),
         pod.at(&["spec"]),
         (pod.str_at(&["status", "podIP"]), pod.str_at(&["status", "phase"])),
-        pod::is_ready(pod),
+        is_ready(pod),
         pod.deletion_timestamp(),
         pod.uid(),
     )
@@ -164,7 +164,7 @@ fn plan(observed: &Observed<'_>) -> Option<Action> {
 fn entries(service: &Value, pod: &Value) -> Vec<Entry> {
     let tolerate = service.bool_at(&["spec", "publishNotReadyAddresses"])
         || service.annotation(TOLERATE_UNREADY) == Some("true");
-    let ready = tolerate || pod::is_ready(pod);
+    let ready = tolerate || is_ready(pod);
     let has_address = !pod.str_at(&["status", "podIP"]).is_empty();
     let leaves = pod.deletion_timestamp().is_some() && !tolerate;
     if !has_address || leaves || !(ready || may_become_ready(pod)) {

@@ -1,42 +1,17 @@
-//! What controllers read off a pod: active, ready, available, and which pod goes first when there
-//! are too many.
+//! When a pod becomes available, and which pod goes first when there are too many.
 //!
 //! Invariant: every function is pure; `now` is an argument.
 //!
-//! Mirrors: `k8s.io/kubernetes/pkg/controller` (`IsPodActive`, `ActivePods`), `pkg/api/v1/pod`.
+//! Mirrors: `k8s.io/kubernetes/pkg/controller` (`ActivePods`).
 
 use std::cmp::Ordering;
 use std::time::Duration;
 
+use api::views::pod::{
+    available_at, is_available, is_ready, max_restart_count, phase, ready_since,
+};
 use apimachinery::{ObjectExt as _, Value};
 use world::Time;
-
-/// Whether the pod counts as a replica: not ended and not being deleted.
-pub(crate) fn is_active(pod: &Value) -> bool {
-    !is_terminal(pod) && pod.deletion_timestamp().is_none()
-}
-
-/// Whether the pod has run to its end.
-pub(crate) fn is_terminal(pod: &Value) -> bool {
-    matches!(pod.str_at(&["status", "phase"]), "Succeeded" | "Failed")
-}
-
-/// The condition of type `kind`.
-pub(crate) fn condition<'a>(object: &'a Value, kind: &str) -> Option<&'a Value> {
-    object.list_at(&["status", "conditions"]).iter().find(|entry| entry.str_at(&["type"]) == kind)
-}
-
-/// Whether the pod's `Ready` condition is true.
-pub(crate) fn is_ready(pod: &Value) -> bool {
-    condition(pod, "Ready").is_some_and(|ready| ready.str_at(&["status"]) == "True")
-}
-
-/// When the pod became ready; `None` when it is not or does not say.
-fn ready_since(pod: &Value) -> Option<Time> {
-    condition(pod, "Ready")
-        .filter(|ready| ready.str_at(&["status"]) == "True")
-        .and_then(|ready| Time::parse_rfc3339(ready.str_at(&["lastTransitionTime"])))
-}
 
 /// How long until the pod has been ready for `min_ready_seconds`: `Some(0)` when it is available,
 /// `None` when it is not ready and so may never be.
@@ -44,13 +19,10 @@ fn ready_since(pod: &Value) -> Option<Time> {
 /// Deviation: upstream wants strictly more than `minReadySeconds`; on a clock that stops at the
 /// very instant of the timer that would cost one more timer for nothing.
 pub(crate) fn available_in(pod: &Value, min_ready_seconds: i64, now: Time) -> Option<Duration> {
-    if !is_ready(pod) {
-        return None;
-    }
-    let Some(wait) = u64::try_from(min_ready_seconds).ok().filter(|seconds| *seconds > 0) else {
+    if is_available(pod, min_ready_seconds, now) {
         return Some(Duration::ZERO);
-    };
-    Some((ready_since(pod)? + Duration::from_secs(wait)).since(now))
+    }
+    available_at(pod, min_ready_seconds).map(|at| at.since(now))
 }
 
 /// Orders pods so that those to give up first come first.
@@ -70,21 +42,16 @@ pub(crate) fn deletion_order(a: &Value, b: &Value) -> Ordering {
                 Ordering::Equal
             }
         })
-        .then_with(|| max_restarts(b).cmp(&max_restarts(a)))
+        .then_with(|| max_restart_count(b).cmp(&max_restart_count(a)))
         .then_with(|| later_first(created(a), created(b)))
 }
 
 fn phase_rank(pod: &Value) -> u8 {
-    match pod.str_at(&["status", "phase"]) {
+    match phase(pod) {
         "Unknown" => 1,
         "Running" => 2,
         _ => 0,
     }
-}
-
-fn max_restarts(pod: &Value) -> i64 {
-    let statuses = pod.list_at(&["status", "containerStatuses"]).iter();
-    statuses.filter_map(|status| status.int_at(&["restartCount"])).max().unwrap_or(0)
 }
 
 fn created(object: &Value) -> Option<Time> {
@@ -160,22 +127,5 @@ mod tests {
         assert_eq!(available_in(&ready, 5, now), Some(Duration::ZERO));
         assert_eq!(available_in(&ready, 8, now), Some(Duration::from_secs(3)));
         assert_eq!(available_in(&pod("b", "n", "Running", "", 0, ""), 0, now), None);
-    }
-
-    #[test]
-    fn ended_and_terminating_pods_are_not_active() {
-        for (phase, deleted, active) in [
-            ("Pending", false, true),
-            ("Running", false, true),
-            ("Running", true, false),
-            ("Succeeded", false, false),
-            ("Failed", false, false),
-        ] {
-            let mut pod = pod("a", "", phase, "", 0, "");
-            if deleted {
-                pod.set(&["metadata", "deletionTimestamp"], json!("2018-10-11T12:00:00Z"));
-            }
-            assert_eq!(is_active(&pod), active, "{phase} deleted={deleted}");
-        }
     }
 }

@@ -9,6 +9,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use api::views::pod::{is_active, is_ready};
 use api::{PODS, Resource};
 use apimachinery::selector::LabelSelector;
 use apimachinery::{ObjectExt as _, Status, Value};
@@ -103,7 +104,7 @@ pub(crate) fn status(observed: &Observed<'_>, failure: Option<&Failure>) -> Valu
     let mut status = json!({"replicas": pods.len()});
     let counters = [
         ("fullyLabeledReplicas", count(&labelled)),
-        ("readyReplicas", count(&pod::is_ready)),
+        ("readyReplicas", count(&is_ready)),
         ("availableReplicas", count(&available)),
     ];
     for (field, count) in counters.into_iter().filter(|(_, count)| *count > 0) {
@@ -155,7 +156,7 @@ pub(crate) fn reconcile(flavor: Flavor, cx: &mut Context<'_>, key: &Key) -> Resu
     let Some(owner) = cx.caches.get_key(flavor.resource, key) else { return Ok(Requeue::Done) };
     let selector = (flavor.selector)(&owner);
     let candidates = cx.caches.iter(&PODS, &key.namespace).map(|(_, pod)| Arc::clone(pod));
-    let candidates = candidates.filter(|pod| pod::is_active(pod));
+    let candidates = candidates.filter(|pod| is_active(pod));
     let claims = claim::claim(&owner, &selector, candidates);
     claim::carry_out(cx, (flavor.resource, &owner), &PODS, &claims)?;
     let observed = Observed { owner: &owner, pods: &claims.owned, now: cx.world.now() };

@@ -5,7 +5,7 @@
 //! every predicate for every node and the score of every priority. [`Scheduler`] keeps the snapshot
 //! current, asks, binds and tells.
 //!
-//! Reading order: [`resources`] and [`pod`] (what a pod asks for), [`snapshot`] (nodes and what
+//! Reading order: [`pod`] (what a pod asks for), [`snapshot`] (nodes and what
 //! runs there), [`predicates`], [`priorities`], [`decision`], [`queue`] (when to try again),
 //! `scheduler`.
 //!
@@ -22,7 +22,7 @@ pub mod predicates;
 pub mod priorities;
 pub mod profile;
 pub mod queue;
-pub mod resources;
+mod resources;
 mod scheduler;
 pub mod snapshot;
 

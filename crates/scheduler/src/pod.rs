@@ -5,24 +5,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use api::views::pod::{self as views, HostPort, Resources};
 use api::{REPLICA_SETS, REPLICATION_CONTROLLERS, SERVICES, STATEFUL_SETS};
 use apimachinery::selector::LabelSelector;
 use apimachinery::{ObjectExt as _, Value};
 use controller_runtime::Caches;
 use serde_json::Map;
-
-use crate::resources::{NonZero, Resources};
-
-/// A port of the node that a pod takes.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct HostPort {
-    /// Address, `0.0.0.0` for all.
-    pub ip: String,
-    /// `TCP`, `UDP` or `SCTP`.
-    pub protocol: String,
-    /// Number.
-    pub port: i64,
-}
 
 /// Labels in a form that can be a key.
 pub type Labels = BTreeMap<String, String>;
@@ -36,8 +24,8 @@ pub struct PodInfo {
     pub request: Resources,
     /// What it takes once it runs: the sum of its containers.
     pub usage: Resources,
-    /// What it counts for in priorities.
-    pub non_zero: NonZero,
+    /// What it counts for in priorities: CPU in thousandths, memory in bytes.
+    pub non_zero: (i64, i64),
     /// The ports of the node it takes.
     pub host_ports: Vec<HostPort>,
 }
@@ -47,23 +35,22 @@ impl PodInfo {
     #[must_use]
     pub fn new(pod: Arc<Value>) -> Self {
         let mut usage = Resources::default();
-        let mut non_zero = NonZero::default();
         for container in pod.list_at(&["spec", "containers"]) {
-            usage.add(&requests(container));
-            non_zero.add(NonZero::of_container(container));
+            usage.add(&views::container_requests(container));
         }
-        let mut request = usage.clone();
-        for container in pod.list_at(&["spec", "initContainers"]) {
-            request.raise_to(&requests(container));
+        Self {
+            usage,
+            request: views::requests(&pod),
+            non_zero: views::non_zero_requests(&pod),
+            host_ports: views::host_ports(&pod),
+            pod,
         }
-        let host_ports = host_ports(&pod);
-        Self { request, usage, non_zero, host_ports, pod }
     }
 
     /// The node it is bound to; empty when there is none yet.
     #[must_use]
     pub fn node_name(&self) -> &str {
-        self.pod.str_at(&["spec", "nodeName"])
+        views::node_name(&self.pod)
     }
 
     /// Its labels as a key.
@@ -73,25 +60,6 @@ impl PodInfo {
         let labels = self.pod.labels().into_iter().flatten();
         labels.map(|(key, value)| (key.clone(), text(value))).collect()
     }
-}
-
-fn requests(container: &Value) -> Resources {
-    Resources::of(container.at(&["resources", "requests"]))
-}
-
-fn host_ports(pod: &Value) -> Vec<HostPort> {
-    let or = |text: &str, default: &str| if text.is_empty() { default } else { text }.to_owned();
-    let containers = pod.list_at(&["spec", "containers"]).iter();
-    let ports = containers.flat_map(|container| container.list_at(&["ports"]));
-    let host_port = |port: &Value| {
-        let number = port.int_at(&["hostPort"]).filter(|number| *number > 0)?;
-        Some(HostPort {
-            ip: or(port.str_at(&["hostIP"]), "0.0.0.0"),
-            protocol: or(port.str_at(&["protocol"]), "TCP"),
-            port: number,
-        })
-    };
-    ports.filter_map(host_port).collect()
 }
 
 /// The selectors of everything that groups a pod with others: services, replication controllers,

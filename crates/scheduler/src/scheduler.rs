@@ -10,6 +10,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use api::views::pod::{is_terminal, node_name};
 use api::{NODES, PODS, REPLICA_SETS, REPLICATION_CONTROLLERS, SERVICES, STATEFUL_SETS};
 use apimachinery::{ObjectExt as _, Value};
 use controller_runtime::{
@@ -79,13 +80,9 @@ impl Controller for Scheduler {
 /// Whether the pod has no node yet and asks for this scheduler.
 fn is_waiting(pod: &Value) -> bool {
     let scheduler = pod.str_at(&["spec", "schedulerName"]);
-    pod.str_at(&["spec", "nodeName"]).is_empty()
-        && !is_over(pod)
+    node_name(pod).is_empty()
+        && !is_terminal(pod)
         && (scheduler.is_empty() || scheduler == DEFAULT_SCHEDULER)
-}
-
-fn is_over(pod: &Value) -> bool {
-    matches!(pod.str_at(&["status", "phase"]), "Succeeded" | "Failed")
 }
 
 fn differs<T: PartialEq>(change: &Change, facts: impl Fn(&Value) -> T) -> bool {
@@ -100,7 +97,7 @@ fn pod_keys(_: &Caches, change: &Change) -> Vec<Key> {
     let facts = |pod: &Value| {
         let of = |path: &[&str]| pod.at(path).cloned();
         let going = pod.deletion_timestamp().is_some();
-        (pod.uid().to_owned(), of(&["spec"]), of(&["metadata", "labels"]), going, is_over(pod))
+        (pod.uid().to_owned(), of(&["spec"]), of(&["metadata", "labels"]), going, is_terminal(pod))
     };
     if differs(change, facts) { vec![Key::of(change.object())] } else { Vec::new() }
 }
@@ -132,8 +129,8 @@ impl Scheduler {
     /// Takes in a pod that needs no decision: it runs, it has run, or it is gone.
     fn take_in_pod(&mut self, key: &Key, pod: Option<Arc<Value>>) {
         self.queue.forget(key);
-        let running = pod.filter(|pod| !is_over(pod));
-        let node = running.as_ref().map_or("", |pod| pod.str_at(&["spec", "nodeName"])).to_owned();
+        let running = pod.filter(|pod| !is_terminal(pod));
+        let node = running.as_ref().map_or("", |pod| node_name(pod)).to_owned();
         match running {
             Some(pod) if !node.is_empty() => {
                 self.snapshot.place(key, &Arc::new(PodInfo::new(pod)), &node);

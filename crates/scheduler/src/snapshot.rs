@@ -10,11 +10,13 @@ mod spread;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use api::views;
+use api::views::pod::HostPort;
 use apimachinery::{ObjectExt as _, Value};
 use controller_runtime::Key;
 
-use crate::pod::{HostPort, PodInfo};
-use crate::resources::{NonZero, Resources};
+use crate::pod::PodInfo;
+use crate::resources::{self, Resources};
 pub use crate::snapshot::spread::Spread;
 
 /// One node: what it has and what is taken.
@@ -28,8 +30,10 @@ pub struct NodeInfo {
     pub allocatable: Resources,
     /// What the pods on it have requested.
     pub requested: Resources,
-    /// What the pods on it count for in priorities.
-    pub non_zero: NonZero,
+    /// How many pods it takes.
+    pub allowed_pods: i64,
+    /// What the pods on it count for in priorities: CPU in thousandths, memory in bytes.
+    pub non_zero: (i64, i64),
     /// Pods on it, bound or assumed.
     pub pods: BTreeMap<Key, Arc<PodInfo>>,
     ports: BTreeMap<HostPort, usize>,
@@ -45,17 +49,13 @@ impl NodeInfo {
     /// Whether a pod on it has taken a port that `wanted` would collide with.
     #[must_use]
     pub fn is_port_taken(&self, wanted: &HostPort) -> bool {
-        let taken = self
-            .ports
-            .keys()
-            .filter(|port| port.port == wanted.port && port.protocol == wanted.protocol);
-        let any = "0.0.0.0";
-        taken.into_iter().any(|port| wanted.ip == any || port.ip == any || port.ip == wanted.ip)
+        self.ports.keys().any(|port| port.conflicts_with(wanted))
     }
 
     fn add(&mut self, key: &Key, pod: Arc<PodInfo>) {
         self.requested.add(&pod.usage);
-        self.non_zero.add(pod.non_zero);
+        self.non_zero.0 += pod.non_zero.0;
+        self.non_zero.1 += pod.non_zero.1;
         for port in &pod.host_ports {
             *self.ports.entry(port.clone()).or_insert(0) += 1;
         }
@@ -64,8 +64,9 @@ impl NodeInfo {
 
     fn remove(&mut self, key: &Key) -> Option<Arc<PodInfo>> {
         let pod = self.pods.remove(key)?;
-        self.requested.subtract(&pod.usage);
-        self.non_zero.subtract(pod.non_zero);
+        resources::subtract(&mut self.requested, &pod.usage);
+        self.non_zero.0 -= pod.non_zero.0;
+        self.non_zero.1 -= pod.non_zero.1;
         for port in &pod.host_ports {
             if let Some(count) = self.ports.get_mut(port) {
                 *count -= 1;
@@ -121,7 +122,8 @@ impl Snapshot {
             None => self.present += 1,
         }
         node.name().clone_into(&mut info.name);
-        info.allocatable = Resources::of(node.at(&["status", "allocatable"]));
+        info.allocatable = views::node::allocatable(node);
+        info.allowed_pods = views::node::allocatable_pods(node);
         info.node = Some(Arc::clone(node));
     }
 

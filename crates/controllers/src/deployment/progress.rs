@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use api::views::pod::condition;
 use apimachinery::{ObjectExt as _, Value};
 use serde_json::json;
 use world::Time;
@@ -11,7 +12,6 @@ use world::Time;
 use crate::deployment::bounds;
 use crate::deployment::replica_sets::Set;
 use crate::deployment::sync::Sync;
-use crate::pod::condition;
 
 const PROGRESSING: &str = "Progressing";
 const REPLICA_FAILURE: &str = "ReplicaFailure";

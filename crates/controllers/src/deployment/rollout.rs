@@ -5,12 +5,12 @@
 //!
 //! Mirrors: `k8s.io/kubernetes/pkg/controller/deployment` (`rolling.go`, `recreate.go`).
 
+use api::views::pod::is_terminal;
 use apimachinery::ObjectExt as _;
 
 use crate::deployment::replica_sets::Set;
 use crate::deployment::sync::Sync;
 use crate::deployment::{bounds, history, progress};
-use crate::pod;
 
 /// One step of the deployment's strategy.
 pub(crate) fn advance(sync: &mut Sync<'_>) {
@@ -59,6 +59,10 @@ pub(crate) fn scale_down_old(sync: &mut Sync<'_>) -> bool {
     if spare <= 0 {
         return false;
     }
+    if old.iter().any(|index| sync.sets[*index].available() > sync.sets[*index].replicas()) {
+        // A status from before the last scaling: its pods are counted twice until it catches up.
+        return false;
+    }
     let cleaned = drop_unhealthy(sync, &old, spare);
     let dropped = drop_available(sync, &old, min_available);
     cleaned + dropped > 0
@@ -81,7 +85,8 @@ pub(crate) fn drop_unhealthy(sync: &mut Sync<'_>, old: &[usize], at_most: i64) -
 
 /// Takes as many replicas from the old replica sets as there are available ones beyond the minimum.
 pub(crate) fn drop_available(sync: &mut Sync<'_>, old: &[usize], min_available: i64) -> i64 {
-    let surplus = sync.available() - min_available;
+    let counted = old.iter().copied().chain(sync.new).map(|index| sync.sets[index].available());
+    let surplus = counted.sum::<i64>() - min_available;
     let mut dropped = 0;
     for index in old {
         let replicas = sync.sets[*index].replicas();
@@ -121,6 +126,6 @@ pub(crate) fn old_pods_run(sync: &Sync<'_>) -> bool {
     old.iter().any(|set| set.counted("replicas") > 0)
         || sync.pods.iter().any(|candidate| {
             let owner = candidate.controller_ref().map_or("", |owner| owner.str_at(&["uid"]));
-            !pod::is_terminal(candidate) && old.iter().any(|set| set.value.uid() == owner)
+            !is_terminal(candidate) && old.iter().any(|set| set.value.uid() == owner)
         })
 }

@@ -59,10 +59,8 @@ pub(crate) enum Action {
     DeleteReplicaSet(String),
     /// Write the deployment itself.
     UpdateDeployment(Value),
-    /// Set the deployment's revision annotation.
-    SetRevision(String),
-    /// Write the deployment's status.
-    UpdateStatus(Value),
+    /// Write the deployment's status and with it its revision annotation, if there is one.
+    UpdateStatus(Value, Option<String>),
     /// Tell something.
     Event(Note),
 }
@@ -116,7 +114,7 @@ fn selecting_all(deployment: &Value) -> Plan {
     if observed < deployment.generation() {
         let mut status = deployment.at(&["status"]).cloned().unwrap_or_default();
         status.set(&["observedGeneration"], deployment.generation().into());
-        actions.push(Action::UpdateStatus(status));
+        actions.push(Action::UpdateStatus(status, None));
     }
     Plan { actions, resync: None }
 }
@@ -138,6 +136,7 @@ pub(crate) struct Sync<'a> {
     /// Writes and events about the deployment itself, last in the plan.
     pub(crate) closing: Vec<Action>,
     pub(crate) resync: Option<Duration>,
+    status: Option<Value>,
     revision: Option<String>,
 }
 
@@ -158,6 +157,7 @@ impl<'a> Sync<'a> {
             prune: Vec::new(),
             closing: Vec::new(),
             resync: None,
+            status: None,
             revision: None,
         }
     }
@@ -245,7 +245,7 @@ impl<'a> Sync<'a> {
     /// Writes `status` unless it is what is stored.
     pub(crate) fn write_status(&mut self, status: Value) {
         if self.deployment.at(&["status"]) != Some(&status) {
-            self.closing.push(Action::UpdateStatus(status));
+            self.status = Some(status);
         }
     }
 
@@ -264,9 +264,11 @@ impl<'a> Sync<'a> {
             }
         }
         actions.extend(self.prune.into_iter().map(Action::DeleteReplicaSet));
-        let stored = self.deployment.annotation(REVISION);
-        if let Some(revision) = self.revision.filter(|revision| Some(revision.as_str()) != stored) {
-            actions.push(Action::SetRevision(revision));
+        let recorded = self.deployment.annotation(REVISION);
+        let revision = self.revision.filter(|revision| Some(revision.as_str()) != recorded);
+        if self.status.is_some() || revision.is_some() {
+            let stored = || self.deployment.at(&["status"]).cloned().unwrap_or_default();
+            actions.push(Action::UpdateStatus(self.status.unwrap_or_else(stored), revision));
         }
         actions.extend(self.closing);
         Plan { actions, resync: self.resync }

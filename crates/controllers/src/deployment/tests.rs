@@ -242,8 +242,10 @@ fn shorten(plan: &Plan) -> (Vec<String>, Option<Value>) {
             Action::UpdateReplicaSet(value, notes) => short.push(set("update", value, notes)),
             Action::DeleteReplicaSet(name) => short.push(format!("delete {name}")),
             Action::UpdateDeployment(_) => short.push("update deployment".to_owned()),
-            Action::SetRevision(revision) => short.push(format!("revision {revision}")),
-            Action::UpdateStatus(value) => status = Some(value.clone()),
+            Action::UpdateStatus(value, revision) => {
+                short.extend(revision.iter().map(|revision| format!("revision {revision}")));
+                status = Some(value.clone());
+            }
             Action::Event(note) => short.push(note.message.clone()),
         }
     }

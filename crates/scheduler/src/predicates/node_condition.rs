@@ -1,5 +1,6 @@
 //! `CheckNodeCondition`: the node is ready, has disk and network, and takes pods.
 
+use api::views::node::is_unschedulable;
 use apimachinery::ObjectExt as _;
 
 use crate::predicates::{Predicate, Reason, Request};
@@ -33,7 +34,7 @@ impl Predicate for CheckNodeCondition {
                 reasons.push(reason.clone());
             }
         }
-        if node.bool_at(&["spec", "unschedulable"]) {
+        if is_unschedulable(node) {
             reasons.push(UNSCHEDULABLE);
         }
         reasons

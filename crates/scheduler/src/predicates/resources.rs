@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::predicates::{Predicate, Reason, Request};
+use crate::resources::{Resources, is_zero};
 use crate::snapshot::NodeInfo;
 
 #[derive(Debug)]
@@ -20,20 +21,20 @@ impl Predicate for PodFitsResources {
     fn check(&self, request: &Request<'_>, node: &NodeInfo) -> Vec<Reason> {
         let mut reasons = Vec::new();
         let (has, used, asked) = (&node.allocatable, &node.requested, &request.pod.request);
-        if i64::try_from(node.pods.len()).unwrap_or(i64::MAX) >= has.pods {
+        if i64::try_from(node.pods.len()).unwrap_or(i64::MAX) >= node.allowed_pods {
             reasons.push(insufficient("pods"));
         }
-        if asked.is_zero() {
+        if is_zero(asked) {
             return reasons;
         }
         for (resource, has, used, asked) in [
             ("cpu", has.milli_cpu, used.milli_cpu, asked.milli_cpu),
-            ("memory", has.memory, used.memory, asked.memory),
+            ("memory", has.memory_bytes, used.memory_bytes, asked.memory_bytes),
             (
                 "ephemeral-storage",
-                has.ephemeral_storage,
-                used.ephemeral_storage,
-                asked.ephemeral_storage,
+                has.ephemeral_storage_bytes,
+                used.ephemeral_storage_bytes,
+                asked.ephemeral_storage_bytes,
             ),
         ] {
             if has < asked.saturating_add(used) {
@@ -41,9 +42,7 @@ impl Predicate for PodFitsResources {
             }
         }
         for (resource, asked) in &asked.scalar {
-            let of = |amounts: &crate::resources::Resources| {
-                amounts.scalar.get(resource).copied().unwrap_or(0)
-            };
+            let of = |amounts: &Resources| amounts.scalar.get(resource).copied().unwrap_or(0);
             if of(has) < asked.saturating_add(of(used)) {
                 reasons.push(insufficient(resource));
             }

@@ -3,7 +3,6 @@
 //! Mirrors: `least_requested.go`, `most_requested.go`, `balanced_resource_allocation.go`.
 
 use crate::priorities::{MAX, Priority, Request};
-use crate::resources::NonZero;
 use crate::snapshot::NodeInfo;
 
 #[derive(Debug)]
@@ -16,17 +15,16 @@ pub(super) struct MostRequested;
 pub(super) struct Balanced;
 
 /// What would count as requested with the pod there.
-fn requested(request: &Request<'_>, node: &NodeInfo) -> NonZero {
-    let mut sum = node.non_zero;
-    sum.add(request.pod.non_zero);
-    sum
+fn requested(request: &Request<'_>, node: &NodeInfo) -> (i64, i64) {
+    let (pod, others) = (request.pod.non_zero, node.non_zero);
+    (others.0 + pod.0, others.1 + pod.1)
 }
 
 /// The mean over CPU and memory of `score(requested, capacity)`, cut to a whole number.
 fn mean(request: &Request<'_>, node: &NodeInfo, score: fn(i64, i64) -> i64) -> i64 {
-    let requested = requested(request, node);
-    let cpu = score(requested.milli_cpu, node.allocatable.milli_cpu);
-    let memory = score(requested.memory, node.allocatable.memory);
+    let (cpu, memory) = requested(request, node);
+    let cpu = score(cpu, node.allocatable.milli_cpu);
+    let memory = score(memory, node.allocatable.memory_bytes);
     (cpu + memory) / 2
 }
 
@@ -65,9 +63,9 @@ impl Priority for Balanced {
 
     fn score(&self, request: &Request<'_>, nodes: &[&NodeInfo]) -> Vec<i64> {
         let balance = |node: &&NodeInfo| {
-            let requested = requested(request, node);
-            let cpu = fraction(requested.milli_cpu, node.allocatable.milli_cpu);
-            let memory = fraction(requested.memory, node.allocatable.memory);
+            let (cpu, memory) = requested(request, node);
+            let cpu = fraction(cpu, node.allocatable.milli_cpu);
+            let memory = fraction(memory, node.allocatable.memory_bytes);
             if cpu >= 1.0 || memory >= 1.0 { 0 } else { whole((1.0 - (cpu - memory).abs()) * 10.0) }
         };
         nodes.iter().map(balance).collect()

@@ -46,24 +46,3 @@ fn sums_follow_pods_from_node_to_node_and_away() {
     snapshot.remove_node("n1");
     assert_eq!(snapshot.len(), 1);
 }
-
-#[test]
-fn ports_collide_by_address_protocol_and_number() {
-    let port = |ip: &str, protocol: &str, port: i64| HostPort {
-        ip: ip.to_owned(),
-        protocol: protocol.to_owned(),
-        port,
-    };
-    for (taken, wanted, collides) in [
-        (port("127.0.0.1", "UDP", 80), port("127.0.0.1", "TCP", 80), false),
-        (port("127.0.0.1", "TCP", 80), port("127.0.0.1", "TCP", 80), true),
-        (port("127.0.0.1", "TCP", 80), port("127.0.0.2", "TCP", 80), false),
-        (port("127.0.0.1", "TCP", 80), port("0.0.0.0", "TCP", 80), true),
-        (port("0.0.0.0", "TCP", 80), port("127.0.0.1", "TCP", 80), true),
-        (port("0.0.0.0", "TCP", 80), port("127.0.0.1", "TCP", 81), false),
-    ] {
-        let mut info = NodeInfo::default();
-        info.ports.insert(taken.clone(), 1);
-        assert_eq!(info.is_port_taken(&wanted), collides, "{taken:?} {wanted:?}");
-    }
-}

@@ -1,0 +1,171 @@
+//! A cluster for tests: every controller of the crate, and a kubelet that only pretends.
+//!
+//! The kubelet binds pods to the node `n`, makes them ready after a random delay (never, when the
+//! image is `broken`) and removes them when they are deleted.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use api::views::pod::is_ready;
+use api::{EVENTS, NAMESPACES, PODS, Resource};
+use apimachinery::{ObjectExt as _, Value};
+use apiserver::{Admission, ApiServer, Client, DeleteOptions};
+use controller_runtime::{
+    Context, Controller, Driver, Error, Key, Requeue, Step, Watching, same_key,
+};
+use serde_json::json;
+use world::World;
+
+pub(crate) const NS: &str = "dev";
+
+#[derive(Debug)]
+pub(crate) struct Cluster {
+    pub(crate) world: World,
+    pub(crate) driver: Driver,
+    pub(crate) client: Client,
+    server: ApiServer,
+}
+
+impl Cluster {
+    /// A cluster with an empty namespace [`NS`].
+    pub(crate) fn new(seed: u64) -> Self {
+        Self::with_admission(seed, None)
+    }
+
+    pub(crate) fn with_admission(seed: u64, admission: Option<Box<dyn Admission>>) -> Self {
+        let world = World::simulated(seed);
+        let mut builder = ApiServer::builder(world.clone());
+        if let Some(admission) = admission {
+            builder = builder.admission(admission);
+        }
+        let server = builder.build();
+        let mut driver = Driver::new(world.clone(), server.clone());
+        for controller in controllers::all() {
+            driver.add(controller);
+        }
+        driver.add(Box::new(Kubelet));
+        let client = driver.client().clone();
+        client.create(&NAMESPACES, "", json!({"metadata": {"name": NS}})).unwrap();
+        Self { world, driver, client, server }
+    }
+
+    pub(crate) fn create(&self, resource: &'static Resource, object: Value) -> Arc<Value> {
+        self.client.create(resource, NS, object).unwrap()
+    }
+
+    pub(crate) fn get(&self, resource: &'static Resource, name: &str) -> Arc<Value> {
+        self.client.get(resource, NS, name).unwrap()
+    }
+
+    pub(crate) fn list(&self, resource: &'static Resource) -> Vec<Arc<Value>> {
+        self.client.list(resource, NS).unwrap()
+    }
+
+    pub(crate) fn patch(&self, resource: &'static Resource, name: &str, patch: Value) {
+        let kind = apiserver::PatchKind::Merge;
+        self.client.patch(resource, NS, name, kind, patch).unwrap();
+    }
+
+    pub(crate) fn delete(&self, resource: &'static Resource, name: &str, policy: &str) {
+        let options = DeleteOptions {
+            propagation_policy: Some(policy.to_owned()),
+            ..DeleteOptions::default()
+        };
+        self.client.delete(resource, NS, name, options).unwrap();
+    }
+
+    /// Runs for `seconds` of virtual time, calling `check` after every step.
+    pub(crate) fn run(&mut self, seconds: u64, mut check: impl FnMut(&Client)) {
+        let deadline = self.world.now() + Duration::from_secs(seconds);
+        loop {
+            let step = self.driver.step();
+            check(&self.client);
+            if let Step::Idle { next } = step {
+                match next.filter(|next| *next <= deadline) {
+                    Some(next) => self.world.advance_to(next),
+                    None => break self.world.advance_to(deadline),
+                }
+            }
+        }
+    }
+
+    pub(crate) fn settle(&mut self, seconds: u64) {
+        self.run(seconds, |_| {});
+    }
+
+    /// Pods that are not being deleted.
+    pub(crate) fn pods(&self) -> Vec<Arc<Value>> {
+        let mut pods = self.list(&PODS);
+        pods.retain(|pod| pod.deletion_timestamp().is_none());
+        pods
+    }
+
+    /// Messages of the events with this reason.
+    pub(crate) fn told(&self, reason: &str) -> Vec<String> {
+        let events = self.list(&EVENTS);
+        let told = events.iter().filter(|event| event.str_at(&["reason"]) == reason);
+        told.map(|event| event.str_at(&["message"]).to_owned()).collect()
+    }
+
+    /// Runs ten minutes in which nobody may write anything.
+    pub(crate) fn assert_quiet(&mut self) {
+        let before = self.server.store().revision();
+        self.settle(600);
+        assert_eq!(self.server.store().revision(), before, "a quiet cluster makes no writes");
+    }
+}
+
+/// A pod template with the label `app` and one container of `image`.
+pub(crate) fn template(app: &str, image: &str) -> Value {
+    json!({
+        "metadata": {"labels": {"app": app}},
+        "spec": {"containers": [{"name": "main", "image": image,
+            "ports": [{"name": "http", "containerPort": 8080}]}]},
+    })
+}
+
+/// Pretends to run pods.
+#[derive(Debug)]
+struct Kubelet;
+
+impl Controller for Kubelet {
+    fn name(&self) -> &'static str {
+        "kubelet"
+    }
+
+    fn watches(&self) -> Vec<Watching> {
+        vec![Watching::new(&PODS, same_key)]
+    }
+
+    fn reconcile(&mut self, cx: &mut Context<'_>, key: &Key) -> Result<Requeue, Error> {
+        let Some(pod) = cx.caches.get_key(&PODS, key) else { return Ok(Requeue::Done) };
+        if pod.deletion_timestamp().is_some() {
+            let options = DeleteOptions::now(pod.uid());
+            cx.client.delete(&PODS, &key.namespace, &key.name, options)?;
+            return Ok(Requeue::Done);
+        }
+        if pod.str_at(&["spec", "nodeName"]).is_empty() {
+            let binding =
+                json!({"metadata": {"name": &*key.name}, "target": {"kind": "Node", "name": "n"}});
+            cx.client.subresource_create(&PODS, &key.namespace, &key.name, "binding", binding)?;
+            return Ok(Requeue::Done);
+        }
+        let broken = pod.list_at(&["spec", "containers"])[0].str_at(&["image"]) == "broken";
+        if is_ready(&pod) || broken {
+            return Ok(Requeue::Done);
+        }
+        if cx.world.random_below(3) > 0 {
+            return Ok(Requeue::After(Duration::from_millis(cx.world.random_below(5000))));
+        }
+        let mut ready = (*pod).clone();
+        let ip = format!("10.128.{}.{}", cx.world.random_below(250), cx.world.random_below(250));
+        ready.set(&["status", "phase"], json!("Running"));
+        ready.set(&["status", "podIP"], json!(ip));
+        let mut conditions = pod.list_at(&["status", "conditions"]).to_vec();
+        conditions.push(json!({"type": "Ready", "status": "True",
+            "lastTransitionTime": cx.world.now().rfc3339()}));
+        ready.set(&["status", "conditions"], json!(conditions));
+        cx.client.update_status(&PODS, ready)?;
+        Ok(Requeue::Done)
+    }
+}
