@@ -1,2 +1,66 @@
-//! The `rehearse` program.
-fn main() {}
+//! `rehearse`: stands up an OpenShift-3.11-compatible cluster and rehearses promotions on it.
+//!
+//! One file per command: [`run`] and [`up`]; [`engine`] chooses the container runtime and
+//! [`progress`] shows a run while it happens.
+//!
+//! Invariant: exit code 0 only if everything held; 1 when it did not, 2 for a wrong call.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "this is the program that talks to people"
+)]
+
+mod engine;
+mod interrupt;
+mod progress;
+mod run;
+mod up;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Debug, Parser)]
+#[command(name = "rehearse", version, about, max_term_width = 100)]
+/// Rehearse a team's promotion on an OpenShift-3.11-compatible cluster: simulated on a virtual clock,
+/// or in real containers.
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// What to log to standard error, e.g. `debug` or `controller_runtime=debug`.
+    #[arg(
+        long,
+        global = true,
+        env = "REHEARSE_LOG",
+        default_value = "warn",
+        value_name = "FILTER"
+    )]
+    log: String,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Carry a rehearsal out and prove what every stage runs.
+    Run(run::Options),
+    /// Stand a cluster up and serve its API until interrupted.
+    Up(up::Options),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let filter = tracing_subscriber::EnvFilter::try_new(&cli.log)
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let outcome = match cli.command {
+        Command::Run(options) => run::run(&options),
+        Command::Up(options) => up::up(&options),
+    };
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

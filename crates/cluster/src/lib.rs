@@ -1,1 +1,128 @@
-//! cluster.
+//! The composition root: a whole cluster in one process.
+//!
+//! [`Cluster::start`] puts an API server with all its plug-ins, every controller, the scheduler and a
+//! node agent on one container runtime together and hands out the driver's loop. Nothing else in the
+//! workspace names all of them.
+//!
+//! Reading order: [`config`] (what may be chosen), this file, [`pages`] (how the pages of pods are
+//! fetched on either runtime).
+//!
+//! Invariant: on a simulated world no thread but the caller's is involved.
+
+pub mod config;
+pub mod pages;
+
+use std::sync::Arc;
+
+use apimachinery::Status;
+use apiserver::{ApiServer, Client};
+use controller_runtime::{Controller, Driver};
+use cri::builtin::{Builtin, WithBuiltins};
+use cri::sim::SimRuntime;
+use cri::{ContainerRuntime, Wake};
+use node::{Agent, RuntimeLogs};
+use world::{Time, World};
+
+pub use crate::config::{Config, Runtime};
+use crate::pages::Pages;
+
+/// A running cluster, driven by whoever calls [`Cluster::run_until`].
+#[derive(Debug)]
+pub struct Cluster {
+    world: World,
+    driver: Driver,
+    server: ApiServer,
+    pages: Pages,
+}
+
+/// Why a cluster did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The namespaces and services that every cluster has could not be made.
+    #[error("cannot set up the cluster")]
+    Bootstrap(#[from] Status),
+}
+
+impl Cluster {
+    /// Starts a cluster; nothing runs until it is driven.
+    ///
+    /// # Errors
+    /// When the objects that every cluster has cannot be made.
+    pub fn start(config: Config) -> Result<Self, Error> {
+        let Config { world, runtime, agent } = config;
+        let builtin = Builtin::new(world.clone());
+        match runtime {
+            Runtime::Sim(images) => {
+                let sim = SimRuntime::new(world.clone(), images);
+                let pages = Pages::Sim(sim.control());
+                Self::compose(world, WithBuiltins::new(sim, builtin.clone()), builtin, agent, pages)
+            }
+        }
+    }
+
+    fn compose<R: ContainerRuntime + 'static>(
+        world: World,
+        mut runtime: R,
+        builtin: Builtin,
+        agent: node::AgentConfig,
+        pages: Pages,
+    ) -> Result<Self, Error> {
+        let builder = ApiServer::builder(world.clone());
+        let builder = deployments::register(images::register(builder));
+        let server =
+            builder.logs(Arc::new(RuntimeLogs::new(world.clone(), runtime.logs()))).build();
+        apiserver::bootstrap(&server)?;
+        let mut driver = Driver::new(world.clone(), server.clone());
+        let wake: Wake = driver.waker();
+        runtime.set_wake(wake);
+        for controller in controllers(builtin) {
+            driver.add(controller);
+        }
+        driver.add(Box::new(Agent::new(agent, Box::new(runtime))));
+        Ok(Self { world, driver, server, pages })
+    }
+
+    /// The clock and the names of this cluster.
+    #[must_use]
+    pub fn world(&self) -> &World {
+        &self.world
+    }
+
+    /// The API server, for edges.
+    #[must_use]
+    pub fn server(&self) -> &ApiServer {
+        &self.server
+    }
+
+    /// A client with all rights.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        self.driver.client()
+    }
+
+    /// How to fetch the pages of pods.
+    #[must_use]
+    pub fn pages(&self) -> &Pages {
+        &self.pages
+    }
+
+    /// Wakes the loop out of its wait, from any thread.
+    #[must_use]
+    pub fn waker(&self) -> Arc<dyn Fn() + Send + Sync> {
+        self.driver.waker()
+    }
+
+    /// Drives the cluster until `done` says so or `deadline` has come; gives whether `done` did.
+    pub fn run_until(&mut self, deadline: Time, done: &mut dyn FnMut() -> bool) -> bool {
+        self.driver.run_until(deadline, &mut |_| done())
+    }
+}
+
+/// Every controller but the node agent.
+fn controllers(builtin: Builtin) -> Vec<Box<dyn Controller>> {
+    let mut all = controllers::all();
+    all.push(Box::new(scheduler::Scheduler::default()));
+    all.extend(deployments::controllers(builtin));
+    all.extend(images::controllers());
+    all
+}

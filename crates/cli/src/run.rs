@@ -1,0 +1,95 @@
+//! `rehearse run`: carries a rehearsal out and prints the timeline and the proof.
+
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use clap::{Args, ValueEnum};
+use rehearsal::{Plan, Report, Run};
+
+use crate::engine::{self, Engine, On};
+use crate::interrupt;
+use crate::progress::Lines;
+
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// A rehearsal file, or a directory with a `rehearsal.yaml`.
+    path: PathBuf,
+    /// What runs the containers; `auto` takes Docker when its engine answers, else `sim`.
+    #[arg(long, value_enum, default_value_t = On::Auto)]
+    on: On,
+    /// Seed of a simulated run: the same seed gives the same output, byte by byte.
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    seed: u64,
+    /// Number of nodes.
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    nodes: u16,
+    /// How to print the outcome.
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    output: Output,
+    /// Approve every `approve` step without asking.
+    #[arg(long, short)]
+    yes: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Output {
+    /// Steps, timeline and parity table.
+    Text,
+    /// One JSON document at the end.
+    Json,
+}
+
+/// Runs the rehearsal; gives whether everything held.
+pub(crate) fn run(options: &Options) -> Result<bool> {
+    let plan = rehearsal::load(&options.path)?;
+    let tokio = engine::tokio_runtime()?;
+    let engine = Engine::choose(options.on, &tokio)?;
+    let text = options.output == Output::Text;
+    if text {
+        println!("rehearsal {} on {}", plan.spec.name, engine.describe(options.seed));
+    }
+    let world = engine.world(Some(options.seed));
+    let (config, mut images) = engine.into_config(world, usize::from(options.nodes), &tokio)?;
+    let mut cluster = cluster::Cluster::start(config).context("cannot start the cluster")?;
+    let interrupted = interrupt::listen(tokio.handle(), cluster.waker());
+    let simulated = cluster.world().is_simulated();
+    let ask = !simulated && !options.yes && std::io::stdin().is_terminal();
+    let outcome = rehearsal::run(Run {
+        plan: &plan,
+        cluster: &mut cluster,
+        images: &mut *images,
+        runtime: if simulated { "sim" } else { "docker" },
+        progress: &mut Lines::new(ask, !text),
+        interrupted,
+    });
+    let cleaned = engine::shut_down(cluster, images, &tokio);
+    let report = outcome.context("cannot follow the cluster")?;
+    cleaned?;
+    print_report(&plan, &report, text)?;
+    Ok(report.passed)
+}
+
+fn print_report(plan: &Plan, report: &Report, text: bool) -> Result<()> {
+    if !text {
+        println!("{}", serde_json::to_string_pretty(report)?);
+        return Ok(());
+    }
+    println!("\ntimeline");
+    print!("{}", report.timeline_text());
+    if plan.spec.parity.is_some() {
+        print!("\n{}", report.parity_text());
+    }
+    for violation in &report.violations {
+        println!(
+            "BROKEN: {} had {} ready pods at {} s, at least {} are promised",
+            violation.deployment_config, violation.ready, violation.at, violation.at_least
+        );
+    }
+    if !report.passed
+        && let Some(seed) = report.seed
+    {
+        println!("this run can be repeated with --seed {seed}");
+    }
+    Ok(())
+}

@@ -1,0 +1,44 @@
+//! What may be chosen about a cluster.
+//!
+//! Invariant: plain data; nothing here touches the host.
+
+use cri::sim::SimImages;
+use node::{AgentConfig, NodeConfig};
+use world::World;
+
+/// How a cluster is put together.
+#[derive(Debug)]
+pub struct Config {
+    /// Clock, randomness and names: virtual with a seed, or real.
+    pub world: World,
+    /// What runs the containers.
+    pub runtime: Runtime,
+    /// The nodes.
+    pub agent: AgentConfig,
+}
+
+/// What runs the containers.
+#[derive(Debug)]
+pub enum Runtime {
+    /// Scripted containers.
+    Sim(SimImages),
+}
+
+impl Config {
+    /// A cluster of `nodes` nodes. A simulated world gets no heartbeats, so that time may jump.
+    #[must_use]
+    pub fn new(world: World, runtime: Runtime, nodes: usize) -> Self {
+        let nodes = node_configs(nodes);
+        let heartbeat = if world.is_simulated() { None } else { AgentConfig::default().heartbeat };
+        Self { world, runtime, agent: AgentConfig { nodes, heartbeat } }
+    }
+}
+
+/// One node is `localhost`; several are `node-1`, `node-2` and so on.
+fn node_configs(count: usize) -> Vec<NodeConfig> {
+    if count <= 1 {
+        return AgentConfig::default().nodes;
+    }
+    let address = |n: usize| format!("127.0.{}.{}", n / 250, n % 250 + 1);
+    (1..=count).map(|n| NodeConfig::new(&format!("node-{n}"), &address(n))).collect()
+}

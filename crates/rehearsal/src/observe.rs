@@ -1,0 +1,151 @@
+//! Watches every write of a run: builds the timeline and holds rollouts to their availability.
+//!
+//! The rule: once all replicas of a Rolling `DeploymentConfig` have been ready, the number of ready
+//! pods never falls under `replicas - maxUnavailable` (percentages rounded down) until `replicas` is
+//! changed.
+//!
+//! Invariant: sees every write in order; looking on changes nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use apimachinery::{ObjectExt as _, Value, int_or_string};
+use apiserver::{ApiServer, Stored};
+use serde::Serialize;
+use store::{EventKind, Watcher};
+use world::{Time, World};
+
+use crate::timeline::{Entry, moments};
+
+/// A moment at which too few pods were ready.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Violation {
+    /// Seconds since the rehearsal began.
+    pub at: String,
+    /// `project/deploymentconfig`.
+    pub deployment_config: String,
+    /// Ready pods at that moment.
+    pub ready: usize,
+    /// The fewest that are allowed.
+    pub at_least: usize,
+}
+
+/// Follows the writes of one run.
+#[derive(Debug)]
+pub struct Observer {
+    world: World,
+    start: Time,
+    watcher: Watcher<Stored>,
+    /// The timeline so far.
+    pub entries: Vec<Entry>,
+    /// Broken availability so far.
+    pub violations: Vec<Violation>,
+    tracked: BTreeMap<(String, String), Tracked>,
+}
+
+#[derive(Debug, Default)]
+struct Tracked {
+    replicas: usize,
+    at_least: usize,
+    /// All replicas were ready at some moment since `replicas` was last changed.
+    armed: bool,
+    ready: BTreeSet<String>,
+}
+
+impl Observer {
+    /// Follows the writes of `server` from now on.
+    ///
+    /// # Errors
+    /// When the store refuses the watch.
+    pub fn new(world: &World, server: &ApiServer) -> Result<Self, store::Error> {
+        let watcher = server.store().watch("/registry/", server.store().revision())?;
+        Ok(Self {
+            world: world.clone(),
+            start: world.now(),
+            watcher,
+            entries: Vec::new(),
+            violations: Vec::new(),
+            tracked: BTreeMap::new(),
+        })
+    }
+
+    /// When the run began.
+    #[must_use]
+    pub fn start(&self) -> Time {
+        self.start
+    }
+
+    /// Takes in every write since the last call.
+    ///
+    /// # Errors
+    /// When history was compacted under it, so that writes would be missed.
+    pub fn catch_up(&mut self) -> Result<(), store::Error> {
+        while let Some(event) = self.watcher.try_next()? {
+            let old = event.prev.as_ref().map(|kv| kv.value.value.as_ref());
+            let new = (event.kind == EventKind::Put).then(|| event.kv.value.value.as_ref());
+            let now = self.world.now();
+            let Some(object) = new.or(old) else { continue };
+            for (name, text) in moments(old, new) {
+                let entry = Entry::new(self.start, now, object.namespace(), &name, text);
+                self.entries.push(entry);
+            }
+            match object.kind() {
+                "DeploymentConfig" => self.see_deployment_config(object, new.is_some()),
+                "Pod" => self.see_pod(object, new.is_some(), now),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn see_deployment_config(&mut self, dc: &Value, exists: bool) {
+        let key = (dc.namespace().to_owned(), dc.name().to_owned());
+        if !exists {
+            self.tracked.remove(&key);
+            return;
+        }
+        let replicas = usize::try_from(dc.int_at(&["spec", "replicas"]).unwrap_or(0)).unwrap_or(0);
+        let tracked = self.tracked.entry(key).or_default();
+        if tracked.replicas != replicas {
+            tracked.replicas = replicas;
+            tracked.armed = false;
+        }
+        tracked.at_least = replicas.saturating_sub(max_unavailable(dc, replicas));
+    }
+
+    fn see_pod(&mut self, pod: &Value, exists: bool, now: Time) {
+        let key = (pod.namespace().to_owned(), pod.label("deploymentconfig").to_owned());
+        let Some(tracked) = self.tracked.get_mut(&key) else { return };
+        let serves = exists && pod.deletion_timestamp().is_none() && api::views::pod::is_ready(pod);
+        if serves {
+            tracked.ready.insert(pod.name().to_owned());
+        } else {
+            tracked.ready.remove(pod.name());
+        }
+        let ready = tracked.ready.len();
+        tracked.armed |= tracked.replicas > 0 && ready >= tracked.replicas;
+        if tracked.armed && ready < tracked.at_least {
+            self.violations.push(Violation {
+                at: format!("{:.3}", now.since(self.start).as_secs_f64()),
+                deployment_config: format!("{}/{}", key.0, key.1),
+                ready,
+                at_least: tracked.at_least,
+            });
+        }
+    }
+}
+
+/// How many pods a rollout of `dc` may take away; all of them for strategies other than Rolling.
+fn max_unavailable(dc: &Value, replicas: usize) -> usize {
+    if dc.str_at(&["spec", "strategy", "type"]) != "Rolling" {
+        return replicas;
+    }
+    let total = i64::try_from(replicas).unwrap_or(i64::MAX);
+    let resolve = |field: &str, up: bool| {
+        let value = dc.at(&["spec", "strategy", "rollingParams", field]);
+        value.and_then(|value| int_or_string::resolve(value, total, up).ok()).unwrap_or(0)
+    };
+    let (surge, unavailable) = (resolve("maxSurge", true), resolve("maxUnavailable", false));
+    let unavailable = if surge == 0 && unavailable == 0 { 1 } else { unavailable };
+    usize::try_from(unavailable).unwrap_or(0)
+}

@@ -1,0 +1,268 @@
+//! What a rehearsal file may say: the stages, the images, the steps.
+//!
+//! This is the data model of `rehearsal.yaml`, read by [`crate::load`]. Field names on disk are in
+//! camel case; unknown fields are refused. Times are whole seconds of the cluster's clock, virtual
+//! or real.
+//!
+//! Invariant: reading a file has no effect; everything that acts lives in [`crate::runner`].
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+/// A whole rehearsal.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Rehearsal {
+    /// Format version; `v1`.
+    pub rehearsal: String,
+    /// Name shown in reports.
+    pub name: String,
+    /// A sentence for the reader.
+    #[serde(default)]
+    pub description: String,
+    /// The application's images by reference, e.g. `hello:v1`.
+    #[serde(default)]
+    pub images: BTreeMap<String, Image>,
+    /// The stages, each a project.
+    pub stages: Vec<Stage>,
+    /// What is done, in order.
+    pub steps: Vec<Step>,
+    /// The workload whose digest must be the same in every stage at the end.
+    #[serde(default)]
+    pub parity: Option<Parity>,
+}
+
+/// How an image behaves when simulated and how it is made when real.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Image {
+    /// Behaviour of its containers in a simulated cluster.
+    #[serde(default)]
+    pub simulate: cri::sim::Behaviour,
+    /// How to build it on a Docker engine; absent: the engine already has it.
+    #[serde(default)]
+    pub build: Option<Build>,
+}
+
+/// Where a real image comes from; exactly one field is set.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Build {
+    /// A one-page web server that the program itself makes, `FROM scratch`.
+    #[serde(default)]
+    pub web: Option<WebImage>,
+    /// A directory with a Dockerfile, relative to the rehearsal file.
+    #[serde(default)]
+    pub context: Option<String>,
+}
+
+/// The built-in web server's image.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct WebImage {
+    /// Port it listens on.
+    #[serde(default = "default_port")]
+    pub port: u16,
+    /// What it answers to every GET.
+    pub page: String,
+}
+
+fn default_port() -> u16 {
+    8080
+}
+
+/// One stage of the promotion.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Stage {
+    /// Project name.
+    pub project: String,
+    /// `openshift.io/display-name` of the project.
+    #[serde(default)]
+    pub display_name: String,
+    /// The stage that images come from; absent for the first.
+    #[serde(default)]
+    pub promoted_from: Option<String>,
+    /// Manifest files, relative to the rehearsal file.
+    #[serde(default)]
+    pub manifests: Vec<String>,
+}
+
+/// The workload to compare between stages.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Parity {
+    /// Name of the `DeploymentConfig`, the same in every stage.
+    pub deployment_config: String,
+}
+
+/// One step; exactly one field besides `name` is set.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Step {
+    /// Creates the project of a stage.
+    #[serde(default)]
+    pub new_project: Option<StageRef>,
+    /// Applies the manifests of a stage.
+    #[serde(default)]
+    pub apply: Option<StageRef>,
+    /// Pushes an image into an image stream tag.
+    #[serde(default)]
+    pub publish: Option<Publish>,
+    /// Tags an image stream tag into another, as `oc tag` does.
+    #[serde(default)]
+    pub tag: Option<Tag>,
+    /// Waits until the newest rollout is complete and all its pods are ready.
+    #[serde(default)]
+    pub verify_deployment: Option<VerifyDeployment>,
+    /// Asks a person; a simulated run approves by itself.
+    #[serde(default)]
+    pub approve: Option<Approve>,
+    /// Lets time pass.
+    #[serde(default)]
+    pub wait: Option<Wait>,
+    /// Holds the cluster to a condition.
+    #[serde(default)]
+    pub check: Option<Check>,
+}
+
+/// A stage by its project.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct StageRef {
+    pub project: String,
+}
+
+/// `publish`: what a push to the integrated registry does.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Publish {
+    /// A reference among `images`.
+    pub image: String,
+    /// `project/stream:tag`.
+    pub to: String,
+}
+
+/// `tag`: promotion by tag.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Tag {
+    /// `project/stream:tag`.
+    pub from: String,
+    /// `project/stream:tag`.
+    pub to: String,
+}
+
+/// `verifyDeployment`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct VerifyDeployment {
+    pub project: String,
+    pub deployment_config: String,
+    /// How long it may take.
+    #[serde(default = "default_within")]
+    pub within_seconds: u64,
+}
+
+fn default_within() -> u64 {
+    600
+}
+
+/// `approve`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Approve {
+    /// The question.
+    pub message: String,
+}
+
+/// `wait`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Wait {
+    pub seconds: u64,
+}
+
+/// `check`; exactly one of `always` and `eventually` is set.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Check {
+    /// Must hold at every moment of the next `forSeconds`.
+    #[serde(default)]
+    pub always: Option<Condition>,
+    /// Length of `always`.
+    #[serde(default)]
+    pub for_seconds: Option<u64>,
+    /// Must come to hold within `withinSeconds`.
+    #[serde(default)]
+    pub eventually: Option<Condition>,
+    /// Patience of `eventually`.
+    #[serde(default)]
+    pub within_seconds: Option<u64>,
+}
+
+/// Something that is true or false of the cluster; exactly one field is set.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Condition {
+    /// Number of ready pods of a `DeploymentConfig`.
+    #[serde(default)]
+    pub ready_pods: Option<ReadyPods>,
+    /// A field of an object.
+    #[serde(default)]
+    pub field: Option<FieldCondition>,
+    /// What every ready pod of a `DeploymentConfig` answers over HTTP.
+    #[serde(default)]
+    pub page: Option<Page>,
+}
+
+/// `readyPods`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ReadyPods {
+    pub project: String,
+    pub deployment_config: String,
+    #[serde(default)]
+    pub at_least: Option<u64>,
+    #[serde(default)]
+    pub at_most: Option<u64>,
+}
+
+/// `field`; exactly one of the comparisons is set.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FieldCondition {
+    /// Project of the object; empty for cluster-scoped kinds.
+    #[serde(default)]
+    pub project: String,
+    /// `apiVersion` of the object, e.g. `apps.openshift.io/v1`.
+    pub api_version: String,
+    pub kind: String,
+    pub name: String,
+    /// Dotted path, e.g. `status.latestVersion`.
+    pub path: String,
+    #[serde(default)]
+    pub equals: Option<serde_json::Value>,
+    #[serde(default)]
+    pub at_least: Option<i64>,
+    #[serde(default)]
+    pub at_most: Option<i64>,
+}
+
+/// `page`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Page {
+    pub project: String,
+    pub deployment_config: String,
+    #[serde(default = "default_port")]
+    pub port: u16,
+    #[serde(default = "default_path")]
+    pub path: String,
+    pub contains: String,
+}
+
+fn default_path() -> String {
+    "/".to_owned()
+}

@@ -1,0 +1,101 @@
+//! `verifyDeployment`: waits until the newest rollout is complete and serves in full.
+//!
+//! A rollout that has ended as failed ends the wait at once.
+//!
+//! Invariant: an older rollout is never taken for the newest: the config must have been looked at by
+//! its controllers since it last changed, and its image triggers must be at what their tags say.
+
+use std::time::Duration;
+
+use apimachinery::{ObjectExt as _, Value};
+use apiserver::Client;
+use images::stream::resolve_pull_spec;
+
+use crate::runner::{Error, Stage, ready_pods};
+use crate::spec::VerifyDeployment;
+
+/// How far a rollout is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum State {
+    /// Not there yet, and why.
+    UnderWay(String),
+    /// Complete, all replicas ready.
+    Complete,
+    /// Ended as failed, and why.
+    Failed(String),
+}
+
+pub(super) fn run(step: &VerifyDeployment, stage: &mut Stage<'_, '_>) -> Result<(), Error> {
+    stage.settle()?;
+    let (project, name) = (&step.project, &step.deployment_config);
+    let mut last = State::UnderWay("nothing has happened yet".to_owned());
+    let patience = Duration::from_secs(step.within_seconds);
+    let reached = stage.run_until(patience, &mut |client| {
+        last = look(client, project, name);
+        !matches!(last, State::UnderWay(_))
+    })?;
+    match (reached, last) {
+        (true, State::Complete) => Ok(()),
+        (_, State::Failed(why)) => Err(Error::NotHeld(why)),
+        (_, State::UnderWay(why)) => Err(Error::NotHeld(format!(
+            "{project}/{name} is not rolled out after {} s: {why}",
+            step.within_seconds
+        ))),
+        (false, State::Complete) => Ok(()),
+    }
+}
+
+fn look(client: &Client, project: &str, name: &str) -> State {
+    let dc = match client.get(&api::DEPLOYMENT_CONFIGS, project, name) {
+        Ok(dc) => dc,
+        Err(status) => return State::UnderWay(status.message),
+    };
+    if dc.int_at(&["status", "observedGeneration"]).unwrap_or(0) < dc.generation() {
+        return State::UnderWay("its last change has not been looked at".to_owned());
+    }
+    if !triggers_are_current(client, &dc) {
+        return State::UnderWay("its image triggers have not been followed".to_owned());
+    }
+    let version = dc.int_at(&["status", "latestVersion"]).unwrap_or(0);
+    if version == 0 {
+        return State::UnderWay("it has never been rolled out".to_owned());
+    }
+    let rollout = format!("{name}-{version}");
+    let rc = match client.get(&api::REPLICATION_CONTROLLERS, project, &rollout) {
+        Ok(rc) => rc,
+        Err(status) => return State::UnderWay(status.message),
+    };
+    let wanted = dc.int_at(&["spec", "replicas"]).unwrap_or(0);
+    match rc.annotation("openshift.io/deployment.phase").unwrap_or_default() {
+        "Failed" => {
+            let reason = rc.annotation("openshift.io/deployment.status-reason");
+            State::Failed(format!("{project}/{rollout} failed ({})", reason.unwrap_or_default()))
+        }
+        "Complete" => {
+            let ready = ready_pods(client, project, name);
+            if i64::try_from(ready).is_ok_and(|ready| ready == wanted) {
+                State::Complete
+            } else {
+                State::UnderWay(format!("{ready} of {wanted} pods of {rollout} are ready"))
+            }
+        }
+        phase => State::UnderWay(format!("{rollout} is {phase}")),
+    }
+}
+
+/// Whether every automatic image trigger holds what its tag points to.
+fn triggers_are_current(client: &Client, dc: &Value) -> bool {
+    dc.list_at(&["spec", "triggers"]).iter().all(|trigger| {
+        let Some(params) = trigger.get("imageChangeParams") else { return true };
+        if !params.bool_at(&["automatic"]) {
+            return true;
+        }
+        let from = |field: &str| params.str_at(&["from", field]);
+        let namespace =
+            if from("namespace").is_empty() { dc.namespace() } else { from("namespace") };
+        let Some((stream, tag)) = from("name").split_once(':') else { return true };
+        let stream = client.get(&api::IMAGE_STREAMS, namespace, stream);
+        let wanted = stream.ok().and_then(|stream| resolve_pull_spec(&stream, tag));
+        wanted.is_none_or(|wanted| wanted == params.str_at(&["lastTriggeredImage"]))
+    })
+}
