@@ -1,0 +1,54 @@
+//! What the agent is told at its start.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// The nodes of this process.
+#[derive(Debug, Clone)]
+pub struct AgentConfig {
+    /// The Node objects to serve.
+    pub nodes: Vec<NodeConfig>,
+    /// How often the Ready condition is refreshed; `None` never refreshes it, which keeps a simulated
+    /// cluster quiet.
+    pub heartbeat: Option<Duration>,
+}
+
+impl Default for AgentConfig {
+    fn default() -> Self {
+        let nodes = vec![NodeConfig::new("localhost", "127.0.0.1")];
+        Self { nodes, heartbeat: Some(Duration::from_secs(10)) }
+    }
+}
+
+/// One Node object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeConfig {
+    /// Node name.
+    pub name: String,
+    /// Internal address.
+    pub address: String,
+    /// Labels besides host name, operating system and architecture.
+    pub labels: BTreeMap<String, String>,
+    /// CPU capacity as a quantity.
+    pub cpu: String,
+    /// Memory capacity as a quantity.
+    pub memory: String,
+    /// Most pods.
+    pub pods: u32,
+}
+
+impl NodeConfig {
+    /// A compute node of 4 CPUs and 16 GiB that takes 250 pods.
+    #[must_use]
+    pub fn new(name: &str, address: &str) -> Self {
+        let role = ("node-role.kubernetes.io/compute".to_owned(), "true".to_owned());
+        Self {
+            name: name.to_owned(),
+            address: address.to_owned(),
+            labels: BTreeMap::from([role]),
+            cpu: "4".to_owned(),
+            memory: "16Gi".to_owned(),
+            pods: 250,
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! What the agent knows about one pod's sandbox and containers.
+//!
+//! Invariant: a record changes only by what the runtime reported or by what the worker has begun.
+
+use std::collections::BTreeMap;
+
+use apimachinery::ObjectExt as _;
+use serde_json::Value;
+use world::Time;
+
+use crate::backoff::Backoff;
+
+/// One pod on this node.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PodRecord {
+    /// When the agent accepted the pod.
+    pub started_at: Time,
+    /// The pod's sandbox.
+    pub sandbox: Sandbox,
+    /// Number of sandboxes made so far.
+    pub sandboxes: u32,
+    /// Containers by name, init containers among them.
+    pub containers: BTreeMap<String, ContainerRecord>,
+    /// Back-off of pulls by image.
+    pub pulls: BTreeMap<String, Backoff>,
+    /// Why the agent itself ended the pod: reason and message.
+    pub failed: Option<(String, String)>,
+}
+
+impl PodRecord {
+    /// A pod accepted at `now`.
+    #[must_use]
+    pub fn new(now: Time) -> Self {
+        Self {
+            started_at: now,
+            sandbox: Sandbox::None,
+            sandboxes: 0,
+            containers: BTreeMap::new(),
+            pulls: BTreeMap::new(),
+            failed: None,
+        }
+    }
+
+    /// The record of container `name`, when there is one.
+    #[must_use]
+    pub fn container(&self, name: &str) -> Option<&ContainerRecord> {
+        self.containers.get(name)
+    }
+
+    /// The record of container `name`, made when there is none.
+    pub fn container_mut(&mut self, name: &str) -> &mut ContainerRecord {
+        self.containers.entry(name.to_owned()).or_default()
+    }
+
+    /// The running instances: name and container id.
+    pub fn running(&self) -> impl Iterator<Item = (&str, &Instance)> {
+        self.containers.iter().filter_map(|(name, record)| Some((name.as_str(), record.running()?)))
+    }
+
+    /// The pod's own address; empty before the sandbox runs and in the host's network.
+    #[must_use]
+    pub fn ip(&self) -> &str {
+        match &self.sandbox {
+            Sandbox::None => "",
+            Sandbox::Ready { ip, .. } | Sandbox::Stopped { ip, .. } => ip,
+        }
+    }
+}
+
+/// A pod's newest sandbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sandbox {
+    /// None made, or the making failed.
+    None,
+    /// Running.
+    Ready {
+        /// Sandbox id.
+        id: String,
+        /// Pod IP.
+        ip: String,
+    },
+    /// Stopped, not removed.
+    Stopped {
+        /// Sandbox id.
+        id: String,
+        /// Pod IP it had.
+        ip: String,
+    },
+}
+
+/// One container of a pod over all its instances.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ContainerRecord {
+    /// The newest instance.
+    pub current: Option<Instance>,
+    /// The instance before; its log stays readable.
+    pub previous: Option<Instance>,
+    /// Why the last start failed, until one succeeds: reason and message.
+    pub waiting: Option<(String, String)>,
+    /// Back-off of restarts.
+    pub crash: Backoff,
+    /// Result of the readiness probe; `None` without one.
+    pub readiness: Option<bool>,
+    /// Whether the liveness probe asks for a restart.
+    pub liveness_failed: bool,
+}
+
+impl ContainerRecord {
+    /// The newest instance, while it runs.
+    #[must_use]
+    pub fn running(&self) -> Option<&Instance> {
+        self.current.as_ref().filter(|instance| instance.runs())
+    }
+
+    /// The exit of the newest instance that has ended.
+    #[must_use]
+    pub fn last_exit(&self) -> Option<&Exit> {
+        let newest_first = [&self.current, &self.previous];
+        newest_first.into_iter().flatten().find_map(|instance| instance.exit.as_ref())
+    }
+
+    /// The number of the next instance.
+    #[must_use]
+    pub fn next_attempt(&self) -> u32 {
+        self.current.as_ref().map_or(0, |instance| instance.attempt + 1)
+    }
+}
+
+/// One instance of a container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Instance {
+    /// The runtime's id.
+    pub id: String,
+    /// Number of earlier instances.
+    pub attempt: u32,
+    /// The image as the engine names it.
+    pub image: String,
+    /// `imageID` of the status.
+    pub image_id: String,
+    /// When it was created.
+    pub created_at: Time,
+    /// When it was started; `None` until then and when that failed.
+    pub started_at: Option<Time>,
+    /// How it ended.
+    pub exit: Option<Exit>,
+    /// Hash of the container's part of the pod that it was made from.
+    pub hash: u64,
+}
+
+impl Instance {
+    /// Whether it runs.
+    #[must_use]
+    pub fn runs(&self) -> bool {
+        self.started_at.is_some() && self.exit.is_none()
+    }
+}
+
+/// The end of an instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exit {
+    /// Exit code.
+    pub code: i64,
+    /// `Completed`, `Error`, `OOMKilled` or `ContainerCannotRun`.
+    pub reason: String,
+    /// Termination message.
+    pub message: String,
+    /// When.
+    pub finished_at: Time,
+}
+
+/// What happens to a container that has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RestartPolicy {
+    /// Always started again.
+    Always,
+    /// Started again unless it succeeded.
+    OnFailure,
+    /// Left alone.
+    Never,
+}
+
+impl RestartPolicy {
+    /// Of `pod`.
+    #[must_use]
+    pub fn of(pod: &Value) -> Self {
+        match pod.str_at(&["spec", "restartPolicy"]) {
+            "Never" => Self::Never,
+            "OnFailure" => Self::OnFailure,
+            _ => Self::Always,
+        }
+    }
+
+    /// Whether a container with this record is to be started (again).
+    #[must_use]
+    pub fn restarts(self, record: Option<&ContainerRecord>) -> bool {
+        let Some(current) = record.and_then(|record| record.current.as_ref()) else { return true };
+        match (&current.exit, current.started_at) {
+            (None, Some(_)) => false,
+            (None, None) => true,
+            (Some(exit), _) => match self {
+                Self::Always => true,
+                Self::OnFailure => exit.code != 0,
+                Self::Never => false,
+            },
+        }
+    }
+}
+
+/// Hash of one container's part of a pod, by which a changed one is recognised.
+#[must_use]
+pub fn container_hash(container: &Value) -> u64 {
+    // FNV-1a; the number only has to be stable within this process.
+    container.to_string().bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}

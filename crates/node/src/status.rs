@@ -1,0 +1,237 @@
+//! The status of a pod, computed from what is known about its containers.
+//!
+//! Invariant: pure; the old status only lends transition times, foreign conditions and a final phase.
+//!
+//! Mirrors: `pkg/kubelet/kubelet_pods.go`, `pkg/kubelet/status/generate.go`.
+
+mod conditions;
+
+use apimachinery::ObjectExt as _;
+use serde_json::{Value, json};
+use world::Time;
+
+use crate::record::{ContainerRecord, Instance, PodRecord, RestartPolicy};
+
+/// What a status is computed from.
+#[derive(Debug, Clone, Copy)]
+pub struct Input<'a> {
+    /// The pod as stored, with its old status.
+    pub pod: &'a Value,
+    /// What is known.
+    pub record: &'a PodRecord,
+    /// Address of the node.
+    pub host_ip: &'a str,
+    /// Scheme of container ids.
+    pub scheme: &'a str,
+    /// Time of new transitions.
+    pub now: Time,
+}
+
+/// The whole `status` of the pod.
+#[must_use]
+pub fn pod_status(input: &Input<'_>) -> Value {
+    let Input { pod, record, host_ip, .. } = *input;
+    let inits = container_statuses(input, "initContainers");
+    let mut apps = container_statuses(input, "containers");
+    let phase = final_phase(pod, record, &inits, &apps);
+    let conditions = conditions::conditions(input, phase, &inits, &apps);
+    apps.sort_by(|a, b| a.str_at(&["name"]).cmp(b.str_at(&["name"])));
+
+    let mut status = json!({
+        "phase": phase,
+        "conditions": conditions,
+        "hostIP": host_ip,
+        "startTime": record.started_at.rfc3339(),
+        "containerStatuses": apps,
+    });
+    if let Some((reason, message)) = &record.failed {
+        status.set(&["reason"], json!(reason));
+        status.set(&["message"], json!(message));
+    }
+    if !inits.is_empty() {
+        status.set(&["initContainerStatuses"], Value::Array(inits));
+    }
+    let host_network = pod.bool_at(&["spec", "hostNetwork"]);
+    let ip = if host_network { host_ip } else { record.ip() };
+    if !ip.is_empty() {
+        status.set(&["podIP"], json!(ip));
+    }
+    for kept in ["qosClass", "nominatedNodeName"] {
+        if let Some(value) = pod.at(&["status", kept]) {
+            status.set(&[kept], value.clone());
+        }
+    }
+    status
+}
+
+fn container_statuses(input: &Input<'_>, list: &str) -> Vec<Value> {
+    let init = list == "initContainers";
+    let containers = input.pod.list_at(&["spec", list]);
+    containers.iter().map(|container| container_status(input, container, init)).collect()
+}
+
+fn container_status(input: &Input<'_>, container: &Value, init: bool) -> Value {
+    let name = container.str_at(&["name"]);
+    let record = input.record.container(name);
+    let current = record.and_then(|record| record.current.as_ref());
+    let previous = record.and_then(|record| record.previous.as_ref());
+    let has_init = !input.pod.list_at(&["spec", "initContainers"]).is_empty();
+    let default = if has_init { "PodInitializing" } else { "ContainerCreating" };
+
+    let mut state = current.map_or_else(
+        || json!({"waiting": {"reason": default}}),
+        |instance| instance_state(instance, input.scheme),
+    );
+    let mut last = previous.map_or_else(|| json!({}), |i| instance_state(i, input.scheme));
+    let ready = is_ready(record, init);
+    if let Some((reason, message)) = waiting_reason(input.pod, record, init) {
+        if state.at(&["terminated"]).is_some() {
+            last = state;
+        }
+        state = json!({"waiting": {"reason": reason}});
+        if !message.is_empty() {
+            state.set(&["waiting", "message"], json!(message));
+        }
+    }
+    let image = current.map(|i| i.image.as_str()).filter(|image| !image.is_empty());
+    let mut status = json!({
+        "name": name,
+        "state": state,
+        "lastState": last,
+        "ready": ready,
+        "restartCount": current.map_or(0, |instance| instance.attempt),
+        "image": image.unwrap_or_else(|| container.str_at(&["image"])),
+        "imageID": current.map_or("", |instance| instance.image_id.as_str()),
+    });
+    if let Some(instance) = current {
+        status.set(&["containerID"], json!(format!("{}://{}", input.scheme, instance.id)));
+    }
+    status
+}
+
+fn is_ready(record: Option<&ContainerRecord>, init: bool) -> bool {
+    let Some(record) = record else { return false };
+    if init {
+        let exit = record.current.as_ref().and_then(|instance| instance.exit.as_ref());
+        return exit.is_some_and(|exit| exit.code == 0);
+    }
+    record.running().is_some() && record.readiness.unwrap_or(true)
+}
+
+/// The reason of the last failed start, for a container that is still to be started.
+fn waiting_reason<'a>(
+    pod: &Value,
+    record: Option<&'a ContainerRecord>,
+    init: bool,
+) -> Option<(&'a str, &'a str)> {
+    let (reason, message) = record?.waiting.as_ref()?;
+    let exit = record?.current.as_ref().and_then(|instance| instance.exit.as_ref());
+    let init_is_done = init && exit.is_some_and(|exit| exit.code == 0);
+    let restarts = RestartPolicy::of(pod).restarts(record) && pod.deletion_timestamp().is_none();
+    (restarts && !init_is_done).then_some((reason.as_str(), message.as_str()))
+}
+
+fn instance_state(instance: &Instance, scheme: &str) -> Value {
+    if let Some(exit) = &instance.exit {
+        let started = instance.started_at.unwrap_or(instance.created_at);
+        let mut terminated = json!({
+            "exitCode": exit.code,
+            "reason": exit.reason,
+            "startedAt": started.rfc3339(),
+            "finishedAt": exit.finished_at.rfc3339(),
+            "containerID": format!("{scheme}://{}", instance.id),
+        });
+        if !exit.message.is_empty() {
+            terminated.set(&["message"], json!(exit.message));
+        }
+        return json!({"terminated": terminated});
+    }
+    match instance.started_at {
+        Some(started) => json!({"running": {"startedAt": started.rfc3339()}}),
+        None => json!({"waiting": {"reason": "ContainerCreating"}}),
+    }
+}
+
+/// How many containers are in which state.
+#[derive(Debug, Default)]
+struct Counts {
+    unknown: usize,
+    running: usize,
+    waiting: usize,
+    stopped: usize,
+    succeeded: usize,
+}
+
+fn final_phase(pod: &Value, record: &PodRecord, inits: &[Value], apps: &[Value]) -> &'static str {
+    match pod.str_at(&["status", "phase"]) {
+        "Failed" => return "Failed",
+        "Succeeded" => return "Succeeded",
+        _ => {}
+    }
+    if record.failed.is_some() { "Failed" } else { phase(RestartPolicy::of(pod), inits, apps) }
+}
+
+/// The phase that follows from the containers' statuses.
+///
+/// Mirrors: `getPhase`.
+fn phase(policy: RestartPolicy, inits: &[Value], apps: &[Value]) -> &'static str {
+    let exit_code = |status: &Value, state: &str| status.int_at(&[state, "terminated", "exitCode"]);
+    let (mut pending_init, mut failed_init) = (0, 0);
+    for status in inits {
+        let waiting = status.at(&["state", "waiting"]).is_some();
+        let code = exit_code(status, "state")
+            .or_else(|| exit_code(status, "lastState").filter(|_| waiting));
+        match code {
+            Some(0) => {}
+            Some(_) => failed_init += 1,
+            None => pending_init += 1,
+        }
+    }
+    let mut counts = Counts::default();
+    for status in apps {
+        if status.at(&["state", "running"]).is_some() {
+            counts.running += 1;
+        } else if let Some(code) = exit_code(status, "state") {
+            counts.stopped += 1;
+            counts.succeeded += usize::from(code == 0);
+        } else if status.at(&["state", "waiting"]).is_some() {
+            if exit_code(status, "lastState").is_some() {
+                counts.stopped += 1;
+            } else {
+                counts.waiting += 1;
+            }
+        } else {
+            counts.unknown += 1;
+        }
+    }
+    decide(policy, pending_init, failed_init, &counts)
+}
+
+fn decide(
+    policy: RestartPolicy,
+    pending_init: usize,
+    failed_init: usize,
+    counts: &Counts,
+) -> &'static str {
+    if failed_init > 0 && policy == RestartPolicy::Never {
+        return "Failed";
+    }
+    if pending_init > 0 || counts.waiting > 0 {
+        return "Pending";
+    }
+    if counts.running > 0 && counts.unknown == 0 {
+        return "Running";
+    }
+    if counts.running == 0 && counts.stopped > 0 && counts.unknown == 0 {
+        return match policy {
+            RestartPolicy::Always => "Running",
+            _ if counts.stopped == counts.succeeded => "Succeeded",
+            RestartPolicy::Never => "Failed",
+            RestartPolicy::OnFailure => "Running",
+        };
+    }
+    "Pending"
+}
+
+#[cfg(test)]
+mod tests;

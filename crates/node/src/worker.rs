@@ -1,0 +1,521 @@
+//! One pod's worker: repeats the sync of its pod and carries out what was decided.
+//!
+//! A sync computes and writes the status, plans, and then works through the plan's actions one after
+//! another; what an action waits for is the worker's `active` state. Events that arrive meanwhile only
+//! mark the worker dirty: it syncs again when it has worked through the plan. A sync in which a start
+//! failed is repeated after 10 to 15 seconds.
+//!
+//! Mirrors: `pkg/kubelet/pod_workers.go`, `pkg/kubelet/kubelet.go` `syncPod`.
+//! Deviation: exits are noticed at once, not at the next relisting.
+
+mod io;
+mod kill;
+mod probes;
+mod start;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use apimachinery::{ObjectExt as _, Status};
+use apiserver::DeleteOptions;
+use controller_runtime::{EventType, Key};
+use cri::{Command, ContainerExit, Error, Image, Reply};
+use serde_json::Value;
+use world::Time;
+
+pub(crate) use self::io::{Io, Purpose, Tickets};
+use self::kill::Kill;
+use crate::backoff::{Backoff, go_duration};
+use crate::config::NodeConfig;
+use crate::plan::{Action, is_down, plan};
+use crate::probe::{Kind, Probe};
+use crate::record::{Exit, PodRecord, Sandbox};
+use crate::status::{Input as StatusInput, pod_status};
+
+/// How long after a failed sync the next comes at the earliest.
+const RESYNC: Duration = Duration::from_secs(10);
+
+/// What the runtime had to say to this pod.
+#[derive(Debug)]
+pub(crate) enum Input {
+    Reply(Purpose, Result<Reply, Error>),
+    Exited(ContainerExit),
+    SandboxExited(String),
+}
+
+/// What the action under way waits for.
+#[derive(Debug, Clone, PartialEq)]
+enum Active {
+    Sandbox,
+    StopSandbox,
+    KillPod,
+    Kill(String),
+    ImageStatus(Starting),
+    Pull(Starting),
+    Create(Starting, Image),
+    Start(Starting),
+    PostStart(Starting),
+}
+
+/// The container being started.
+#[derive(Debug, Clone, PartialEq)]
+struct Starting {
+    name: String,
+    init: bool,
+}
+
+/// Volumes that could not be set up.
+#[derive(Debug, Default)]
+struct Mounting {
+    since: Option<Time>,
+    delay: Duration,
+    reported: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct Worker {
+    pub(crate) key: Key,
+    pub(crate) uid: Arc<str>,
+    node: NodeConfig,
+    pod: Arc<Value>,
+    record: PodRecord,
+    inbox: VecDeque<Input>,
+    steps: VecDeque<Action>,
+    active: Option<Active>,
+    kills: BTreeMap<String, Kill>,
+    probes: BTreeMap<(String, Kind), Probe>,
+    mounting: Mounting,
+    /// Sandboxes to be removed with the pod.
+    sandboxes: BTreeSet<String>,
+    removing: usize,
+    /// The pod is not in the API any more.
+    gone: bool,
+    dirty: bool,
+    /// Only the status has to be computed anew.
+    status_dirty: bool,
+    /// Containers that the sync under way has killed.
+    killed: BTreeSet<String>,
+    resync_at: Option<Time>,
+}
+
+/// Whether a worker still has something to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Progress {
+    Goes,
+    Finished,
+}
+
+impl Worker {
+    pub(crate) fn new(pod: Arc<Value>, node: NodeConfig, io: &Io<'_, '_>) -> Self {
+        let now = io.now();
+        let mut worker = Self {
+            key: Key::of(&pod),
+            uid: Arc::from(pod.uid()),
+            node,
+            record: PodRecord::new(now),
+            pod,
+            inbox: VecDeque::new(),
+            steps: VecDeque::new(),
+            active: None,
+            kills: BTreeMap::new(),
+            probes: BTreeMap::new(),
+            mounting: Mounting::default(),
+            sandboxes: BTreeSet::new(),
+            removing: 0,
+            gone: false,
+            dirty: true,
+            status_dirty: false,
+            killed: BTreeSet::new(),
+            resync_at: None,
+        };
+        worker.plan_probes(io);
+        worker
+    }
+
+    pub(crate) fn push(&mut self, input: Input) {
+        self.inbox.push_back(input);
+    }
+
+    /// The running containers' ids.
+    pub(crate) fn running_ids(&self) -> Vec<String> {
+        self.record.running().map(|(_, instance)| instance.id.clone()).collect()
+    }
+
+    /// Takes over the pod as it stands in the API; `None` when it is gone or replaced.
+    pub(crate) fn observe(&mut self, pod: Option<Arc<Value>>, io: &mut Io<'_, '_>) {
+        let Some(pod) = pod else {
+            self.dirty |= !self.gone;
+            self.gone = true;
+            return;
+        };
+        let asks = |pod: &Value| {
+            let deletion = pod.at(&["metadata", "deletionGracePeriodSeconds"]).cloned();
+            (pod.at(&["spec"]).cloned(), pod.deletion_timestamp().map(str::to_owned), deletion)
+        };
+        if pod.resource_version() != self.pod.resource_version() && asks(&pod) != asks(&self.pod) {
+            self.dirty = true;
+            self.pod = pod;
+            self.shorten_kills(io);
+        } else {
+            self.pod = pod;
+        }
+    }
+
+    /// Marks the pod for a sync.
+    pub(crate) fn mark_dirty(&mut self) {
+        self.dirty = true;
+    }
+
+    fn ending(&self) -> bool {
+        self.gone || self.pod.deletion_timestamp().is_some()
+    }
+
+    /// Works on as far as possible without waiting.
+    pub(crate) fn run(&mut self, io: &mut Io<'_, '_>) -> Result<Progress, Status> {
+        while let Some(input) = self.inbox.pop_front() {
+            self.take(input, io);
+        }
+        self.check_deadline(io);
+        self.run_kill_timers(io);
+        self.run_probes(io);
+        while self.active.is_none() {
+            if let Some(step) = self.steps.pop_front() {
+                self.begin(step, io);
+            } else if self.dirty || self.resync_at.is_some_and(|at| at <= io.now()) {
+                self.sync(io)?;
+            } else {
+                break;
+            }
+        }
+        if self.status_dirty {
+            self.write_status(io)?;
+        }
+        if self.active.is_none() && self.ending() && is_down(&self.record) {
+            return self.finish(io);
+        }
+        Ok(Progress::Goes)
+    }
+
+    fn sync(&mut self, io: &mut Io<'_, '_>) -> Result<(), Status> {
+        self.write_status(io)?;
+        self.dirty = false;
+        self.resync_at = None;
+        self.killed.clear();
+        let actions = plan(&self.pod, &self.record, self.ending());
+        let creates = actions.iter().any(|a| matches!(a, Action::CreateSandbox { .. }));
+        if creates && !self.volumes_ready(io) {
+            return Ok(());
+        }
+        self.steps.extend(actions);
+        Ok(())
+    }
+
+    /// When the worker wants to run although nothing happens.
+    pub(crate) fn next_timer(&self) -> Option<Time> {
+        let resync = self.resync_at.filter(|_| self.active.is_none());
+        let kills = self.kills.values().filter_map(Kill::timer);
+        let probes = self.probes.iter().filter_map(|((name, _), probe)| {
+            self.probe_is_due_at(name, probe)
+        });
+        resync.into_iter().chain(self.deadline()).chain(kills).chain(probes).min()
+    }
+
+    fn deadline(&self) -> Option<Time> {
+        let seconds = self.pod.int_at(&["spec", "activeDeadlineSeconds"])?;
+        let over = self.record.failed.is_some() || self.ending();
+        let terminal = matches!(self.pod.str_at(&["status", "phase"]), "Succeeded" | "Failed");
+        let after = Duration::from_secs(u64::try_from(seconds).unwrap_or_default());
+        (!over && !terminal).then_some(self.record.started_at + after)
+    }
+
+    fn check_deadline(&mut self, io: &mut Io<'_, '_>) {
+        if self.deadline().is_some_and(|at| at <= io.now()) {
+            let reason = "DeadlineExceeded";
+            let message = "Pod was active on the node longer than the specified deadline";
+            self.record.failed = Some((reason.to_owned(), message.to_owned()));
+            self.event(io, EventType::Normal, reason, message, "");
+            self.dirty = true;
+        }
+    }
+
+    fn write_status(&mut self, io: &mut Io<'_, '_>) -> Result<(), Status> {
+        if self.gone {
+            self.status_dirty = false;
+            return Ok(());
+        }
+        let input = StatusInput {
+            pod: &self.pod,
+            record: &self.record,
+            host_ip: &self.node.address,
+            scheme: io.runtime.scheme(),
+            now: io.now(),
+        };
+        let status = pod_status(&input);
+        if self.pod.at(&["status"]) != Some(&status) {
+            let mut pod = (*self.pod).clone();
+            pod.set(&["status"], status);
+            match io.cx.client.update_status(&api::PODS, pod) {
+                Ok(stored) => self.pod = stored,
+                Err(status) if status.is_not_found() => {}
+                Err(status) => return Err(status),
+            }
+        }
+        self.status_dirty = false;
+        Ok(())
+    }
+
+    /// Removes what is left of an ended pod, then the pod itself.
+    fn finish(&mut self, io: &mut Io<'_, '_>) -> Result<Progress, Status> {
+        for id in std::mem::take(&mut self.sandboxes) {
+            self.removing += 1;
+            self.submit(io, Purpose::Remove(id.clone()), Command::RemovePodSandbox { id });
+        }
+        if self.removing > 0 || self.resync_at.is_some() {
+            return Ok(Progress::Goes);
+        }
+        if !self.gone {
+            let options = DeleteOptions::now(&self.uid);
+            match io.cx.client.delete(
+                &api::PODS,
+                &self.key.namespace,
+                &self.key.name,
+                options,
+            ) {
+                Err(status) if !status.is_not_found() && !status.is_conflict() => {
+                    return Err(status);
+                }
+                _ => {}
+            }
+        }
+        Ok(Progress::Finished)
+    }
+
+    fn submit(&self, io: &mut Io<'_, '_>, purpose: Purpose, command: Command) {
+        let ticket = io.tickets.issue(&self.uid, purpose);
+        io.runtime.submit(ticket, command);
+    }
+
+    fn event(
+        &self,
+        io: &mut Io<'_, '_>,
+        kind: EventType,
+        reason: &str,
+        message: &str,
+        field_path: &str,
+    ) {
+        io.event(&self.pod, &self.node.name, kind, reason, message, field_path);
+    }
+
+    fn container_event(
+        &self,
+        io: &mut Io<'_, '_>,
+        name: &str,
+        kind: EventType,
+        reason: &str,
+        message: &str,
+    ) {
+        let list = if self.is_init(name) { "initContainers" } else { "containers" };
+        self.event(io, kind, reason, message, &format!("spec.{list}{{{name}}}"));
+    }
+
+    fn is_init(&self, name: &str) -> bool {
+        let inits = self.pod.list_at(&["spec", "initContainers"]);
+        inits.iter().any(|container| container.str_at(&["name"]) == name)
+    }
+
+    /// The container named `name` of the pod's spec.
+    fn spec_of(&self, name: &str) -> Option<&Value> {
+        let lists = ["containers", "initContainers"];
+        let all = lists.iter().flat_map(|list| self.pod.list_at(&["spec", list]));
+        all.into_iter().find(|container| container.str_at(&["name"]) == name)
+    }
+
+    /// Ends a sync in which something failed: the rest of the plan is dropped and made anew later.
+    fn fail_sync(&mut self, io: &Io<'_, '_>) {
+        let jitter = Duration::from_millis(io.cx.world.random_below(5000));
+        self.resync_at = Some(io.now() + RESYNC + jitter);
+    }
+
+    fn begin(&mut self, step: Action, io: &mut Io<'_, '_>) {
+        match step {
+            Action::KillPod => self.begin_kill_pod(io),
+            Action::Kill { name, message } => {
+                self.kill(&name, &message, io);
+                self.killed.insert(name.clone());
+                self.active = Some(Active::Kill(name));
+                self.after_exit(io);
+            }
+            Action::CreateSandbox { attempt } => self.begin_sandbox(attempt, io),
+            Action::Start { name, init } => self.begin_start(Starting { name, init }, io),
+        }
+    }
+
+    fn take(&mut self, input: Input, io: &mut Io<'_, '_>) {
+        match input {
+            Input::Exited(exit) => self.exited(&exit, io),
+            Input::SandboxExited(id) => self.sandbox_exited(&id, io),
+            Input::Reply(purpose, result) => self.replied(purpose, result, io),
+        }
+    }
+
+    fn replied(&mut self, purpose: Purpose, result: Result<Reply, Error>, io: &mut Io<'_, '_>) {
+        match purpose {
+            Purpose::Step => self.step_done(result, io),
+            Purpose::PreStop(name) => self.pre_stop_done(&name, result, io),
+            Purpose::Stop(name) => self.stop_done(&name, result, io),
+            Purpose::Probe(name, kind, id) => self.probe_done(&name, kind, &id, result, io),
+            Purpose::Forget => {}
+            Purpose::Remove(id) => {
+                self.removing -= 1;
+                if result.is_err() {
+                    self.sandboxes.insert(id);
+                    self.fail_sync(io);
+                }
+            }
+        }
+    }
+
+    fn step_done(&mut self, result: Result<Reply, Error>, io: &mut Io<'_, '_>) {
+        let Some(active) = self.active.take() else { return };
+        if let Err(Error::Unavailable(_)) = result {
+            self.steps.clear();
+            return self.fail_sync(io);
+        }
+        match active {
+            Active::Sandbox => self.sandbox_done(result, io),
+            Active::StopSandbox => self.sandbox_stopped(result, io),
+            Active::ImageStatus(starting) => self.image_known(starting, result, io),
+            Active::Pull(starting) => self.pulled(starting, result, io),
+            Active::Create(starting, image) => self.created(starting, &image, result, io),
+            Active::Start(starting) => self.started(starting, result, io),
+            Active::PostStart(starting) => self.post_started(&starting, result, io),
+            waiting @ (Active::KillPod | Active::Kill(_)) => self.active = Some(waiting),
+        }
+    }
+
+    fn begin_sandbox(&mut self, attempt: u32, io: &mut Io<'_, '_>) {
+        if attempt > 0 {
+            let message = "Pod sandbox changed, it will be killed and re-created.";
+            self.event(io, EventType::Normal, "SandboxChanged", message, "");
+            // Init containers run again in a new sandbox, from the first.
+            for container in self.pod.list_at(&["spec", "initContainers"]) {
+                self.record.containers.remove(container.str_at(&["name"]));
+            }
+        }
+        let config = Box::new(crate::container::sandbox_config(&self.pod, attempt));
+        self.active = Some(Active::Sandbox);
+        self.submit(io, Purpose::Step, Command::RunPodSandbox { config });
+    }
+
+    fn sandbox_done(&mut self, result: Result<Reply, Error>, io: &mut Io<'_, '_>) {
+        match result {
+            Ok(Reply::Sandbox(status)) => {
+                io.tickets.own(&status.id, &self.uid);
+                self.sandboxes.insert(status.id.clone());
+                self.record.sandboxes += 1;
+                self.record.sandbox = Sandbox::Ready { id: status.id, ip: status.ip };
+                self.dirty = true;
+            }
+            other => {
+                let text = other.err().map(|error| error.to_string()).unwrap_or_default();
+                let message = format!("Failed create pod sandbox: {text}");
+                self.event(io, EventType::Warning, "FailedCreatePodSandBox", &message, "");
+                self.steps.clear();
+                self.fail_sync(io);
+            }
+        }
+        if self.ending() {
+            self.steps.clear();
+        }
+    }
+
+    fn sandbox_exited(&mut self, id: &str, io: &mut Io<'_, '_>) {
+        if let Sandbox::Ready { id: own, ip } = &self.record.sandbox
+            && own == id
+        {
+            self.record.sandbox = Sandbox::Stopped { id: own.clone(), ip: ip.clone() };
+            self.dirty = true;
+            self.after_exit(io);
+        }
+    }
+
+    fn exited(&mut self, exit: &ContainerExit, io: &mut Io<'_, '_>) {
+        let reason = match exit.exit_code {
+            _ if exit.oom_killed => "OOMKilled",
+            0 => "Completed",
+            _ => "Error",
+        };
+        let ended = self.record.containers.iter_mut().find_map(|(name, record)| {
+            let instance = record.current.as_mut().filter(|i| i.id == exit.id && i.exit.is_none())?;
+            instance.exit = Some(Exit {
+                code: exit.exit_code,
+                reason: reason.to_owned(),
+                message: exit.message.clone(),
+                finished_at: exit.finished_at,
+            });
+            record.liveness_failed = false;
+            Some(name.clone())
+        });
+        if let Some(name) = ended {
+            self.kills.remove(&name);
+            self.dirty = true;
+            self.after_exit(io);
+        }
+    }
+
+    /// Whether all volumes can be set up; otherwise says so and comes back later.
+    fn volumes_ready(&mut self, io: &mut Io<'_, '_>) -> bool {
+        let failures = crate::volumes::failures(&self.pod, &io.objects(&self.pod));
+        if failures.is_empty() {
+            self.mounting = Mounting::default();
+            return true;
+        }
+        let now = io.now();
+        let since = *self.mounting.since.get_or_insert(now);
+        for failure in &failures {
+            let message = format!(
+                "MountVolume.SetUp failed for volume {:?} : {}",
+                failure.volume, failure.message
+            );
+            self.event(io, EventType::Warning, "FailedMount", &message, "");
+        }
+        if !self.mounting.reported && now.since(since) >= Duration::from_secs(123) {
+            self.mounting.reported = true;
+            let volumes: Vec<&str> = failures.iter().map(|f| f.volume.as_str()).collect();
+            let message = self.unmounted(&volumes);
+            self.event(io, EventType::Warning, "FailedMount", &message, "");
+        }
+        let (least, most) = (Duration::from_millis(500), Duration::from_secs(122));
+        self.mounting.delay = (self.mounting.delay * 2).clamp(least, most);
+        self.resync_at = Some(now + self.mounting.delay);
+        false
+    }
+
+    fn unmounted(&self, volumes: &[&str]) -> String {
+        let (name, ns) = (self.pod.name(), self.pod.namespace());
+        let all = self.pod.list_at(&["spec", "volumes"]);
+        let all: Vec<&str> = all.iter().map(|volume| volume.str_at(&["name"])).collect();
+        format!(
+            "Unable to mount volumes for pod \"{name}_{ns}({})\": timeout expired waiting for \
+             volumes to attach or mount for pod \"{ns}\"/\"{name}\". list of unmounted volumes=[{}]. \
+             list of unattached volumes=[{}]",
+            self.uid,
+            volumes.join(" "),
+            all.join(" ")
+        )
+    }
+
+    /// `<pod>_<namespace>(<uid>)`, as messages name the pod.
+    fn full_name(&self) -> String {
+        format!("{}_{}({})", self.pod.name(), self.pod.namespace(), self.uid)
+    }
+
+    fn crash_message(&self, name: &str, backoff: Backoff) -> String {
+        format!(
+            "Back-off {} restarting failed container={name} pod={}",
+            go_duration(backoff.delay()),
+            self.full_name()
+        )
+    }
+}

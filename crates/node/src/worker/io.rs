@@ -1,0 +1,125 @@
+//! What a worker acts through: the API, the runtime, and the tickets under way.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use apimachinery::ObjectExt as _;
+use controller_runtime::recorder::EventRecord;
+use controller_runtime::{Caches, Context, EventType};
+use cri::{ContainerRuntime, Ticket};
+use serde_json::Value;
+use world::Time;
+
+use crate::env::Source;
+use crate::probe::Kind;
+
+/// What a command was submitted for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// The action under way.
+    Step,
+    /// The preStop hook of a container.
+    PreStop(String),
+    /// The stop of a container.
+    Stop(String),
+    /// A probing of a container's instance.
+    Probe(String, Kind, String),
+    /// The removal of a sandbox.
+    Remove(String),
+    /// Nobody waits for it.
+    Forget,
+}
+
+/// Which commands are under way and who owns what.
+#[derive(Debug, Default)]
+pub(crate) struct Tickets {
+    last: Ticket,
+    open: BTreeMap<Ticket, (Arc<str>, Purpose)>,
+    /// Container and sandbox ids → pod uid.
+    owners: BTreeMap<String, Arc<str>>,
+}
+
+impl Tickets {
+    pub(crate) fn fresh(&mut self) -> Ticket {
+        self.last += 1;
+        self.last
+    }
+
+    pub(super) fn issue(&mut self, uid: &Arc<str>, purpose: Purpose) -> Ticket {
+        let ticket = self.fresh();
+        self.open.insert(ticket, (Arc::clone(uid), purpose));
+        ticket
+    }
+
+    pub(crate) fn redeem(&mut self, ticket: Ticket) -> Option<(Arc<str>, Purpose)> {
+        self.open.remove(&ticket)
+    }
+
+    pub(super) fn own(&mut self, id: &str, uid: &Arc<str>) {
+        self.owners.insert(id.to_owned(), Arc::clone(uid));
+    }
+
+    pub(crate) fn owner(&self, id: &str) -> Option<Arc<str>> {
+        self.owners.get(id).cloned()
+    }
+
+    pub(crate) fn forget_pod(&mut self, uid: &str) {
+        self.owners.retain(|_, owner| **owner != *uid);
+    }
+}
+
+/// The means of one run of a worker.
+#[derive(Debug)]
+pub(crate) struct Io<'a, 'c> {
+    pub(crate) cx: &'a mut Context<'c>,
+    pub(crate) runtime: &'a mut dyn ContainerRuntime,
+    pub(crate) tickets: &'a mut Tickets,
+}
+
+impl Io<'_, '_> {
+    pub(crate) fn now(&self) -> Time {
+        self.cx.world.now()
+    }
+
+    pub(crate) fn event(
+        &mut self,
+        pod: &Value,
+        host: &str,
+        event_type: EventType,
+        reason: &str,
+        message: &str,
+        field_path: &str,
+    ) {
+        let component = "kubelet";
+        let record = EventRecord { component, host, event_type, reason, message, field_path };
+        self.cx.recorder.record(pod, &record);
+    }
+
+    pub(super) fn objects(&self, pod: &Value) -> Objects<'_> {
+        Objects { caches: self.cx.caches, namespace: pod.namespace().to_owned() }
+    }
+}
+
+/// The cached objects of one namespace.
+#[derive(Debug)]
+pub(super) struct Objects<'a> {
+    caches: &'a Caches,
+    namespace: String,
+}
+
+impl Source for Objects<'_> {
+    fn config_map(&self, name: &str) -> Option<Arc<Value>> {
+        self.caches.get(&api::CONFIG_MAPS, &self.namespace, name)
+    }
+
+    fn secret(&self, name: &str) -> Option<Arc<Value>> {
+        self.caches.get(&api::SECRETS, &self.namespace, name)
+    }
+
+    fn services(&self) -> Vec<Arc<Value>> {
+        let kubernetes = (self.namespace != "default")
+            .then(|| self.caches.get(&api::SERVICES, "default", "kubernetes"))
+            .flatten();
+        kubernetes.into_iter().chain(self.caches.list(&api::SERVICES, &self.namespace)).collect()
+    }
+}

@@ -1,0 +1,316 @@
+//! Starting one container: back-off, image, configuration, creation, start, postStart hook.
+//!
+//! Mirrors: `pkg/kubelet/kuberuntime/kuberuntime_container.go` `startContainer`, `pkg/kubelet/images`.
+
+use std::time::Duration;
+
+use apimachinery::ObjectExt as _;
+use controller_runtime::EventType;
+use cri::{Command, Error, Image, Reply};
+
+use super::io::{Io, Purpose};
+use super::{Active, Starting, Worker};
+use crate::env::Place;
+use crate::record::{Exit, Instance, container_hash};
+
+impl Worker {
+    pub(super) fn begin_start(&mut self, starting: Starting, io: &mut Io<'_, '_>) {
+        if self.ending() {
+            return self.steps.clear();
+        }
+        let name = starting.name.as_str();
+        let now = io.now();
+        // An instance killed by this same sync does not count: what is waited for is the one before.
+        let killed = self.killed.contains(name);
+        let record = self.record.container_mut(name);
+        let exited = if killed {
+            record.previous.as_ref().and_then(|instance| instance.exit.as_ref())
+        } else {
+            record.last_exit()
+        };
+        if let Some(finished_at) = exited.map(|exit| exit.finished_at) {
+            let crash = record.crash;
+            if crash.waits_since(finished_at, now) {
+                let message = self.crash_message(name, crash);
+                let text = "Back-off restarting failed container";
+                self.container_event(io, name, EventType::Warning, "BackOff", text);
+                return self.start_failed(&starting, "CrashLoopBackOff", message, io);
+            }
+            record.crash.advance(now);
+        }
+        self.begin_image(starting, io);
+    }
+
+    fn begin_image(&mut self, starting: Starting, io: &mut Io<'_, '_>) {
+        let image = self.image_of(&starting);
+        if api::views::image::ImageReference::parse(&image).is_none() {
+            let message = Error::InvalidImageName(image).to_string();
+            let name = &starting.name;
+            self.container_event(io, name, EventType::Warning, "InspectFailed", &message);
+            return self.image_failed(&starting, "InvalidImageName", message, io);
+        }
+        self.active = Some(Active::ImageStatus(starting));
+        self.submit(io, Purpose::Step, Command::ImageStatus { image });
+    }
+
+    fn image_of(&self, starting: &Starting) -> String {
+        self.spec_of(&starting.name).map_or("", |c| c.str_at(&["image"])).to_owned()
+    }
+
+    /// Notes why a container does not run; the other containers of the plan get their turn.
+    fn start_failed(
+        &mut self,
+        starting: &Starting,
+        reason: &str,
+        message: String,
+        io: &mut Io<'_, '_>,
+    ) {
+        let record = self.record.container_mut(&starting.name);
+        record.waiting = Some((reason.to_owned(), message));
+        if starting.init {
+            self.steps.clear();
+        }
+        self.fail_sync(io);
+    }
+
+    /// As [`Self::start_failed`], with the event that goes with every image trouble.
+    fn image_failed(
+        &mut self,
+        starting: &Starting,
+        reason: &str,
+        message: String,
+        io: &mut Io<'_, '_>,
+    ) {
+        let text = format!("Error: {reason}");
+        self.container_event(io, &starting.name, EventType::Warning, "Failed", &text);
+        self.start_failed(starting, reason, message, io);
+    }
+
+    pub(super) fn image_known(
+        &mut self,
+        starting: Starting,
+        result: Result<Reply, Error>,
+        io: &mut Io<'_, '_>,
+    ) {
+        let image = self.image_of(&starting);
+        let policy = self.spec_of(&starting.name).map_or("", |c| c.str_at(&["imagePullPolicy"]));
+        let present = match result {
+            Ok(Reply::Image(found)) => found,
+            other => {
+                let error = other.err().map(|error| error.to_string()).unwrap_or_default();
+                let message = format!("Failed to inspect image {image:?}: {error}");
+                let name = &starting.name;
+                self.container_event(io, name, EventType::Warning, "InspectFailed", &message);
+                return self.image_failed(&starting, "ImageInspectError", message, io);
+            }
+        };
+        match (present, policy) {
+            // An image that lives on this engine only cannot be pulled, whatever the policy says.
+            (Some(found), policy) if policy != "Always" || found.repo_digest.is_empty() => {
+                let text = format!("Container image {image:?} already present on machine");
+                self.container_event(io, &starting.name, EventType::Normal, "Pulled", &text);
+                self.create(starting, found, io);
+            }
+            (None, "Never") => {
+                let message =
+                    format!("Container image {image:?} is not present with pull policy of Never");
+                let name = &starting.name;
+                self.container_event(io, name, EventType::Warning, "ErrImageNeverPull", &message);
+                self.image_failed(&starting, "ErrImageNeverPull", message, io);
+            }
+            _ => self.pull(starting, image, io),
+        }
+    }
+
+    fn pull(&mut self, starting: Starting, image: String, io: &mut Io<'_, '_>) {
+        let now = io.now();
+        if self.record.pulls.get(&image).is_some_and(|backoff| backoff.waits(now)) {
+            let message = format!("Back-off pulling image {image:?}");
+            self.container_event(io, &starting.name, EventType::Normal, "BackOff", &message);
+            return self.image_failed(&starting, "ImagePullBackOff", message, io);
+        }
+        let text = format!("pulling image {image:?}");
+        self.container_event(io, &starting.name, EventType::Normal, "Pulling", &text);
+        self.active = Some(Active::Pull(starting));
+        self.submit(io, Purpose::Step, Command::PullImage { image });
+    }
+
+    pub(super) fn pulled(
+        &mut self,
+        starting: Starting,
+        result: Result<Reply, Error>,
+        io: &mut Io<'_, '_>,
+    ) {
+        let image = self.image_of(&starting);
+        match result {
+            Ok(Reply::Image(Some(found))) => {
+                self.record.pulls.remove(&image);
+                let text = format!("Successfully pulled image {image:?}");
+                self.container_event(io, &starting.name, EventType::Normal, "Pulled", &text);
+                self.create(starting, found, io);
+            }
+            other => {
+                let error = other.err().map(|error| error.to_string()).unwrap_or_default();
+                let text = format!("Failed to pull image {image:?}: {error}");
+                self.container_event(io, &starting.name, EventType::Warning, "Failed", &text);
+                self.record.pulls.entry(image).or_default().advance(io.now());
+                self.image_failed(&starting, "ErrImagePull", error, io);
+            }
+        }
+    }
+
+    fn create(&mut self, starting: Starting, image: Image, io: &mut Io<'_, '_>) {
+        let crate::record::Sandbox::Ready { id: sandbox, ip } = &self.record.sandbox else {
+            self.dirty = true;
+            return self.steps.clear();
+        };
+        let Some(container) = self.spec_of(&starting.name) else { return };
+        let host = self.node.address.as_str();
+        let pod_ip = if ip.is_empty() { host } else { ip };
+        let place = Place { pod_ip, host_ip: host };
+        let attempt = self.record.container(&starting.name).map_or(0, |r| r.next_attempt());
+        let objects = io.objects(&self.pod);
+        let made = crate::container::container_config(
+            &self.pod, container, attempt, &image, place, &objects,
+        );
+        match made {
+            Ok((config, warnings)) => {
+                let sandbox = sandbox.clone();
+                for warning in warnings {
+                    let reason = "InvalidEnvironmentVariableNames";
+                    self.event(io, EventType::Warning, reason, &warning, "");
+                }
+                self.active = Some(Active::Create(starting, image));
+                let config = Box::new(config);
+                self.submit(io, Purpose::Step, Command::CreateContainer { sandbox, config });
+            }
+            Err(error) => {
+                let text = format!("Error: {error}");
+                self.container_event(io, &starting.name, EventType::Warning, "Failed", &text);
+                let reason = "CreateContainerConfigError";
+                self.start_failed(&starting, reason, error.to_string(), io);
+            }
+        }
+    }
+
+    pub(super) fn created(
+        &mut self,
+        starting: Starting,
+        image: &Image,
+        result: Result<Reply, Error>,
+        io: &mut Io<'_, '_>,
+    ) {
+        let id = match result {
+            Ok(Reply::Container(id)) => id,
+            other => {
+                let error = other.err().map(|error| error.to_string()).unwrap_or_default();
+                let text = format!("Error: {error}");
+                self.container_event(io, &starting.name, EventType::Warning, "Failed", &text);
+                return self.start_failed(&starting, "CreateContainerError", error, io);
+            }
+        };
+        io.tickets.own(&id, &self.uid);
+        let hash = self.spec_of(&starting.name).map_or(0, container_hash);
+        let record = self.record.container_mut(&starting.name);
+        let instance = Instance {
+            id: id.clone(),
+            attempt: record.next_attempt(),
+            image: image.tag.clone(),
+            image_id: image_id(image),
+            created_at: io.now(),
+            started_at: None,
+            exit: None,
+            hash,
+        };
+        let oldest = std::mem::replace(&mut record.previous, record.current.take());
+        record.current = Some(instance);
+        if let Some(oldest) = oldest {
+            self.submit(io, Purpose::Forget, Command::RemoveContainer { id: oldest.id });
+        }
+        let text = "Created container";
+        self.container_event(io, &starting.name, EventType::Normal, "Created", text);
+        self.active = Some(Active::Start(starting));
+        self.submit(io, Purpose::Step, Command::StartContainer { id });
+    }
+
+    pub(super) fn started(
+        &mut self,
+        starting: Starting,
+        result: Result<Reply, Error>,
+        io: &mut Io<'_, '_>,
+    ) {
+        let at = match result {
+            Ok(Reply::Started(at)) => at,
+            other => {
+                let error = other.err().map(|error| error.to_string()).unwrap_or_default();
+                return self.not_started(&starting, &error, io);
+            }
+        };
+        let record = self.record.container_mut(&starting.name);
+        record.waiting = None;
+        record.liveness_failed = false;
+        if let Some(instance) = &mut record.current {
+            instance.started_at = Some(at);
+        }
+        self.dirty = true;
+        let text = "Started container";
+        self.container_event(io, &starting.name, EventType::Normal, "Started", text);
+        self.begin_probes(&starting.name, at);
+        self.begin_post_start(starting, io);
+    }
+
+    fn not_started(&mut self, starting: &Starting, error: &str, io: &mut Io<'_, '_>) {
+        let name = starting.name.as_str();
+        let message = format!("failed to start container {name:?}: {error}");
+        self.container_event(io, name, EventType::Warning, "Failed", &format!("Error: {message}"));
+        let finished_at = io.now();
+        if let Some(instance) = &mut self.record.container_mut(name).current {
+            let missing = error.contains("not found") || error.contains("no such file");
+            instance.exit = Some(Exit {
+                code: if missing { 127 } else { 128 },
+                reason: "ContainerCannotRun".to_owned(),
+                message: error.to_owned(),
+                finished_at,
+            });
+        }
+        self.dirty = true;
+        self.start_failed(starting, "RunContainerError", message, io);
+    }
+
+    fn begin_post_start(&mut self, starting: Starting, io: &mut Io<'_, '_>) {
+        let id = self.record.container(&starting.name).and_then(|r| r.running()).map(|i| &i.id);
+        let hook = self.spec_of(&starting.name).and_then(|container| {
+            let handler = container.at(&["lifecycle", "postStart"])?;
+            let limit = Duration::from_secs(3600);
+            crate::probe::handler(container, handler, id?, self.record.ip(), limit)
+        });
+        if let Some(command) = hook {
+            self.active = Some(Active::PostStart(starting));
+            self.submit(io, Purpose::Step, command);
+        }
+    }
+
+    pub(super) fn post_started(
+        &mut self,
+        starting: &Starting,
+        result: Result<Reply, Error>,
+        io: &mut Io<'_, '_>,
+    ) {
+        let name = starting.name.as_str();
+        let Some(message) = self.hook_failure(name, "postStart", result) else { return };
+        self.container_event(io, name, EventType::Warning, "FailedPostStartHook", &message);
+        self.start_failed(starting, &format!("PostStartHookError: {message}"), String::new(), io);
+        self.kill(name, "FailedPostStartHook", io);
+        self.active = Some(Active::Kill(name.to_owned()));
+        self.after_exit(io);
+    }
+}
+
+/// `imageID` of the status.
+fn image_id(image: &Image) -> String {
+    if image.repo_digest.is_empty() {
+        format!("docker://{}", image.id)
+    } else {
+        format!("docker-pullable://{}", image.repo_digest)
+    }
+}
