@@ -17,6 +17,10 @@ use hyper::body::{Body as _, Frame, Incoming, SizeHint};
 /// The largest request body, as upstream's.
 pub(crate) const MAX_REQUEST: usize = 3 * 1024 * 1024;
 
+/// How much of an unwanted body is read away, and for how long.
+const MAX_DISCARDED: usize = 8 * 1024 * 1024;
+const DISCARD_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// How long a client may take to send a body.
 const READ_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -67,14 +71,16 @@ impl hyper::body::Body for Body {
     }
 }
 
-/// Reads the whole body of a request, within the limits of size and time.
-pub(crate) async fn read(body: Incoming) -> Result<Bytes, Status> {
-    if body.is_end_stream() {
-        return Ok(Bytes::new());
-    }
-    if body.size_hint().lower() > MAX_REQUEST as u64 {
+/// Reads the whole body of a request, within the limits of size and time. One that is announced as
+/// too large is left where it is.
+pub(crate) async fn read(incoming: &mut Option<Incoming>) -> Result<Bytes, Status> {
+    let announced = incoming.as_ref().map_or(0, |body| body.size_hint().lower());
+    if announced > MAX_REQUEST as u64 {
         return Err(too_large());
     }
+    let Some(body) = incoming.take().filter(|body| !body.is_end_stream()) else {
+        return Ok(Bytes::new());
+    };
     let read = world::edge::timeout(READ_TIMEOUT, collect(body)).await;
     read.unwrap_or_else(|| {
         Err(Status::new(Reason::Timeout, "the client took too long to send the request body"))
@@ -99,6 +105,22 @@ async fn collect(mut body: Incoming) -> Result<Bytes, Status> {
         }
     }
     Ok(if rest.is_empty() { first } else { rest.freeze() })
+}
+
+/// Reads away a body nobody wanted, so that the connection can go on; gives up on long ones.
+///
+/// A client that is still sending when the connection closes may never see the answer.
+pub(crate) async fn discard(mut body: Incoming) {
+    let reading = async {
+        let mut left = MAX_DISCARDED;
+        while left > 0 {
+            let Some(Ok(frame)) = body.frame().await else { return };
+            left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
+        }
+    };
+    if world::edge::timeout(DISCARD_TIMEOUT, reading).await.is_none() {
+        tracing::debug!("an unwanted request body did not end in time");
+    }
 }
 
 fn too_large() -> Status {

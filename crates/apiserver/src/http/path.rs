@@ -15,7 +15,7 @@ pub(crate) enum Target {
     Version,
     /// `/version/openshift`
     VersionOpenShift,
-    /// `/healthz`, `/livez`, `/readyz` and what is below them.
+    /// `/healthz`, `/livez`, `/readyz` and the single checks below them.
     Health,
     /// `/api`
     Api,
@@ -64,7 +64,9 @@ impl Target {
             [] => Self::Root,
             ["version"] => Self::Version,
             ["version", "openshift"] => Self::VersionOpenShift,
-            ["healthz" | "livez" | "readyz", ..] => Self::Health,
+            ["healthz" | "livez" | "readyz"]
+            | ["healthz", "ready"]
+            | ["healthz" | "livez" | "readyz", "etcd" | "ping"] => Self::Health,
             ["api"] => Self::Api,
             ["apis"] => Self::Apis,
             ["apis", group] => Self::Group((*group).to_owned()),

@@ -43,7 +43,7 @@ pub(crate) async fn serve(
     user: &User,
     path: &ResourcePath,
     asked: Asked,
-    incoming: Incoming,
+    incoming: &mut Option<Incoming>,
 ) -> Result<Answer, Status> {
     let (resource, sub) = find(path)?;
     let verb = verb(path, &asked)?;

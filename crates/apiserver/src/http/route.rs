@@ -9,7 +9,7 @@ use std::sync::Arc;
 use apimachinery::Status;
 use bytes::Bytes;
 use futures_util::FutureExt as _;
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, StatusCode, header};
 use serde_json::{Value, json};
@@ -20,7 +20,7 @@ use super::path::{ResourcePath, Target};
 use super::query::Query;
 use super::respond::{self, Answer, Wishes, text};
 use super::server::State;
-use super::{discovery, openapi, resource};
+use super::{body, discovery, openapi, resource};
 use crate::User;
 
 /// A request taken apart; the body is still on the wire.
@@ -53,8 +53,13 @@ pub(crate) async fn answer(state: &Arc<State>, peer: &Peer, request: Request<Inc
     let query = Query::parse(parts.uri.query().unwrap_or_default());
     let wishes = Wishes::read(query.get("pretty"), &parts.headers);
     let asked = Asked { method: parts.method.clone(), query, wishes, parts };
-    let answering = AssertUnwindSafe(Box::pin(dispatch(state, peer, asked, body)));
-    match answering.catch_unwind().await {
+    let mut body = Some(body);
+    let answering = AssertUnwindSafe(Box::pin(dispatch(state, peer, asked, &mut body)));
+    let answered = answering.catch_unwind().await;
+    if let Some(unread) = body.filter(|body| !body.is_end_stream()) {
+        body::discard(unread).await;
+    }
+    match answered {
         Ok(Ok(answer)) => answer,
         Ok(Err(status)) => respond::failure(&status, wishes),
         Err(_) => {
@@ -69,7 +74,7 @@ async fn dispatch(
     state: &Arc<State>,
     peer: &Peer,
     asked: Asked,
-    body: Incoming,
+    body: &mut Option<Incoming>,
 ) -> Result<Answer, Status> {
     let caller = state.gate.caller(peer, &asked.parts.headers)?;
     let target = Target::parse(asked.parts.uri.path());
@@ -81,7 +86,6 @@ async fn dispatch(
             }
             false => Ok(respond::plain(StatusCode::NOT_FOUND, "404 page not found\n")),
         },
-        // The body of anything else is not read.
         target if asked.reads() => document(state, &target, &asked),
         Target::Unknown => unknown(&asked),
         _ => Err(Status::method_not_allowed()),
@@ -157,7 +161,7 @@ pub(crate) fn tagged(asked: &Asked, media: &str, document: &Value) -> Result<Ans
 
 fn health(state: &State, path: &str) -> Answer {
     let ready = *state.ready.borrow() && !*state.stop.borrow();
-    if path.starts_with("/readyz") && !ready {
+    if (path.starts_with("/readyz") || path == "/healthz/ready") && !ready {
         return respond::plain(StatusCode::INTERNAL_SERVER_ERROR, "readyz check failed\n");
     }
     respond::plain(StatusCode::OK, "ok")

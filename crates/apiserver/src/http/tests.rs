@@ -168,6 +168,8 @@ async fn bad_requests_are_refused_and_the_connection_goes_on() {
     }
     let (code, _) = client.send("POST", PODS, "application/json", &huge).await;
     assert_eq!(code, 413);
+    assert_eq!(client.send("POST", "/api/v1/nosuch", "application/json", "{}").await.0, 404);
+    assert_eq!(client.get("/healthz").await.0, 200);
     let mut client = admin(&server, &authority, Protocol::Http2).await;
     assert_eq!(client.get("/api/v1/componentstatuses/x").await.0, 500);
     assert_eq!(client.get("/healthz").await.0, 200);
