@@ -354,3 +354,64 @@ fn plan_namespace(
     }
     Ok(plan(resource, strategy, old, options, now))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug)]
+    struct With(Propagation);
+
+    impl Strategy for With {
+        fn default_propagation(&self, _: &Resource) -> Propagation {
+            self.0
+        }
+    }
+
+    fn policy(policy: &str) -> DeleteOptions {
+        DeleteOptions { propagation_policy: Some(policy.to_owned()), ..DeleteOptions::default() }
+    }
+
+    fn orphan(orphan: bool) -> DeleteOptions {
+        DeleteOptions { orphan_dependents: Some(orphan), ..DeleteOptions::default() }
+    }
+
+    fn finalizers(default: Propagation, before: &[&str], options: &DeleteOptions) -> Vec<String> {
+        let mut object = json!({"metadata": {"finalizers": before}});
+        set_finalizers(&api::CONFIG_MAPS, &With(default), &mut object, options);
+        let after = object.list_at(&["metadata", "finalizers"]).iter().filter_map(Value::as_str);
+        after.map(str::to_owned).collect()
+    }
+
+    // Rows of `TestStoreDeleteWithOrphanDependents` and `TestStoreDeletionPropagation` upstream.
+    #[test]
+    fn finalizers_follow_options_then_finalizers_then_the_kind() {
+        use Propagation::{Background, Orphan, Unsupported};
+        let none = DeleteOptions::default;
+        let both: &[&str] = &["foo.com/x", "orphan", "bar.com/y"];
+        let own: &[&str] = &["foo.com/x", "bar.com/y"];
+        let rows: &[(Propagation, &[&str], DeleteOptions, &[&str])] = &[
+            (Background, both, orphan(true), both),
+            (Background, own, orphan(true), &["foo.com/x", "bar.com/y", "orphan"]),
+            (Orphan, both, orphan(false), own),
+            (Orphan, &["orphan"], orphan(false), &[]),
+            (Background, both, none(), both),
+            (Background, &[], none(), &[]),
+            (Orphan, &[], none(), &["orphan"]),
+            (Orphan, own, none(), &["foo.com/x", "bar.com/y", "orphan"]),
+            (Background, own, none(), own),
+            (Background, &["foregroundDeletion"], policy("Orphan"), &["orphan"]),
+            (Orphan, &["foregroundDeletion"], none(), &["foregroundDeletion"]),
+            (Background, &["orphan"], policy("Background"), &[]),
+            (Orphan, &["orphan"], policy("Foreground"), &["foregroundDeletion"]),
+            (Unsupported, &[], policy("Orphan"), &[]),
+        ];
+        for (default, before, options, after) in rows {
+            assert_eq!(
+                finalizers(*default, before, options),
+                *after,
+                "{default:?} {before:?} {options:?}"
+            );
+        }
+    }
+}

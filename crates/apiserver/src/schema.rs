@@ -188,12 +188,12 @@ pub(crate) fn is_storage(resource: &Resource) -> bool {
 
 /// Everything wrong with a new object.
 pub(crate) fn validate_create(resource: &'static Resource, object: &Value) -> ErrorList {
-    api::validation::create(api::storage_of(resource), object)
+    api::validation::create(resource, object)
 }
 
 /// Everything wrong with a changed object.
 pub(crate) fn validate_update(resource: &'static Resource, new: &Value, old: &Value) -> ErrorList {
-    api::validation::update(api::storage_of(resource), new, old)
+    api::validation::update(resource, new, old)
 }
 
 /// Applies a strategic merge patch to an object of a kind.
