@@ -1,0 +1,6 @@
+//! The agent on the simulated runtime, over the in-process API.
+
+#[cfg(test)]
+mod agent;
+#[cfg(test)]
+mod fixture;
