@@ -124,6 +124,7 @@ fn spec(resource: &Resource, object: &Value, errors: &mut ErrorList) {
         ) => {
             workload::create(kind, object, errors);
         }
+        (_, "Ingress" | "NetworkPolicy") => platform::create(resource.kind, object, errors),
         ("batch", kind) => batch::create(kind, object, errors),
         ("autoscaling" | "policy", kind) => autoscaling::create(kind, object, errors),
         ("apps.openshift.io", "DeploymentConfig") => deployment_config::create(object, errors),

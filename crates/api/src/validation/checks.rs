@@ -164,7 +164,11 @@ pub(super) fn immutable(new: &Value, old: &Value, keys: &[&str], errors: &mut Er
     let (now, before) = (read(new), read(old));
     if now != before {
         let path = keys.iter().skip(1).fold(Path::new(keys[0]), |path, key| path.child(key));
-        let mut error = Error::invalid(&path, now.clone(), object_meta::IMMUTABLE);
+        let shown_value = match (&now, &before) {
+            (Value::Null, Value::String(_)) => Value::from(""),
+            _ => now.clone(),
+        };
+        let mut error = Error::invalid(&path, shown_value, object_meta::IMMUTABLE);
         if keys.last() == Some(&"selector") && now.is_object() {
             error = error.shown_as(&go_text::label_selector(&now));
         }

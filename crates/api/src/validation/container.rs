@@ -15,11 +15,6 @@ use apimachinery::{ObjectExt as _, Value};
 use super::checks;
 pub(super) use resources::{check as check_resources, is_standard_resource};
 
-/// Names of environment variables, for strategies that bring their own environment.
-pub(super) fn environment(variables: &[Value], path: &Path, errors: &mut ErrorList) {
-    environment::variables(variables, path, errors);
-}
-
 /// Checks `containers` and `initContainers` of a pod spec.
 pub(super) fn check_all(
     spec: &Value,

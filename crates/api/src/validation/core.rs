@@ -41,8 +41,8 @@ fn config_map(object: &Value, errors: &mut ErrorList) {
         for (key, value) in object.map_at(&[field]).into_iter().flatten() {
             let path = Path::new(field).key(key);
             checks::invalid(&path, key, &validation::config_map_key(key), errors);
-            if field == "binaryData" && object.at(&["data", key]).is_some() {
-                let text = "duplicate of key present in data";
+            if field == "data" && object.at(&["binaryData", key]).is_some() {
+                let text = "duplicate of key present in binaryData";
                 errors.push(Error::invalid(&Path::new(field).key(key), key.as_str(), text));
             }
             let text = value.as_str().unwrap_or_default();
@@ -50,7 +50,7 @@ fn config_map(object: &Value, errors: &mut ErrorList) {
         }
     }
     if size > MAX_DATA_BYTES {
-        errors.push(Error::too_long(&Path::new(""), "", MAX_DATA_BYTES));
+        errors.push(Error::too_long(&Path::new("[]"), "", MAX_DATA_BYTES));
     }
 }
 
@@ -85,7 +85,7 @@ fn secret(object: &Value, errors: &mut ErrorList) {
             needs(&["username", "password"], errors);
         }
         "kubernetes.io/ssh-auth" if object.str_at(&["data", "ssh-privatekey"]).is_empty() => {
-            errors.push(Error::required(&path.key("ssh-privatekey"), ""));
+            errors.push(Error::required(&path.key("%s").key("ssh-privatekey"), ""));
         }
         "kubernetes.io/tls" => needs(&["tls.crt", "tls.key"], errors),
         _ => {}
@@ -99,8 +99,15 @@ fn docker_config(object: &Value, key: &str, errors: &mut ErrorList) {
         return;
     };
     let bytes = base64::engine::general_purpose::STANDARD.decode(text).unwrap_or_default();
-    if let Err(error) = serde_json::from_slice::<Value>(&bytes) {
-        errors.push(Error::invalid(&path, "<secret contents redacted>", &error.to_string()));
+    if serde_json::from_slice::<Value>(&bytes).is_err() {
+        let first = String::from_utf8_lossy(&bytes).trim_start().chars().next();
+        let text = match first {
+            Some(c) if !"{[\"".contains(c) => {
+                format!("invalid character '{c}' looking for beginning of value")
+            }
+            _ => "unexpected end of JSON input".to_owned(),
+        };
+        errors.push(Error::invalid(&path, "<secret contents redacted>", &text));
     }
 }
 
@@ -113,7 +120,8 @@ fn namespace(object: &Value, errors: &mut ErrorList) {
 }
 
 fn node(object: &Value, errors: &mut ErrorList) {
-    let path = Path::new("spec").child("taints");
+    // Upstream calls the place of taints by its old name.
+    let path = Path::new("metadata").child("taints");
     scheduling::taints(object.list_at(&["spec", "taints"]), &path, errors);
     for list in ["capacity", "allocatable"] {
         for (name, value) in object.map_at(&["status", list]).into_iter().flatten() {
@@ -133,7 +141,7 @@ fn amount(value: &Value, path: &Path, errors: &mut ErrorList) {
 
 /// Checks `spec` of a claim.
 pub(super) fn claim_spec(spec: &Value, path: &Path, errors: &mut ErrorList) {
-    volume::access_modes(spec, path, errors);
+    volume::access_modes(spec, path, "at least 1 access mode is required", errors);
     checks::label_selector(spec.get("selector"), &path.child("selector"), errors);
     let storage_path = path.child("resources").key("storage");
     match spec.at(&["resources", "requests", "storage"]) {
@@ -159,7 +167,7 @@ pub(super) fn claim_spec(spec: &Value, path: &Path, errors: &mut ErrorList) {
 fn persistent_volume(object: &Value, errors: &mut ErrorList) {
     let path = Path::new("spec");
     let spec = object.get("spec").unwrap_or(&Value::Null);
-    volume::access_modes(spec, &path, errors);
+    volume::access_modes(spec, &path, "", errors);
     let capacity = spec.map_at(&["capacity"]);
     if capacity.is_none_or(serde_json::Map::is_empty) {
         errors.push(Error::required(&path.child("capacity"), ""));
@@ -169,7 +177,11 @@ fn persistent_volume(object: &Value, errors: &mut ErrorList) {
         errors.push(Error::not_supported(&path.child("capacity"), value, &["storage"]));
     }
     for (name, value) in capacity.into_iter().flatten() {
-        amount(value, &path.child("capacity").key(name), errors);
+        let path = path.child("capacity").key(name);
+        amount(value, &path, errors);
+        if let Some(zero) = Quantity::from_json(value).ok().filter(Quantity::is_zero) {
+            errors.push(Error::invalid(&path, zero.canonical(), "must be greater than zero"));
+        }
     }
     let supported = ["Delete", "Recycle", "Retain"];
     if checks::is_set(spec, "persistentVolumeReclaimPolicy") {
@@ -276,7 +288,7 @@ pub(super) fn update(kind: &str, new: &Value, old: &Value, errors: &mut ErrorLis
                 without_name(new) == without_name(old)
             };
             if !same {
-                let text = "is immutable after creation except resources.requests for bound claims";
+                let text = "field is immutable after creation";
                 errors.push(Error::forbidden(&Path::new("spec"), text));
             }
         }

@@ -61,6 +61,17 @@ fn with_images_to_come(spec: &Value, triggers: &[Value]) -> Value {
     spec
 }
 
+/// OpenShift wants C identifiers where Kubernetes has become more lenient.
+fn environment(variables: &[Value], path: &Path, errors: &mut ErrorList) {
+    for (index, variable) in variables.iter().enumerate() {
+        let path = path.index(index);
+        if checks::required(variable, &path, "name", errors) {
+            let name = variable.str_at(&["name"]);
+            checks::invalid(&path.child("name"), name, &validation::c_identifier(name), errors);
+        }
+    }
+}
+
 fn timeout_seconds(strategy: &Value) -> Option<i64> {
     strategy
         .int_at(&["rollingParams", "timeoutSeconds"])
@@ -90,7 +101,7 @@ fn strategy(spec: &Value, path: &Path, errors: &mut ErrorList) {
     let member = |key: &str| strategy.get(key).filter(|value| !value.is_null());
     if let Some(custom) = member("customParams") {
         let path = path.child("customParams").child("environment");
-        container::environment(custom.list_at(&["environment"]), &path, errors);
+        environment(custom.list_at(&["environment"]), &path, errors);
     }
     let kind = strategy.str_at(&["type"]);
     match kind {
@@ -180,7 +191,7 @@ fn limit(value: Option<&Value>, path: &Path, errors: &mut ErrorList) {
             errors.push(Error::invalid(path, text.as_str(), INT_OR_PERCENT).shown_as(&shown));
         }
         Some(Value::Number(number)) if number.as_i64().is_some_and(|number| number < 0) => {
-            errors.push(Error::invalid(path, number.clone(), object_meta::NEGATIVE));
+            errors.push(Error::invalid(path, number.clone(), "must be non-negative"));
         }
         _ => {}
     }
@@ -239,7 +250,7 @@ fn status(object: &Value, errors: &mut ErrorList) {
     let path = Path::new("status");
     let status = object.get("status").unwrap_or(&Value::Null);
     for (field, text) in [
-        ("latestVersion", "latestVersion cannot be negative"),
+        ("latestVersion", object_meta::NEGATIVE),
         ("observedGeneration", object_meta::NEGATIVE),
         ("replicas", object_meta::NEGATIVE),
         ("readyReplicas", object_meta::NEGATIVE),
@@ -259,6 +270,9 @@ pub(super) fn update(new: &Value, old: &Value, errors: &mut ErrorList) {
         if read(new) < read(old) {
             let text = format!("{field} cannot be decremented");
             errors.push(Error::invalid(&Path::new("status").child(field), read(new), &text));
+        } else if field == "latestVersion" && read(new) > read(old) + 1 {
+            let text = "latestVersion can only be incremented by 1";
+            errors.push(Error::invalid(&Path::new("status").child(field), read(new), text));
         }
     }
 }

@@ -46,7 +46,8 @@ pub(super) fn is_stream_name(name: &str) -> bool {
 fn image_stream(object: &Value, errors: &mut ErrorList) {
     let name_path = Path::new("metadata").child("name");
     let (namespace, name) = (object.namespace(), object.name());
-    if !name.is_empty() && !is_stream_name(name) {
+    let segment = apimachinery::validation::path_segment_name(name).is_empty();
+    if !name.is_empty() && segment && !is_stream_name(name) {
         errors.push(Error::invalid(&name_path, name, NAME_PATTERN));
     }
     if namespace.len() + 1 + name.len() > MAX_REPOSITORY {

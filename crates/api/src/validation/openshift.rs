@@ -52,6 +52,10 @@ fn route(object: &Value, errors: &mut ErrorList) {
         let text = "host must conform to DNS 952 subdomain conventions";
         errors.push(Error::invalid(&path.child("host"), host, text));
     }
+    if host.is_empty() && spec.str_at(&["wildcardPolicy"]) == "Subdomain" {
+        let text = "host name not specified for wildcard policy";
+        errors.push(Error::invalid(&path.child("wildcardPolicy"), "Subdomain", text));
+    }
     let route_path = spec.str_at(&["path"]);
     if !route_path.is_empty() && !route_path.starts_with('/') {
         let text = "path must begin with /";

@@ -3,6 +3,7 @@
 //! Mirrors: `pkg/apis/{rbac,networking,storage}/validation` of Kubernetes 1.11.
 
 use apimachinery::field::{Error, ErrorList, Path};
+use apimachinery::validation;
 use apimachinery::{ObjectExt as _, Value};
 
 use super::checks;
@@ -14,6 +15,7 @@ pub(super) fn create(kind: &str, object: &Value, errors: &mut ErrorList) {
         "RoleBinding" => role_binding(object, &["Role", "ClusterRole"], errors),
         "ClusterRoleBinding" => role_binding(object, &["ClusterRole"], errors),
         "NetworkPolicy" => network_policy(object, errors),
+        "Ingress" => ingress(object, errors),
         "StorageClass" => {
             checks::required(object, &Path::new(""), "provisioner", errors);
         }
@@ -92,7 +94,9 @@ fn network_policy(object: &Value, errors: &mut ErrorList) {
             let path = path.child(direction).index(index);
             for (index, port) in rule.list_at(&["ports"]).iter().enumerate() {
                 let path = path.child("ports").index(index);
-                checks::one_of(port, &path, "protocol", &["TCP", "UDP"], errors);
+                if !port.str_at(&["protocol"]).is_empty() {
+                    checks::one_of(port, &path, "protocol", &["TCP", "UDP"], errors);
+                }
                 if let Some(number) = port.get("port").filter(|value| !value.is_null()) {
                     checks::port_number_or_name(Some(number), &path.child("port"), errors);
                 }
@@ -102,6 +106,13 @@ fn network_policy(object: &Value, errors: &mut ErrorList) {
                 for field in ["podSelector", "namespaceSelector"] {
                     checks::label_selector(peer.get(field), &path.child(field), errors);
                 }
+                let selects = ["podSelector", "namespaceSelector"]
+                    .iter()
+                    .any(|field| checks::is_set(peer, field));
+                if selects && checks::is_set(peer, "ipBlock") {
+                    let text = "may not specify both ipBlock and another peer";
+                    errors.push(Error::forbidden(&path, text));
+                }
                 if ["podSelector", "namespaceSelector", "ipBlock"]
                     .iter()
                     .all(|field| !checks::is_set(peer, field))
@@ -110,6 +121,57 @@ fn network_policy(object: &Value, errors: &mut ErrorList) {
                 }
             }
         }
+    }
+}
+
+/// Checks an Ingress of either shape: backends by `serviceName` or by `service.name`.
+fn ingress(object: &Value, errors: &mut ErrorList) {
+    let path = Path::new("spec");
+    let spec = object.get("spec").unwrap_or(&Value::Null);
+    for field in ["backend", "defaultBackend"] {
+        if let Some(backend) = spec.get(field) {
+            ingress_backend(backend, &path.child(field), errors);
+        }
+    }
+    for (index, rule) in spec.list_at(&["rules"]).iter().enumerate() {
+        let path = path.child("rules").index(index);
+        let host = rule.str_at(&["host"]);
+        if host.contains('*') {
+            let complaints = validation::wildcard_dns1123_subdomain(host);
+            checks::invalid(&path.child("host"), host, &complaints, errors);
+        } else if !host.is_empty() {
+            checks::dns_subdomain(host, &path.child("host"), errors);
+        }
+        let Some(http) = rule.get("http").filter(|value| !value.is_null()) else { continue };
+        let path = path.child("http").child("paths");
+        if http.list_at(&["paths"]).is_empty() {
+            errors.push(Error::required(&path, ""));
+        }
+        for (index, entry) in http.list_at(&["paths"]).iter().enumerate() {
+            let path = path.index(index);
+            let text = entry.str_at(&["path"]);
+            if !text.is_empty() && !text.starts_with('/') {
+                let complaint = "must be an absolute path";
+                errors.push(Error::invalid(&path.child("path"), text, complaint));
+            }
+            let backend = entry.get("backend").unwrap_or(&Value::Null);
+            ingress_backend(backend, &path.child("backend"), errors);
+        }
+    }
+}
+
+fn ingress_backend(backend: &Value, path: &Path, errors: &mut ErrorList) {
+    let (name, path) = if backend.get("service").is_some() {
+        (backend.str_at(&["service", "name"]), path.child("service").child("name"))
+    } else if backend.get("resource").is_some() {
+        return;
+    } else {
+        (backend.str_at(&["serviceName"]), path.child("serviceName"))
+    };
+    if name.is_empty() {
+        errors.push(Error::required(&path, ""));
+    } else {
+        checks::invalid(&path, name, &validation::dns1035_label(name), errors);
     }
 }
 

@@ -41,10 +41,10 @@ pub(super) fn template(template: &Value, path: &Path, errors: &mut ErrorList) {
 
 /// Checks labels and annotations of a pod template.
 pub(super) fn template_metadata(template: &Value, path: &Path, errors: &mut ErrorList) {
-    let meta = path.child("metadata");
-    checks::labels(template.at(&["metadata", "labels"]), &meta.child("labels"), errors);
+    // Upstream leaves `metadata` out of these two paths.
+    checks::labels(template.at(&["metadata", "labels"]), &path.child("labels"), errors);
     let annotations = template.map_at(&["metadata", "annotations"]);
-    let annotations_path = meta.child("annotations");
+    let annotations_path = path.child("annotations");
     errors.extend(object_meta::validate_annotations(annotations, &annotations_path));
 }
 

@@ -1,6 +1,6 @@
 //! What says where pods may run: affinity, tolerations, taints.
 
-use apimachinery::field::{Error, ErrorList, Path};
+use apimachinery::field::{Error, ErrorList, Path, quote};
 use apimachinery::validation;
 use apimachinery::{ObjectExt as _, Value};
 use serde_json::json;
@@ -127,7 +127,18 @@ pub(super) fn tolerations(tolerations: &[Value], path: &Path, errors: &mut Error
             }
             "Exists" if !value.is_empty() => {
                 let text = "value must be empty when `operator` is 'Exists'";
-                errors.push(Error::invalid(&path.child("operator"), json!(toleration), text));
+                let seconds = toleration.int_at(&["tolerationSeconds"]);
+                let shown = format!(
+                    "core.Toleration{{Key:{}, Operator:{}, Value:{}, Effect:{}, \
+                     TolerationSeconds:{}}}",
+                    quote(key),
+                    quote(operator),
+                    quote(value),
+                    quote(effect),
+                    seconds.map_or_else(|| "(*int64)(nil)".to_owned(), |s| s.to_string()),
+                );
+                let path = path.child("operator");
+                errors.push(Error::invalid(&path, json!(toleration), text).shown_as(&shown));
             }
             "Exists" => {}
             other => {
@@ -159,7 +170,13 @@ pub(super) fn taints(taints: &[Value], path: &Path, errors: &mut ErrorList) {
             errors.push(Error::not_supported(&path.child("effect"), effect, EFFECTS));
         }
         if seen.contains(&(key, effect)) {
-            let mut error = Error::duplicate(&path, json!(taint));
+            let shown = format!(
+                "core.Taint{{Key:{}, Value:{}, Effect:{}, TimeAdded:<nil>}}",
+                quote(key),
+                quote(value),
+                quote(effect)
+            );
+            let mut error = Error::duplicate(&path, json!(taint)).shown_as(&shown);
             error.detail = "taints must be unique by key and effect pair".to_owned();
             errors.push(error);
         }

@@ -39,7 +39,7 @@ pub(super) fn create(service: &Value, errors: &mut ErrorList) {
     }
     for (index, ip) in spec.list_at(&["externalIPs"]).iter().filter_map(Value::as_str).enumerate() {
         let path = path.child("externalIPs").index(index);
-        checks::invalid(&path, ip, &validation::ip_address(ip), errors);
+        usable_ip(ip, &path, errors);
     }
     if checks::required(spec, &path, "type", errors) {
         let supported = ["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"];
@@ -176,13 +176,19 @@ fn external_traffic(spec: &Value, kind: &str, path: &Path, errors: &mut ErrorLis
     }
     let health_port = spec.int_at(&["healthCheckNodePort"]).unwrap_or(0);
     if health_port < 0 {
-        let text = format!("HealthCheckNodePort {health_port} must be greater than 0");
+        let text = "HealthCheckNodePort must be not less than 0";
         let path = path.child("healthCheckNodePort");
-        errors.push(Error::invalid(&path, health_port, &text));
+        errors.push(Error::invalid(&path, health_port, text));
+    }
+    if health_port > 0 && !(kind == "LoadBalancer" && policy == "Local") {
+        let text = "HealthCheckNodePort can only be set on LoadBalancer service with \
+                    ExternalTrafficPolicy=Local";
+        let path = path.child("healthCheckNodePort");
+        errors.push(Error::invalid(&path, health_port, text));
     }
     if kind != "LoadBalancer" && !spec.list_at(&["loadBalancerSourceRanges"]).is_empty() {
         let text = "may only be used when `type` is 'LoadBalancer'";
-        errors.push(Error::forbidden(&path.child("loadBalancerSourceRanges"), text));
+        errors.push(Error::forbidden(&path.child("LoadBalancerSourceRanges"), text));
     }
 }
 
@@ -232,8 +238,17 @@ fn endpoint_address(address: &Value, path: &Path, errors: &mut ErrorList) {
     if !hostname.is_empty() {
         checks::dns_label(hostname, &path.child("hostname"), errors);
     }
+    usable_ip(text, &path_ip, errors);
+    let node = address.str_at(&["nodeName"]);
+    if !node.is_empty() {
+        checks::dns_subdomain(node, &path.child("nodeName"), errors);
+    }
+}
+
+/// An address that traffic can be sent to.
+fn usable_ip(text: &str, path_ip: &Path, errors: &mut ErrorList) {
     let Ok(ip) = text.parse::<IpAddr>() else {
-        checks::invalid(&path_ip, text, &validation::ip_address(text), errors);
+        checks::invalid(path_ip, text, &validation::ip_address(text), errors);
         return;
     };
     let link_local = match ip {
@@ -251,7 +266,7 @@ fn endpoint_address(address: &Value, path: &Path, errors: &mut ErrorList) {
         (link_local_multicast, "may not be in the link-local multicast range (224.0.0.0/24)"),
     ] {
         if special {
-            errors.push(Error::invalid(&path_ip, text, rule));
+            errors.push(Error::invalid(path_ip, text, rule));
         }
     }
 }

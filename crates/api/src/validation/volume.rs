@@ -211,8 +211,8 @@ fn downward_files(source: &Value, path: &Path, errors: &mut ErrorList) {
 
 fn projected(source: &Value, path: &Path, errors: &mut ErrorList) {
     default_mode(source, path, errors);
-    for (index, part) in source.list_at(&["sources"]).iter().enumerate() {
-        let path = path.child("sources").index(index);
+    // Upstream leaves `sources[…]` out of these paths.
+    for part in source.list_at(&["sources"]) {
         for kind in ["secret", "configMap"] {
             if let Some(part) = part.get(kind).filter(|value| !value.is_null()) {
                 let path = path.child(kind);
@@ -231,12 +231,12 @@ fn projected(source: &Value, path: &Path, errors: &mut ErrorList) {
 }
 
 /// Whether a claim's or quota's access mode is known.
-pub(super) fn access_modes(spec: &Value, path: &Path, errors: &mut ErrorList) {
+pub(super) fn access_modes(spec: &Value, path: &Path, none: &str, errors: &mut ErrorList) {
     let supported = ["ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce"];
     let path = path.child("accessModes");
     let modes = spec.list_at(&["accessModes"]);
     if modes.is_empty() {
-        errors.push(Error::required(&path, "at least 1 access mode is required"));
+        errors.push(Error::required(&path, none));
     }
     for mode in modes.iter().filter_map(Value::as_str) {
         if !supported.contains(&mode) {

@@ -2,7 +2,7 @@
 //!
 //! Mirrors: `pkg/apis/{core,apps,extensions}/validation` of Kubernetes 1.11.
 
-use apimachinery::field::{Error, ErrorList, Path};
+use apimachinery::field::{Error, ErrorList, Path, quote};
 use apimachinery::{ObjectExt as _, Value};
 use serde_json::json;
 
@@ -45,6 +45,7 @@ pub(super) fn replication_controller(object: &Value, errors: &mut ErrorList) {
 /// Checks a template that a plain map of labels must select, as in a ReplicationController and a
 /// DeploymentConfig.
 pub(super) fn template_for_map_selector(spec: &Value, path: &Path, errors: &mut ErrorList) {
+    let parent = path;
     let path = path.child("template");
     let Some(template) = spec.get("template").filter(|value| !value.is_null()) else {
         errors.push(Error::required(&path, ""));
@@ -56,7 +57,25 @@ pub(super) fn template_for_map_selector(spec: &Value, path: &Path, errors: &mut 
         labels_do_not_match(template, &path, errors);
     }
     pod::template(template, &path, errors);
+    read_only_disks(spec, parent, errors);
     always_restart(template, &path, errors);
+}
+
+/// Mirrors: `ValidateReadOnlyPersistentDisks`.
+fn read_only_disks(spec: &Value, path: &Path, errors: &mut ErrorList) {
+    if spec.int_at(&["replicas"]).unwrap_or(0) <= 1 {
+        return;
+    }
+    let path = path.child("template").child("spec").child("volumes");
+    for (index, volume) in spec.list_at(&["template", "spec", "volumes"]).iter().enumerate() {
+        let Some(disk) = volume.get("gcePersistentDisk") else { continue };
+        if !disk.bool_at(&["readOnly"]) {
+            let path = path.index(index).child("gcePersistentDisk").child("readOnly");
+            let text = "must be true for replicated pods > 1; GCE PD can only be mounted on \
+                        multiple machines if it is read-only";
+            errors.push(Error::invalid(&path, false, text));
+        }
+    }
 }
 
 fn labels_do_not_match(template: &Value, path: &Path, errors: &mut ErrorList) {
@@ -106,9 +125,11 @@ fn selector(spec: &Value, path: &Path, empty: &str, errors: &mut ErrorList) -> b
 
 fn template_for_selector(object: &Value, spec: &Value, path: &Path, errors: &mut ErrorList) {
     labels_must_match(object, spec, path, errors);
+    let parent = path.clone();
     let path = path.child("template");
     let template = spec.get("template").unwrap_or(&Value::Null);
     pod::template(template, &path, errors);
+    read_only_disks(spec, &parent, errors);
     always_restart(template, &path, errors);
 }
 
@@ -145,7 +166,13 @@ fn deployment(object: &Value, spec: &Value, path: &Path, errors: &mut ErrorList)
         }
         (other, _) => {
             let supported = ["Recreate", "RollingUpdate"];
-            errors.push(Error::not_supported(&strategy_path, other, &supported));
+            let shown = format!(
+                "extensions.DeploymentStrategy{{Type:{}, \
+                 RollingUpdate:(*extensions.RollingUpdateDeployment)(nil)}}",
+                quote(other)
+            );
+            let error = Error::not_supported(&strategy_path, other, &supported);
+            errors.push(error.shown_as(&shown));
         }
     }
     checks::non_negative(spec, path, "minReadySeconds", errors);
@@ -182,23 +209,12 @@ fn daemon_set(object: &Value, spec: &Value, path: &Path, errors: &mut ErrorList)
     let selector_path = path.child("selector");
     checks::label_selector(spec.get("selector"), &selector_path, errors);
     let template = spec.get("template").unwrap_or(&Value::Null);
-    if errors.len() == selector_errors {
-        let selects_all = spec.get("selector").is_some_and(|s| {
-            checks::is_empty(s.get("matchLabels")) && checks::is_empty(s.get("matchExpressions"))
-        });
-        if !selects_all && !workload::selects(object, template) {
-            labels_do_not_match(template, &path.child("template"), errors);
-        }
-        if selects_all {
-            let selector = spec["selector"].clone();
-            let shown = go_text::label_selector(&selector);
-            let text = "empty selector is not valid for daemonset.";
-            errors.push(Error::invalid(&selector_path, selector, text).shown_as(&shown));
-        }
+    if errors.len() == selector_errors && !workload::selects(object, template) {
+        labels_do_not_match(template, &path.child("template"), errors);
     }
     pod::template(template, &path.child("template"), errors);
     always_restart(template, &path.child("template"), errors);
-    no_deadline(template, path, "DaemonSet", errors);
+    no_deadline(template, path, errors);
     checks::non_negative(spec, path, "minReadySeconds", errors);
     let strategy = spec.get("updateStrategy").unwrap_or(&Value::Null);
     let strategy_path = path.child("updateStrategy");
@@ -223,17 +239,22 @@ fn daemon_set(object: &Value, spec: &Value, path: &Path, errors: &mut ErrorList)
         },
         other => {
             let supported = ["RollingUpdate", "OnDelete"];
-            errors.push(Error::not_supported(&strategy_path, other, &supported));
+            let shown = format!(
+                "extensions.DaemonSetUpdateStrategy{{Type:{}, \
+                 RollingUpdate:(*extensions.RollingUpdateDaemonSet)(nil)}}",
+                quote(other)
+            );
+            let error = Error::not_supported(&strategy_path, other, &supported);
+            errors.push(error.shown_as(&shown));
         }
     }
     checks::non_negative(spec, path, "revisionHistoryLimit", errors);
 }
 
-fn no_deadline(template: &Value, path: &Path, kind: &str, errors: &mut ErrorList) {
-    if template.int_at(&["spec", "activeDeadlineSeconds"]).is_some() {
+fn no_deadline(template: &Value, path: &Path, errors: &mut ErrorList) {
+    if let Some(deadline) = template.int_at(&["spec", "activeDeadlineSeconds"]) {
         let path = path.child("template").child("spec").child("activeDeadlineSeconds");
-        let text = format!("activeDeadlineSeconds in {kind} is not Supported");
-        errors.push(Error::forbidden(&path, &text));
+        errors.push(Error::invalid(&path, deadline, "must not be specified"));
     }
 }
 
@@ -253,11 +274,10 @@ fn stateful_set(object: &Value, spec: &Value, path: &Path, errors: &mut ErrorLis
         "" => errors.push(Error::required(&strategy_path, "")),
         "OnDelete" if rolling.is_some() => {
             let text = "only allowed for updateStrategy 'RollingUpdate'";
-            errors.push(Error::invalid(
-                &strategy_path.child("rollingUpdate"),
-                json!(rolling),
-                text,
-            ));
+            let partition = rolling.and_then(|r| r.int_at(&["partition"])).unwrap_or(0);
+            let shown = format!("apps.RollingUpdateStatefulSetStrategy{{Partition:{partition}}}");
+            let path = strategy_path.child("rollingUpdate");
+            errors.push(Error::invalid(&path, json!(rolling), text).shown_as(&shown));
         }
         "OnDelete" => {}
         "RollingUpdate" => {
@@ -279,7 +299,7 @@ fn stateful_set(object: &Value, spec: &Value, path: &Path, errors: &mut ErrorLis
     let template = spec.get("template").unwrap_or(&Value::Null);
     pod::template_metadata(template, &path.child("template"), errors);
     always_restart(template, &path.child("template"), errors);
-    no_deadline(template, path, "StatefulSet", errors);
+    no_deadline(template, path, errors);
     for (index, claim) in spec.list_at(&["volumeClaimTemplates"]).iter().enumerate() {
         let path = path.child("volumeClaimTemplates").index(index);
         core::claim_spec(claim.get("spec").unwrap_or(&Value::Null), &path.child("spec"), errors);

@@ -5,12 +5,12 @@ use crate::{
     EVENTS, HORIZONTAL_POD_AUTOSCALERS, INGRESSES, OPENSHIFT_ROLE_BINDINGS, ROLE_BINDINGS, find,
 };
 
-fn there_and_back(object: Value, from: &Resource, to: &Resource) -> Value {
+fn there_and_back(object: &Value, from: &Resource, to: &Resource) -> Value {
     let mut changed = object.clone();
     convert(&mut changed, from, to);
     let between = changed.clone();
     convert(&mut changed, to, from);
-    assert_eq!(changed, object);
+    assert_eq!(&changed, object);
     between
 }
 
@@ -19,7 +19,7 @@ fn events_are_renamed() {
     let to = find("events.k8s.io", "v1", "events").unwrap();
     let event = json!({"apiVersion": "v1", "kind": "Event", "message": "m", "count": 1,
         "involvedObject": {"kind": "Pod"}, "type": "Normal"});
-    let between = there_and_back(event, &EVENTS, to);
+    let between = there_and_back(&event, &EVENTS, to);
     assert_eq!(
         between,
         json!({"apiVersion": "events.k8s.io/v1", "kind": "Event", "note": "m",
@@ -34,7 +34,7 @@ fn ingress_backends_change_shape() {
         "defaultBackend": {"service": {"name": "a", "port": {"number": 80}}},
         "rules": [{"http": {"paths": [{"path": "/", "pathType": "ImplementationSpecific",
             "backend": {"service": {"name": "b", "port": {"name": "web"}}}}]}}]}});
-    let between = there_and_back(ingress, &INGRESSES, old);
+    let between = there_and_back(&ingress, &INGRESSES, old);
     assert_eq!(between["spec"]["backend"], json!({"serviceName": "a", "servicePort": 80}));
     let path = &between["spec"]["rules"][0]["http"]["paths"][0];
     assert_eq!(path["backend"], json!({"serviceName": "b", "servicePort": "web"}));
@@ -48,7 +48,7 @@ fn the_cpu_target_of_an_autoscaler_is_one_metric_among_others() {
     let pods = json!({"type": "Pods", "pods": {"metric": {"name": "x"}}});
     let scaler = json!({"apiVersion": "autoscaling/v2", "metadata": {"annotations": {}},
         "spec": {"maxReplicas": 3, "metrics": [cpu, pods]}});
-    let between = there_and_back(scaler, &HORIZONTAL_POD_AUTOSCALERS, v1);
+    let between = there_and_back(&scaler, &HORIZONTAL_POD_AUTOSCALERS, v1);
     assert_eq!(between["spec"], json!({"maxReplicas": 3, "targetCPUUtilizationPercentage": 70}));
 }
 
@@ -60,7 +60,7 @@ fn role_bindings_name_users_and_groups_in_openshift() {
         "subjects": [{"apiGroup": RBAC, "kind": "User", "name": "u"},
             {"kind": "ServiceAccount", "namespace": "ns", "name": "sa"},
             {"apiGroup": RBAC, "kind": "Group", "name": "g"}]});
-    let between = there_and_back(binding, &ROLE_BINDINGS, &OPENSHIFT_ROLE_BINDINGS);
+    let between = there_and_back(&binding, &ROLE_BINDINGS, &OPENSHIFT_ROLE_BINDINGS);
     assert_eq!(between["userNames"], json!(["u", "system:serviceaccount:ns:sa"]));
     assert_eq!(between["groupNames"], json!(["g"]));
     assert_eq!(between["roleRef"], json!({"name": "edit"}));

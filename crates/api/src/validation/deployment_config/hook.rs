@@ -3,7 +3,7 @@
 use apimachinery::field::{Error, ErrorList, Path};
 use apimachinery::{ObjectExt as _, Value};
 
-use super::{checks, container};
+use super::{checks, environment};
 use crate::views::image::ImageReference;
 
 /// Checks the hook `name` of `params`, when there is one.
@@ -36,7 +36,7 @@ fn exec_new_pod(exec: &Value, path: &Path, errors: &mut ErrorList) {
         errors.push(Error::required(&path.child("command"), ""));
     }
     checks::required(exec, path, "containerName", errors);
-    container::environment(exec.list_at(&["env"]), &path.child("env"), errors);
+    environment(exec.list_at(&["env"]), &path.child("env"), errors);
     for (index, volume) in exec.list_at(&["volumes"]).iter().enumerate() {
         if volume.as_str().is_none_or(str::is_empty) {
             let path = path.child("volumes").index(index);
