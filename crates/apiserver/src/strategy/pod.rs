@@ -5,7 +5,7 @@
 use apimachinery::{ObjectExt as _, Status};
 use serde_json::{Value, json};
 
-use super::{Strategy, StrategyContext, copy_field};
+use super::{Strategy, StrategyContext, copy_field, keep_all_but_status};
 
 #[derive(Debug)]
 pub(super) struct PodStrategy;
@@ -28,6 +28,22 @@ impl Strategy for PodStrategy {
         old: &Value,
     ) -> Result<(), Status> {
         copy_field(new, old, "status");
+        Ok(())
+    }
+
+    fn prepare_for_status_update(
+        &self,
+        _: &StrategyContext<'_>,
+        new: &mut Value,
+        old: &Value,
+    ) -> Result<(), Status> {
+        keep_all_but_status(new, old);
+        if let (Some(new), Some(old)) = (new.get_mut("metadata"), old.get("metadata")) {
+            copy_field(new, old, "ownerReferences");
+        }
+        if new.str_at(&["status", "qosClass"]).is_empty() {
+            new.set(&["status", "qosClass"], json!(old.str_at(&["status", "qosClass"])));
+        }
         Ok(())
     }
 

@@ -73,3 +73,18 @@ fn logs_name_what_is_missing() {
     assert_eq!(log("x"), "container x is not valid for pod p");
     assert_eq!(log(""), "container \"c\" in pod \"p\" is not available");
 }
+
+#[test]
+fn a_pods_status_touches_nothing_else() {
+    let client = cluster();
+    let created = create_pod(&client, "p");
+    let mut body = (*created).clone();
+    body["spec"]["containers"][0]["image"] = json!("other");
+    body.set(&["metadata", "ownerReferences"], json!([{"apiVersion": "v1", "kind": "X",
+        "name": "x", "uid": "1"}]));
+    body["status"] = json!({"phase": "Running"});
+    let updated = client.update_status(&api::PODS, body).unwrap();
+    assert_eq!(updated["spec"], created["spec"]);
+    assert!(updated.owner_references().is_empty());
+    assert_eq!(updated["status"], json!({"phase": "Running", "qosClass": "BestEffort"}));
+}
