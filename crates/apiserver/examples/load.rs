@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use apiserver::http::certs::Authority;
 use apiserver::http::{Config, Server};
-use apiserver::{ApiServer, Client, User};
+use apiserver::{ApiServer, User};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
@@ -34,8 +34,7 @@ async fn main() -> Result<(), Failure> {
     let creates: usize = arguments.next().map_or(Ok(20_000), |text| text.parse())?;
     let connections: usize = arguments.next().map_or(Ok(8), |text| text.parse())?;
     let api = ApiServer::builder(World::real()).build();
-    let namespace = json!({"kind": "Namespace", "metadata": {"name": "default"}});
-    Client::new(api.clone(), User::system_admin()).create(&api::NAMESPACES, "", namespace)?;
+    apiserver::bootstrap(&api)?;
     let config =
         Config { tokens: vec![(TOKEN.to_owned(), User::system_admin())], ..Config::local()? };
     let connector = connector(&config.authority)?;

@@ -6,9 +6,8 @@
 use std::error::Error;
 use std::path::Path;
 
+use apiserver::ApiServer;
 use apiserver::http::{Config, Server, kubeconfig};
-use apiserver::{ApiServer, Client, User};
-use serde_json::json;
 use world::World;
 
 #[tokio::main]
@@ -17,12 +16,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let port: u16 = arguments.next().map_or(Ok(0), |text| text.parse())?;
     let path = arguments.next().unwrap_or_else(|| "kubeconfig".to_owned());
     let api = ApiServer::builder(World::real()).build();
-    let client = Client::new(api.clone(), User::system_admin());
-    for name in ["default", "kube-system"] {
-        let namespace =
-            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
-        client.create(&api::NAMESPACES, "", namespace)?;
-    }
+    apiserver::bootstrap(&api)?;
     let mut config = Config::local()?;
     config.listen.set_port(port);
     let server = Server::start(api, config)?;

@@ -3,6 +3,7 @@
 
 mod concurrency;
 mod deletion;
+mod kubectl;
 mod lists;
 mod objects;
 mod projects;
