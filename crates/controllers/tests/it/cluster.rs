@@ -3,6 +3,8 @@
 //! The kubelet binds pods to the node `n`, makes them ready after a random delay (never, when the
 //! image is `broken`) and removes them when they are deleted.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -155,7 +157,8 @@ impl Controller for Kubelet {
             return Ok(Requeue::Done);
         }
         if cx.world.random_below(3) > 0 {
-            return Ok(Requeue::After(Duration::from_millis(cx.world.random_below(5000))));
+            // In whole seconds, so that much happens at the same instant.
+            return Ok(Requeue::After(Duration::from_secs(cx.world.random_below(4))));
         }
         let mut ready = (*pod).clone();
         let ip = format!("10.128.{}.{}", cx.world.random_below(250), cx.world.random_below(250));

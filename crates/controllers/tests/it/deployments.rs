@@ -62,7 +62,7 @@ fn bound(world: &World, replicas: i64, round_up: bool) -> (Value, i64) {
 
 #[test]
 fn a_rolling_update_stays_within_its_bounds() {
-    for seed in 0..60 {
+    for seed in 0..100 {
         let dice = World::simulated(seed);
         let replicas = 1 + i64::try_from(dice.random_below(8)).unwrap();
         let (surge, max_surge) = bound(&dice, replicas, true);

@@ -1,0 +1,5 @@
+//! The scheduler over an API server in a simulated world.
+
+mod cluster;
+mod placing;
+mod waiting;
