@@ -187,7 +187,7 @@ pub static IMAGE_STREAMS: Resource =
         .in_all()
         .with(&[
             Subresource::new("layers", "ImageStreamLayers", &[Verb::Get]),
-            Subresource::new("secrets", "SecretList", &[Verb::Get]).of("", "v1"),
+            Subresource::new("secrets", "SecretList", &[Verb::Get]),
             Subresource::status("ImageStream"),
         ]);
 

@@ -158,11 +158,39 @@ pub(super) fn no_backsteps(text: &str, path: &Path, errors: &mut ErrorList) {
     }
 }
 
+/// Whether both mean the same to a server with typed objects: a field that is absent, null or has
+/// its zero value is one and the same.
+pub(super) fn same(a: Option<&Value>, b: Option<&Value>) -> bool {
+    match (a, b) {
+        (Some(Value::Object(a)), Some(Value::Object(b))) => {
+            a.iter().all(|(key, value)| same(Some(value), b.get(key)))
+                && b.iter().all(|(key, value)| a.contains_key(key) || is_zero(value))
+        }
+        (Some(Value::Array(a)), Some(Value::Array(b))) => {
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(Some(a), Some(b)))
+        }
+        (Some(a), Some(b)) => a == b || (is_zero(a) && is_zero(b)),
+        (Some(only), None) | (None, Some(only)) => is_zero(only),
+        (None, None) => true,
+    }
+}
+
+fn is_zero(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Bool(flag) => !flag,
+        Value::Number(number) => number.as_f64() == Some(0.0),
+        Value::String(text) => text.is_empty(),
+        Value::Array(list) => list.is_empty(),
+        Value::Object(map) => map.values().all(is_zero),
+    }
+}
+
 /// A field that must be as it was.
 pub(super) fn immutable(new: &Value, old: &Value, keys: &[&str], errors: &mut ErrorList) {
     let read = |object: &Value| object.at(keys).cloned().unwrap_or(Value::Null);
     let (now, before) = (read(new), read(old));
-    if now != before {
+    if !same(Some(&now), Some(&before)) {
         let path = keys.iter().skip(1).fold(Path::new(keys[0]), |path, key| path.child(key));
         let shown_value = match (&now, &before) {
             (Value::Null, Value::String(_)) => Value::from(""),

@@ -283,9 +283,9 @@ pub(super) fn update(kind: &str, new: &Value, old: &Value, errors: &mut ErrorLis
             };
             let bound = !old.str_at(&["spec", "volumeName"]).is_empty();
             let same = if bound {
-                new.get("spec") == old.get("spec")
+                checks::same(new.get("spec"), old.get("spec"))
             } else {
-                without_name(new) == without_name(old)
+                checks::same(Some(&without_name(new)), Some(&without_name(old)))
             };
             if !same {
                 let text = "field is immutable after creation";

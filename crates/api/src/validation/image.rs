@@ -3,10 +3,10 @@
 //! Mirrors: `pkg/image/apis/image/validation` of OpenShift 3.11.
 
 use apimachinery::field::{Error, ErrorList, Path};
+use apimachinery::image_reference::ImageReference;
 use apimachinery::{ObjectExt as _, Value};
 
 use super::checks;
-use crate::views::image::ImageReference;
 
 const NAME_PATTERN: &str = "must match \"[a-z0-9]+(?:[._-][a-z0-9]+)*\"";
 const MAX_REPOSITORY: usize = 255;
@@ -31,8 +31,8 @@ fn image(image: &Value, parent: Option<&Path>, errors: &mut ErrorList) {
     let path = path.child("dockerImageReference");
     if reference.is_empty() {
         errors.push(Error::required(&path, ""));
-    } else if ImageReference::parse(reference).is_none() {
-        errors.push(Error::invalid(&path, reference, "invalid reference format"));
+    } else if let Err(error) = ImageReference::parse(reference) {
+        errors.push(Error::invalid(&path, reference, &error.to_string()));
     }
 }
 
@@ -59,11 +59,11 @@ fn image_stream(object: &Value, errors: &mut ErrorList) {
     if !repository.is_empty() {
         let path = path.child("dockerImageRepository");
         match ImageReference::parse(repository) {
-            None => errors.push(Error::invalid(&path, repository, "invalid reference format")),
-            Some(reference) => {
+            Err(error) => errors.push(Error::invalid(&path, repository, &error.to_string())),
+            Ok(reference) => {
                 for (part, text) in [
-                    (reference.tag, "the repository name may not contain a tag"),
-                    (reference.digest, "the repository name may not contain an ID"),
+                    (reference.tag.as_str(), "the repository name may not contain a tag"),
+                    (reference.id.as_str(), "the repository name may not contain an ID"),
                 ] {
                     if !part.is_empty() {
                         errors.push(Error::invalid(&path, repository, text));
@@ -101,13 +101,13 @@ fn tag_source(tag: &Value, from: &Value, path: &Path, from_path: &Path, errors: 
     let scheduled = tag.bool_at(&["importPolicy", "scheduled"]);
     match from.str_at(&["kind"]) {
         "DockerImage" => match ImageReference::parse(name) {
-            Some(reference) if scheduled && !reference.digest.is_empty() => {
+            Ok(reference) if scheduled && !reference.id.is_empty() => {
                 let text = "only tags can be scheduled for import";
                 errors.push(Error::invalid(&from_path.child("name"), name, text));
             }
-            None if !name.is_empty() => {
-                let text = "invalid reference format";
-                errors.push(Error::invalid(&from_path.child("name"), name, text));
+            Err(error) if !name.is_empty() => {
+                let text = error.to_string();
+                errors.push(Error::invalid(&from_path.child("name"), name, &text));
             }
             _ => {}
         },

@@ -139,7 +139,7 @@ pub(super) fn update(new: &Value, old: &Value, errors: &mut ErrorList) {
             None => drop(allowed.remove(&["spec", key])),
         }
     }
-    if allowed.get("spec") != old.get("spec") {
+    if !checks::same(allowed.get("spec"), old.get("spec")) {
         let text = "pod updates may not change fields other than `spec.containers[*].image`, \
                     `spec.initContainers[*].image`, `spec.activeDeadlineSeconds` or \
                     `spec.tolerations` (only additions to existing tolerations)";

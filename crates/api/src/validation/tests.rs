@@ -135,6 +135,7 @@ fn of_a_pod_only_images_deadline_and_more_tolerations_change() {
         ["spec.activeDeadlineSeconds: Invalid value: 6: must be less than or equal to previous \
           value"]
     );
+    assert_eq!(check(|pod| pod["spec"]["hostNetwork"] = json!(false)), none);
     let errors = check(|pod| pod["spec"]["hostname"] = json!("x"));
     assert!(errors[0].starts_with("spec: Forbidden: pod updates may not change fields other than"));
     assert_eq!(

@@ -322,7 +322,7 @@ pub(super) fn update(resource: &Resource, new: &Value, old: &Value, errors: &mut
                     None => drop(allowed.remove(&["spec", key])),
                 }
             }
-            if allowed.get("spec") != old.get("spec") {
+            if !checks::same(allowed.get("spec"), old.get("spec")) {
                 let text = "updates to statefulset spec for fields other than 'replicas', \
                             'template', and 'updateStrategy' are forbidden.";
                 errors.push(Error::forbidden(&Path::new("spec"), text));
