@@ -110,6 +110,8 @@ fn host_aliases(aliases: &[Value], path: &Path, errors: &mut ErrorList) {
 }
 
 /// Checks what an update changes in a Pod.
+///
+/// Deviation: upstream appends a dump of both specs, as Go structs, to the refusal.
 pub(super) fn update(new: &Value, old: &Value, errors: &mut ErrorList) {
     let path = Path::new("spec");
     for list in CONTAINER_LISTS {
