@@ -2,8 +2,9 @@
 //!
 //! Every version found on the machine is run; with none the tests pass empty, which they say.
 
+use std::io::{BufRead as _, BufReader, Lines};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, ChildStdout, Command, Stdio};
 
 use apiserver::ApiServer;
 use apiserver::http::{Config, Server, kubeconfig};
@@ -69,13 +70,7 @@ impl Fixture {
 
     /// Runs one command line; gives what it printed, the warning of version skew left out.
     fn run(&self, line: &str) -> String {
-        let output = Command::new(&self.kubectl)
-            .args(line.split(' '))
-            .arg(format!("--cache-dir={}", self.directory.join("cache").display()))
-            .env("KUBECONFIG", self.directory.join("config"))
-            .current_dir(&self.directory)
-            .output()
-            .unwrap();
+        let output = self.command(line).output().unwrap();
         let text = [output.stdout, output.stderr].concat();
         let text = String::from_utf8(text).unwrap();
         let lines = text.lines().filter(|line| !line.contains("version difference"));
@@ -95,6 +90,36 @@ impl Fixture {
         self.runtime.block_on(self.server.shutdown());
         std::fs::remove_dir_all(&self.directory).unwrap();
     }
+
+    /// Starts a command line that does not end by itself; gives its lines as they come.
+    fn follow(&self, line: &str) -> Followed {
+        let mut child = self.command(line).stdout(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        Followed { child, lines }
+    }
+
+    fn command(&self, line: &str) -> Command {
+        let mut command = Command::new(&self.kubectl);
+        command
+            .args(line.split(' '))
+            .arg(format!("--cache-dir={}", self.directory.join("cache").display()))
+            .env("KUBECONFIG", self.directory.join("config"))
+            .current_dir(&self.directory);
+        command
+    }
+}
+
+/// A kubectl that goes on until it is dropped.
+struct Followed {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Drop for Followed {
+    fn drop(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
 }
 
 fn find(version: &str) -> Option<PathBuf> {
@@ -107,6 +132,7 @@ fn find(version: &str) -> Option<PathBuf> {
 }
 
 /// Runs `scenario` with every kubectl found, side by side.
+#[expect(clippy::print_stdout, reason = "says what was not tested")]
 fn with_every_kubectl(name: &str, scenario: fn(&Fixture)) {
     std::thread::scope(|scope| {
         for version in VERSIONS {
@@ -178,5 +204,19 @@ fn tables_and_discovery_are_read() {
         kubectl.check_contains("explain deployment.spec.replicas", "replicas <integer>");
         kubectl.check_contains("version", "v1.11.0+d4cacc0");
         kubectl.check("get --raw /readyz", "ok");
+    });
+}
+
+#[test]
+fn a_watch_prints_what_happens() {
+    with_every_kubectl("watch", |kubectl| {
+        kubectl.run("create -f a.yaml");
+        let mut watch = kubectl.follow("get pods -w --show-labels --no-headers");
+        let mut next = || watch.lines.next().unwrap().unwrap();
+        assert!(next().ends_with("app=alone"));
+        kubectl.run("label pod alone tier=front");
+        assert!(next().ends_with("app=alone,tier=front"));
+        kubectl.run("run second --image=x:1 --labels=app=second");
+        assert!(next().starts_with("second"));
     });
 }
