@@ -1,3 +1,5 @@
+//! Pull specs taken apart and put together.
+
 use super::*;
 
 const DIGEST: &str = "sha256:3c87c572822935df60f0f5d3665bd376841a7fcfeb806b5f212de6a00e9a7b25";

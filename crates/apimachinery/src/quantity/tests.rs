@@ -1,3 +1,5 @@
+//! Quantities read, rounded and printed.
+
 use serde_json::json;
 
 use super::*;

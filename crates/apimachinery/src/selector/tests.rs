@@ -1,3 +1,5 @@
+//! Selectors read, matched and printed.
+
 use serde_json::{Value, json};
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Names, labels and metadata that are refused, in upstream's words.
+
 use super::*;
 
 fn check(rule: fn(&str) -> Vec<String>, good: &[&str], bad: &[(&str, &str)]) {

@@ -1,3 +1,5 @@
+//! Manifests read and printed as Go does.
+
 use serde_json::json;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Strategic merges, directive by directive.
+
 use serde_json::json;
 
 use super::*;
