@@ -28,8 +28,7 @@ impl ApiServer {
         let resource = call.resource;
         let mut warnings = Vec::new();
         let written = self.rewrite(call, ATTEMPTS, &mut |old| {
-            let mut current = old.clone();
-            schema::to_served(resource, &mut current);
+            let current = schema::served(resource, old);
             let patched = apply(kind, &current, &patch, &resource.api_version(), resource.kind)?;
             check_names(call, &patched)?;
             let decoded = schema::decode(resource, patched.into(), call.options.field_validation)?;

@@ -4,6 +4,8 @@
 //!
 //! Mirrors: `k8s.io/apiserver/pkg/endpoints/handlers/create.go`.
 
+use std::borrow::Cow;
+
 use api::Resource;
 use api::decode::{self, Mode};
 use api::schema::{Type, type_of};
@@ -179,6 +181,16 @@ pub(crate) fn to_served(resource: &'static Resource, object: &mut Value) {
     if !is_storage(resource) {
         api::convert(object, api::storage_of(resource), resource);
     }
+}
+
+/// The object as it is served, copied only when that differs from the storage version.
+pub(crate) fn served<'a>(resource: &'static Resource, stored: &'a Value) -> Cow<'a, Value> {
+    if is_storage(resource) {
+        return Cow::Borrowed(stored);
+    }
+    let mut object = stored.clone();
+    to_served(resource, &mut object);
+    Cow::Owned(object)
 }
 
 /// Whether a resource is served in the version its objects are stored in.
