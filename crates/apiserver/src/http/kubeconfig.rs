@@ -2,10 +2,10 @@
 //!
 //! Invariant: the file is never seen half written, and only its owner can read it.
 
-use std::fs;
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+use std::{fmt, fs};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -28,12 +28,22 @@ pub struct Kubeconfig<'a> {
 }
 
 /// How the user of a kubeconfig proves who they are.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub enum Credential<'a> {
     /// By a client certificate.
     Certificate(&'a Identity),
     /// By a bearer token.
     Token(&'a str),
+}
+
+impl fmt::Debug for Credential<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The rest is secret.
+        f.write_str(match self {
+            Self::Certificate(_) => "Certificate",
+            Self::Token(_) => "Token",
+        })
+    }
 }
 
 impl Kubeconfig<'_> {

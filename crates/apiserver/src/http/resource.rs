@@ -59,17 +59,15 @@ pub(crate) async fn serve(
     state.api.authorize(&call, verb)?;
     let request = Request::new(state, call, &asked)?;
     match verb {
-        Verb::Get if path.subresource == "log" => return request.log(),
-        Verb::Watch => return request.watch(path),
-        _ => {}
-    }
-    let _permit = state.in_flight.try_acquire().map_err(|_| too_many())?;
-    match verb {
-        Verb::Get | Verb::Watch => request.get(),
-        Verb::List => request.list(),
-        Verb::Create | Verb::Update | Verb::Patch | Verb::Delete | Verb::DeleteCollection => {
-            let bytes = body::read(incoming).await?;
-            request.write(verb, &bytes)
+        Verb::Get if path.subresource == "log" => request.log(),
+        Verb::Watch => request.watch(path),
+        _ => {
+            let _permit = state.in_flight.try_acquire().map_err(|_| too_many())?;
+            match verb {
+                Verb::Get => request.get(),
+                Verb::List => request.list(),
+                _ => request.write(verb, &body::read(incoming).await?),
+            }
         }
     }
 }

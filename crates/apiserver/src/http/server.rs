@@ -7,6 +7,7 @@
 //! connection, and the time until a handshake or a request head is complete.
 
 use std::convert::Infallible;
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -62,7 +63,6 @@ pub enum Error {
 }
 
 /// How a server listens and whom it recognises.
-#[derive(Debug)]
 pub struct Config {
     /// Where to listen; port 0 takes a free one.
     pub listen: SocketAddr,
@@ -74,6 +74,13 @@ pub struct Config {
     pub tokens: Vec<(String, User)>,
     /// Recognises further tokens.
     pub authenticator: Option<Arc<dyn Authenticator>>,
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Tokens are secrets.
+        f.debug_struct("Config").field("listen", &self.listen).finish_non_exhaustive()
+    }
 }
 
 impl Config {
@@ -106,7 +113,6 @@ pub(crate) struct State {
 }
 
 /// A server that is listening.
-#[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
     authority: Authority,
@@ -117,11 +123,21 @@ pub struct Server {
     connections: watch::Sender<()>,
 }
 
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The kubeconfig holds a private key.
+        f.debug_struct("Server").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
 impl Server {
-    /// Listens and serves `api` on the tokio runtime of the caller.
+    /// Listens and serves `api` on the tokio runtime that the caller is in.
     ///
     /// # Errors
     /// When the address cannot be listened on or the certificates are unusable.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
     pub fn start(api: ApiServer, config: Config) -> Result<Self, Error> {
         let listen_error = |source| Error::Listen { address: config.listen, source };
         let listener = listen(config.listen).map_err(listen_error)?;
