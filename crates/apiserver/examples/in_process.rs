@@ -80,10 +80,12 @@ fn main() {
             client.patch_status(&api::PODS, "default", name, PatchKind::Strategic, patch).unwrap();
         }
     });
-    let page = ListOptions { limit: 1000, ..ListOptions::default() };
+    for _ in 0..1000 {
+        client.create(&api::PODS, "kube-system", pod()).unwrap();
+    }
     let bytes = |what: &str| {
         timed(&clock, what, 1, || {
-            let list = client.list_with(&api::PODS, "default", &page).unwrap();
+            let list = client.list_with(&api::PODS, "kube-system", &all).unwrap();
             list.items.iter().map(|item| item.json().len()).sum::<usize>()
         })
     };
