@@ -2,6 +2,7 @@
 //!
 //! Invariant: a reading never fails; what is absent or malformed reads as upstream's zero value.
 
+pub mod deployment_config;
 pub mod image;
 pub mod node;
 pub mod pod;

@@ -11,6 +11,7 @@
 
 use std::sync::Arc;
 
+use api::views::deployment_config::image_changes;
 use apimachinery::{ObjectExt as _, Reason, Status, Value};
 use apiserver::{DeleteOptions, PatchKind};
 use controller_runtime::{
@@ -22,7 +23,7 @@ use serde_json::json;
 use crate::keys;
 use crate::rollout::{self, Phase, is_cancelled, newest_first, replicas, rollout_name, version_of};
 use crate::status::{Progressing, calculate};
-use crate::trigger::{Decision, decide, has_config_change, image_changes};
+use crate::trigger::{Decision, decide, has_config_change};
 
 const NAME: &str = "deploymentconfig-controller";
 

@@ -29,6 +29,8 @@ pub mod trigger;
 use controller_runtime::Controller;
 use cri::builtin::Builtin;
 
+pub use crate::rest::register;
+
 /// The controllers of this crate; deployer containers live in `builtin`.
 #[must_use]
 pub fn controllers(builtin: Builtin) -> Vec<Box<dyn Controller>> {

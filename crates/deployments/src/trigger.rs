@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 
+use api::views::deployment_config::image_changes;
 use apimachinery::{ObjectExt as _, Value};
 use serde_json::{Value as Json, json};
 
@@ -27,13 +28,6 @@ pub enum Decision {
 #[must_use]
 pub fn has_config_change(dc: &Value) -> bool {
     triggers(dc).any(|trigger| trigger.str_at(&["type"]) == "ConfigChange")
-}
-
-/// The parameters of every image change trigger, automatic or not.
-pub fn image_changes(dc: &Value) -> impl Iterator<Item = &Value> {
-    triggers(dc)
-        .filter(|trigger| trigger.str_at(&["type"]) == "ImageChange")
-        .filter_map(|trigger| trigger.get("imageChangeParams"))
 }
 
 fn triggers(dc: &Value) -> impl Iterator<Item = &Value> {

@@ -186,8 +186,8 @@ fn source_stream(
     let name = tag.str_at(&["from", "name"]);
     let namespace = Some(tag.str_at(&["from", "namespace"]))
         .filter(|namespace| !namespace.is_empty())
-        .unwrap_or(stream.namespace());
-    let (source, id) = name.split_once(separator).unwrap_or((stream.name(), name));
+        .unwrap_or_else(|| stream.namespace());
+    let (source, id) = name.split_once(separator).unwrap_or_else(|| (stream.name(), name));
     if source == stream.name() && namespace == stream.namespace() {
         return Ok((None, id.to_owned()));
     }

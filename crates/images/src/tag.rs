@@ -227,7 +227,7 @@ fn document(stream: &Value, tag: &str, event: Option<&TagEvent>, mut image: Valu
     for (key, value) in annotations.and_then(Value::as_object).into_iter().flatten() {
         image.set(&["metadata", "annotations", key], value.clone());
     }
-    let created = event.map_or(stream.creation_timestamp(), |event| event.created.as_str());
+    let created = event.map_or_else(|| stream.creation_timestamp(), |event| event.created.as_str());
     let mut object = json!({
         "apiVersion": "image.openshift.io/v1",
         "kind": "ImageStreamTag",

@@ -8,6 +8,7 @@
 //!
 //! Mirrors: `openshift/origin pkg/image/trigger/deploymentconfigs/deploymentconfigs.go`.
 
+use api::views::deployment_config::{image_changes, set_images, trigger_source};
 use apimachinery::{ObjectExt as _, Value};
 use controller_runtime::{
     Caches, Change, Context, Controller, Error, Key, Requeue, Watching, same_key,
@@ -54,29 +55,13 @@ impl Controller for ImageTriggerController {
 fn triggered_by(caches: &Caches, change: &Change) -> Vec<Key> {
     let stream = change.object();
     let refers = |dc: &Value| {
-        image_change_triggers(dc).any(|params| {
-            let (namespace, name, _) = source(dc, params);
+        image_changes(dc).any(|params| {
+            let (namespace, name, _) = trigger_source(params, dc.namespace());
             namespace == stream.namespace() && name == stream.name()
         })
     };
     let configs = caches.iter(&api::DEPLOYMENT_CONFIGS, "");
     configs.filter(|(_, dc)| refers(dc)).map(|(key, _)| key.clone()).collect()
-}
-
-fn image_change_triggers(dc: &Value) -> impl Iterator<Item = &Value> {
-    let triggers = dc.list_at(&["spec", "triggers"]).iter();
-    triggers
-        .filter(|trigger| trigger.str_at(&["type"]) == "ImageChange")
-        .filter_map(|trigger| trigger.get("imageChangeParams"))
-}
-
-/// Namespace, stream and tag of a trigger.
-fn source<'a>(dc: &'a Value, params: &'a Value) -> (&'a str, &'a str, &'a str) {
-    let namespace = Some(params.str_at(&["from", "namespace"]))
-        .filter(|namespace| !namespace.is_empty())
-        .unwrap_or(dc.namespace());
-    let (name, tag) = params.str_at(&["from", "name"]).split_once(':').unwrap_or_default();
-    (namespace, name, tag)
 }
 
 /// The config with every automatic trigger's image filled in; `None` when that changes nothing or
@@ -92,7 +77,7 @@ pub fn plan(dc: &Value, resolve: &dyn Fn(&str, &str, &str) -> Option<String>) ->
         {
             continue;
         }
-        let (namespace, name, tag) = source(dc, params);
+        let (namespace, name, tag) = trigger_source(params, dc.namespace());
         let last = Some(params.str_at(&["lastTriggeredImage"])).filter(|last| !last.is_empty());
         let image = resolve(namespace, name, tag).or_else(|| last.map(str::to_owned))?;
         updated["spec"]["triggers"][index]["imageChangeParams"]["lastTriggeredImage"] =
@@ -100,18 +85,6 @@ pub fn plan(dc: &Value, resolve: &dyn Fn(&str, &str, &str) -> Option<String>) ->
         set_images(&mut updated, params.list_at(&["containerNames"]), &image);
     }
     (updated != *dc).then_some(updated)
-}
-
-/// Writes `image` into the containers and init containers that are named.
-pub fn set_images(dc: &mut Value, names: &[Value], image: &str) {
-    for list in ["initContainers", "containers"] {
-        let spec = dc.pointer_mut("/spec/template/spec").and_then(|spec| spec.get_mut(list));
-        for container in spec.and_then(Value::as_array_mut).into_iter().flatten() {
-            if names.iter().any(|name| name.as_str() == Some(container.str_at(&["name"]))) {
-                container["image"] = json!(image);
-            }
-        }
-    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use apimachinery::ObjectExt as _;
+use api::views::deployment_config::serves;
 use apiserver::Client;
 use cluster::Cluster;
 use world::Time;
@@ -252,10 +252,6 @@ fn observe_stages(plan: &Plan, run: &Run<'_>) -> Vec<StageFacts> {
 /// Number of ready, not terminating pods of a `DeploymentConfig`.
 pub(crate) fn ready_pods(client: &Client, project: &str, dc: &str) -> u64 {
     let pods = client.list(&api::PODS, project).unwrap_or_default();
-    let ready = pods.iter().filter(|pod| {
-        pod.label("deploymentconfig") == dc
-            && pod.deletion_timestamp().is_none()
-            && api::views::pod::is_ready(pod)
-    });
+    let ready = pods.iter().filter(|pod| serves(pod, dc));
     ready.count() as u64
 }

@@ -2,6 +2,7 @@
 //!
 //! Mirrors: `openshift/origin pkg/apps/apiserver/registry/instantiate/rest.go`.
 
+use api::views::deployment_config::{image_changes, set_images};
 use apimachinery::field::{self, Path};
 use apimachinery::{ObjectExt as _, Status, Value};
 use apiserver::{Call, HandlerContext, RestHandler, Stored, Written};
@@ -9,7 +10,7 @@ use serde_json::json;
 
 use super::config;
 use crate::rollout::{decode_config, rollout_name};
-use crate::trigger::{has_config_change, image_changes};
+use crate::trigger::has_config_change;
 
 /// How often the request is tried again when the config changes under it.
 const ATTEMPTS: usize = 5;
@@ -105,17 +106,6 @@ fn resolve(cx: &HandlerContext<'_>, params: &Value) -> Option<String> {
     let tag = cx.server.get(&call).ok()?;
     let reference = tag.value.str_at(&["image", "dockerImageReference"]);
     Some(reference.to_owned()).filter(|reference| !reference.is_empty())
-}
-
-fn set_images(dc: &mut Value, names: &[Value], image: &str) {
-    for list in ["initContainers", "containers"] {
-        let containers = dc.pointer_mut("/spec/template/spec").and_then(|spec| spec.get_mut(list));
-        for container in containers.and_then(Value::as_array_mut).into_iter().flatten() {
-            if names.iter().any(|name| name.as_str() == Some(container.str_at(&["name"]))) {
-                container["image"] = json!(image);
-            }
-        }
-    }
 }
 
 /// Why a rollout is allowed; `None` when nothing asks for one.

@@ -28,13 +28,13 @@ fn development() -> Fixed {
     Fixed(BTreeMap::from([(key, Arc::new(stream))]))
 }
 
-fn testing(tags: Value) -> Value {
+fn testing(tags: &Value) -> Value {
     json!({"metadata": {"name": "app", "namespace": "testing"}, "spec": {"tags": tags}})
 }
 
 #[test]
 fn a_tag_from_another_project_points_to_this_streams_repository() {
-    let mut stream = testing(json!([{
+    let mut stream = testing(&json!([{
         "name": "test",
         "from": {"kind": "ImageStreamImage", "name": "app@sha256:aaaa", "namespace": "development"},
     }]));
@@ -47,7 +47,7 @@ fn a_tag_from_another_project_points_to_this_streams_repository() {
 
 #[test]
 fn a_reference_keeps_the_sources_repository_and_a_tag_keeps_its_date() {
-    let mut stream = testing(json!([{
+    let mut stream = testing(&json!([{
         "name": "test", "reference": true,
         "from": {"kind": "ImageStreamTag", "name": "app:latest", "namespace": "development"},
     }]));
@@ -73,7 +73,7 @@ fn a_missing_stream_is_named_and_a_missing_tag_is_not_an_error() {
 
 #[test]
 fn an_update_keeps_status_and_bumps_generation_only_for_spec() {
-    let mut old = testing(json!([{
+    let mut old = testing(&json!([{
         "name": "test",
         "from": {"kind": "ImageStreamTag", "name": "app:latest", "namespace": "development"},
     }]));
@@ -94,7 +94,7 @@ fn an_update_keeps_status_and_bumps_generation_only_for_spec() {
 
 #[test]
 fn local_reference_policy_resolves_to_the_integrated_registry() {
-    let mut stream = testing(json!([{
+    let mut stream = testing(&json!([{
         "name": "t", "referencePolicy": {"type": "Local"}, "reference": true,
         "from": {"kind": "ImageStreamTag", "name": "app:latest", "namespace": "development"},
     }]));

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use api::views::deployment_config::serves;
 use apimachinery::{Gvk, ObjectExt as _, Value};
 use apiserver::Client;
 use cluster::pages::Pages;
@@ -110,11 +111,7 @@ fn field_holds(wanted: &FieldCondition, client: &Client) -> Result<(), String> {
 fn page_holds(wanted: &Page, client: &Client, pages: &Pages) -> Result<(), String> {
     let dc = &wanted.deployment_config;
     let pods = client.list(&api::PODS, &wanted.project).map_err(|status| status.message)?;
-    let ready = pods.iter().filter(|pod| {
-        pod.label("deploymentconfig") == dc
-            && pod.deletion_timestamp().is_none()
-            && api::views::pod::is_ready(pod)
-    });
+    let ready = pods.iter().filter(|pod| serves(pod, dc));
     let mut any = false;
     for pod in ready {
         any = true;

@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use api::views::deployment_config::{image_changes, trigger_source};
 use apimachinery::{ObjectExt as _, Value};
 use apiserver::Client;
 use images::stream::resolve_pull_spec;
@@ -85,15 +86,8 @@ fn look(client: &Client, project: &str, name: &str) -> State {
 
 /// Whether every automatic image trigger holds what its tag points to.
 fn triggers_are_current(client: &Client, dc: &Value) -> bool {
-    dc.list_at(&["spec", "triggers"]).iter().all(|trigger| {
-        let Some(params) = trigger.get("imageChangeParams") else { return true };
-        if !params.bool_at(&["automatic"]) {
-            return true;
-        }
-        let from = |field: &str| params.str_at(&["from", field]);
-        let namespace =
-            if from("namespace").is_empty() { dc.namespace() } else { from("namespace") };
-        let Some((stream, tag)) = from("name").split_once(':') else { return true };
+    image_changes(dc).filter(|params| params.bool_at(&["automatic"])).all(|params| {
+        let (namespace, stream, tag) = trigger_source(params, dc.namespace());
         let stream = client.get(&api::IMAGE_STREAMS, namespace, stream);
         let wanted = stream.ok().and_then(|stream| resolve_pull_spec(&stream, tag));
         wanted.is_none_or(|wanted| wanted == params.str_at(&["lastTriggeredImage"]))
