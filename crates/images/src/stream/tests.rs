@@ -61,7 +61,7 @@ fn a_reference_keeps_the_sources_repository_and_a_tag_keeps_its_date() {
 fn a_missing_stream_is_named_and_a_missing_tag_is_not_an_error() {
     let from = |name: &str| {
         testing(
-            json!([{"name": "test", "from": {"kind": "ImageStreamTag", "name": name, "namespace": "development"}}]),
+            &json!([{"name": "test", "from": {"kind": "ImageStreamTag", "name": name, "namespace": "development"}}]),
         )
     };
     let errors = prepare_for_create(&mut from("gone:latest"), &development(), NOW).unwrap_err();
