@@ -120,6 +120,9 @@ impl Builtin {
     }
 
     /// Writes one line to the log of pod `pod_uid`.
+    ///
+    /// # Panics
+    /// Never: the container was found under the same lock.
     pub fn print(&self, pod_uid: &str, line: &str) {
         let mut inner = self.state.inner.lock();
         let time = self.state.world.now();
@@ -286,7 +289,9 @@ impl<R: ContainerRuntime> WithBuiltins<R> {
     /// Answers `command` when it is about a builtin image or container; gives it back otherwise.
     fn serve(&mut self, ticket: Ticket, command: Command) -> Option<Command> {
         match command {
-            Command::ImageStatus { image } | Command::PullImage { image } if self.serves(&image) => {
+            Command::ImageStatus { image } | Command::PullImage { image }
+                if self.serves(&image) =>
+            {
                 let found = Image {
                     id: sha256(image.as_bytes()),
                     tag: image,
@@ -299,7 +304,9 @@ impl<R: ContainerRuntime> WithBuiltins<R> {
                 self.create(ticket, sandbox, config);
             }
             Command::StartContainer { id } if self.knows(&id) => self.start(ticket, &id),
-            Command::StopContainer { id, grace } if self.knows(&id) => self.stop(ticket, &id, grace),
+            Command::StopContainer { id, grace } if self.knows(&id) => {
+                self.stop(ticket, &id, grace)
+            }
             Command::RemoveContainer { id } if self.knows(&id) => {
                 self.builtin.state.inner.lock().containers.remove(&id);
                 self.done(ticket, Ok(Reply::Done));

@@ -162,7 +162,8 @@ impl Bench<'_> {
             command,
             ..ContainerConfig::default()
         };
-        let command = Command::CreateContainer { sandbox: sandbox.id.clone(), config: Box::new(config) };
+        let command =
+            Command::CreateContainer { sandbox: sandbox.id.clone(), config: Box::new(config) };
         match self.done(command)? {
             Reply::Container(id) => Ok(id),
             other => Err(format!("CreateContainer answered {other:?}")),
@@ -201,7 +202,9 @@ impl Bench<'_> {
         loop {
             let mut next = futures_util::StreamExt::next(&mut stream);
             match std::pin::Pin::new(&mut next).poll(&mut context) {
-                std::task::Poll::Ready(Some(bytes)) => text.push_str(&String::from_utf8_lossy(&bytes)),
+                std::task::Poll::Ready(Some(bytes)) => {
+                    text.push_str(&String::from_utf8_lossy(&bytes))
+                }
                 std::task::Poll::Ready(None) => return Ok(text),
                 std::task::Poll::Pending => {
                     let new = self.harness.runtime().poll();

@@ -7,7 +7,7 @@
 //!
 //! Reading order: [`runtime`] (the trait), [`config`] (what commands carry), [`logs`], [`builtin`]
 //! (containers that run inside this process), [`sim`] (scripted containers on the virtual clock),
-//! [`conformance`] (what both must do alike).
+//! [`docker`] (real ones), [`conformance`] (what both must do alike).
 //!
 //! Invariant: the agent cannot tell which implementation it has.
 //! Invariant: no call of the trait blocks.
@@ -17,6 +17,7 @@ pub mod builtin;
 pub mod config;
 pub mod conformance;
 pub mod digest;
+pub mod docker;
 
 pub mod logs;
 pub mod runtime;

@@ -178,7 +178,8 @@ impl Behaviour {
             match entry {
                 LogLine::Text(text) => lines.push(Line { time: start, text: text.clone() }),
                 LogLine::At(at) => {
-                    lines.push(Line { time: start + seconds(at.at_seconds), text: at.line.clone() });
+                    lines
+                        .push(Line { time: start + seconds(at.at_seconds), text: at.line.clone() });
                 }
                 LogLine::Every(every) => repeat(&mut lines, every, start, end),
             }
@@ -247,8 +248,9 @@ mod tests {
 
     #[test]
     fn lines_come_in_order_of_time() {
-        let behaviour =
-            parse(r#"{"logs": ["up", {"everySeconds": 2, "line": "t"}, {"atSeconds": 3, "line": "x"}]}"#);
+        let behaviour = parse(
+            r#"{"logs": ["up", {"everySeconds": 2, "line": "t"}, {"atSeconds": 3, "line": "x"}]}"#,
+        );
         let start = Time::from_unix_seconds(100);
         let lines = behaviour.lines(start, start + Duration::from_secs(5));
         let texts: Vec<&str> = lines.iter().map(|line| line.text.as_str()).collect();

@@ -99,11 +99,9 @@ impl<'a> Parts<'a> {
         let (name, digest) = reference.split_once('@').unwrap_or((reference, ""));
         let slash = name.rfind('/').map_or(0, |at| at + 1);
         match name[slash..].find(':') {
-            Some(colon) => Self {
-                repository: &name[..slash + colon],
-                tag: &name[slash + colon + 1..],
-                digest,
-            },
+            Some(colon) => {
+                Self { repository: &name[..slash + colon], tag: &name[slash + colon + 1..], digest }
+            }
             None => Self { repository: name, tag: "latest", digest },
         }
     }
@@ -140,7 +138,8 @@ mod tests {
     fn a_digest_outlives_its_tag() {
         let images = SimImages::new();
         let one = images.add("hello", Behaviour { stop_code: Some(1), ..Behaviour::default() });
-        let two = images.add("hello:latest", Behaviour { stop_code: Some(2), ..Behaviour::default() });
+        let two =
+            images.add("hello:latest", Behaviour { stop_code: Some(2), ..Behaviour::default() });
         assert_ne!(one, two);
         assert_eq!(images.digest("hello"), two);
         assert_eq!(images.behaviour(&format!("registry/x/hello@{one}")).stop_code, Some(1));

@@ -190,7 +190,7 @@ impl State {
             return self.done(ticket, self.jittered(300), Err(Error::Engine(text)));
         }
         self.pulled.insert(found.digest);
-        let after = found.behaviour.pull_seconds.map_or(self.jittered(200), seconds);
+        let after = found.behaviour.pull_seconds.map_or_else(|| self.jittered(200), seconds);
         let image = self.image(reference);
         self.done(ticket, after, Ok(Reply::Image(Some(image))));
     }
@@ -226,7 +226,11 @@ impl State {
 
     fn stop_sandbox(&mut self, ticket: Ticket, id: &str) {
         for container in self.inside(id) {
-            self.end(&container, Exit { code: KILLED, after_seconds: 0.0, message: String::new() }, false);
+            self.end(
+                &container,
+                Exit { code: KILLED, after_seconds: 0.0, message: String::new() },
+                false,
+            );
         }
         if let Some(sandbox) = self.sandboxes.get_mut(id) {
             sandbox.running = false;
@@ -236,7 +240,11 @@ impl State {
 
     fn remove_sandbox(&mut self, ticket: Ticket, id: &str) {
         for container in self.inside(id) {
-            self.end(&container, Exit { code: KILLED, after_seconds: 0.0, message: String::new() }, false);
+            self.end(
+                &container,
+                Exit { code: KILLED, after_seconds: 0.0, message: String::new() },
+                false,
+            );
             self.containers.remove(&container);
         }
         if let Some(ip) = self.sandboxes.remove(id).and_then(|sandbox| sandbox.ip) {
@@ -277,7 +285,8 @@ impl State {
     }
 
     fn stop(&mut self, ticket: Ticket, id: &str, grace: Duration) {
-        let Some(container) = self.containers.get(id).filter(|c| c.running_since().is_some()) else {
+        let Some(container) = self.containers.get(id).filter(|c| c.running_since().is_some())
+        else {
             return self.done(ticket, Duration::ZERO, Ok(Reply::Done));
         };
         let obeys = container.behaviour.stop_seconds.map_or(Duration::from_millis(100), seconds);
@@ -384,7 +393,8 @@ impl State {
             },
             exit: c.exit.clone(),
         });
-        let reply = Reply::List { sandboxes: sandboxes.collect(), containers: containers.collect() };
+        let reply =
+            Reply::List { sandboxes: sandboxes.collect(), containers: containers.collect() };
         self.done(ticket, Duration::ZERO, Ok(reply));
     }
 

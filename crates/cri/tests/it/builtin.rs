@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use cri::builtin::{Builtin, WithBuiltins};
 use cri::sim::{SimImages, SimRuntime};
-use cri::{
-    Command, ContainerConfig, ContainerRuntime, Event, LogOptions, PodSandboxConfig, Reply,
-};
+use cri::{Command, ContainerConfig, ContainerRuntime, Event, LogOptions, PodSandboxConfig, Reply};
 use world::World;
 
 const IMAGE: &str = "openshift/origin-deployer:v3.11";
@@ -39,11 +37,12 @@ impl Fixture {
     }
 
     fn started(&mut self) -> String {
-        let sandbox =
-            match self.call(Command::RunPodSandbox { config: Box::new(PodSandboxConfig::default()) }) {
-                Reply::Sandbox(status) => status.id,
-                other => panic!("{other:?}"),
-            };
+        let sandbox = match self
+            .call(Command::RunPodSandbox { config: Box::new(PodSandboxConfig::default()) })
+        {
+            Reply::Sandbox(status) => status.id,
+            other => panic!("{other:?}"),
+        };
         let config = Box::new(ContainerConfig {
             image: IMAGE.to_owned(),
             pod_uid: "u".to_owned(),
@@ -69,7 +68,10 @@ fn a_controller_prints_and_ends_it() {
     fixture.builtin.print("u", "--> Scaling");
     fixture.builtin.exit("u", 0);
     let events = fixture.runtime.poll();
-    assert!(matches!(&events[..], [Event::ContainerExited(exit)] if exit.exit_code == 0), "{events:?}");
+    assert!(
+        matches!(&events[..], [Event::ContainerExited(exit)] if exit.exit_code == 0),
+        "{events:?}"
+    );
     assert!(fixture.builtin.running().is_empty());
 
     let logs = fixture.runtime.logs();

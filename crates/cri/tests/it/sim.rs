@@ -72,7 +72,8 @@ fn events_of_one_run(seed: u64) -> Vec<String> {
         let command = if ticket % 2 == 0 {
             Command::RunPodSandbox { config: Box::new(PodSandboxConfig::default()) }
         } else {
-            let config = ContainerConfig { image: "prints".to_owned(), ..ContainerConfig::default() };
+            let config =
+                ContainerConfig { image: "prints".to_owned(), ..ContainerConfig::default() };
             Command::CreateContainer { sandbox: sandbox.clone(), config: Box::new(config) }
         };
         runtime.submit(ticket, command);
@@ -109,7 +110,8 @@ fn an_engine_that_went_away_refuses_and_comes_back() {
     let event = Event::EngineUnavailable { message: "gone".to_owned() };
     assert_eq!(runtime.poll(), [event]);
     runtime.submit(1, Command::List);
-    let refused = Event::Done { ticket: 1, result: Err(cri::Error::Unavailable("gone".to_owned())) };
+    let refused =
+        Event::Done { ticket: 1, result: Err(cri::Error::Unavailable("gone".to_owned())) };
     assert_eq!(runtime.poll(), [refused]);
     runtime.control().set_engine(None);
     assert_eq!(runtime.poll(), [Event::EngineAvailable]);

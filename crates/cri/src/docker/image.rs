@@ -1,0 +1,73 @@
+//! Images: looking up, pulling, making.
+
+use bollard::query_parameters::{CreateImageOptionsBuilder, ImportImageOptionsBuilder};
+use futures_util::TryStreamExt as _;
+
+use super::{Shared, archive, error};
+use crate::runtime::{Error, Image};
+
+/// Looks `reference` up; a digest is also taken for the id of an image that never met a registry.
+pub(super) async fn status(shared: &Shared, reference: &str) -> Result<Option<Image>, Error> {
+    let id = reference.split_once('@').map(|(_, digest)| digest);
+    for name in [Some(reference), id].into_iter().flatten() {
+        match shared.docker.inspect_image(name).await {
+            Ok(found) => {
+                return Ok(Some(Image {
+                    id: found.id.unwrap_or_default(),
+                    tag: first(found.repo_tags),
+                    repo_digest: first(found.repo_digests),
+                    user: found.config.and_then(|config| config.user).unwrap_or_default(),
+                }));
+            }
+            Err(missing) if error::is_missing(&missing) => {}
+            Err(other) => return Err(error::from_engine(other)),
+        }
+    }
+    Ok(None)
+}
+
+fn first(names: Option<Vec<String>>) -> String {
+    names.and_then(|names| names.into_iter().next()).unwrap_or_default()
+}
+
+/// Fetches `reference`.
+pub(super) async fn pull(shared: &Shared, reference: &str) -> Result<Image, Error> {
+    let last = reference.rsplit('/').next().unwrap_or_default();
+    let named = if last.contains([':', '@']) {
+        reference.to_owned()
+    } else {
+        format!("{reference}:latest")
+    };
+    let options = CreateImageOptionsBuilder::default().from_image(&named).build();
+    let stream = shared.docker.create_image(Some(options), None, None);
+    let pulled = stream.try_for_each(|_| std::future::ready(Ok(()))).await;
+    let wrap = |error: Error| match error {
+        Error::Engine(text) => Error::Engine(format!("rpc error: code = Unknown desc = {text}")),
+        other => other,
+    };
+    pulled.map_err(|e| wrap(error::from_engine(e)))?;
+    let found = status(shared, reference).await?;
+    found.ok_or_else(|| wrap(Error::Engine(format!("No such image: {reference}"))))
+}
+
+/// Makes an image of one layer with `files` and gives its id.
+pub(super) async fn build(
+    shared: &Shared,
+    tag: &str,
+    files: &[(String, Vec<u8>)],
+    entrypoint: &[&str],
+) -> Result<String, Error> {
+    let architecture = match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    };
+    let archive = archive::image(tag, files, entrypoint, &shared.labels(), architecture);
+    let options = ImportImageOptionsBuilder::default().quiet(true).build();
+    let stream = shared.docker.import_image(options, bollard::body_full(archive.into()), None);
+    stream.try_for_each(|_| std::future::ready(Ok(()))).await.map_err(error::from_engine)?;
+    let found = status(shared, tag).await?;
+    found
+        .map(|image| image.id)
+        .ok_or_else(|| Error::Engine(format!("the engine did not keep image {tag}")))
+}

@@ -1,0 +1,162 @@
+//! Whose an object of the engine is, and removing what is not wanted any more.
+
+use std::collections::BTreeMap;
+
+use bollard::Docker;
+use bollard::query_parameters::{
+    ListContainersOptionsBuilder, ListImagesOptionsBuilder, ListNetworksOptionsBuilder,
+    ListVolumesOptionsBuilder, RemoveContainerOptionsBuilder, RemoveImageOptionsBuilder,
+    RemoveVolumeOptionsBuilder,
+};
+use futures_util::future::join_all;
+
+use super::{CLUSTER_LABEL, OWNER_LABEL, error};
+use crate::runtime::Error;
+
+/// The labels that say whose an object is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Labels<'a> {
+    pub(super) cluster: &'a str,
+    pub(super) owner: &'a str,
+}
+
+/// This process as a label: host, process id and its start, by which a reused id is told apart.
+pub(super) fn this_process() -> String {
+    let pid = std::process::id();
+    format!("{}/{pid}/{}", host(), start_of(pid).unwrap_or_default())
+}
+
+/// The boot of this host, or its name where there is no such thing.
+fn host() -> String {
+    let read = |path: &str| std::fs::read_to_string(path).ok();
+    let boot = read("/proc/sys/kernel/random/boot_id").or_else(|| read("/etc/hostname"));
+    boot.map_or_else(|| "host".to_owned(), |text| text.trim().to_owned())
+}
+
+/// What tells one process of number `pid` from another: its start in clock ticks since the boot, or
+/// in the words of `ps`. `None` when there is no such process.
+fn start_of(pid: u32) -> Option<String> {
+    if cfg!(target_os = "linux") {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        // The name in parentheses may contain anything; the start is the 20th field after it.
+        let (_, fields) = stat.rsplit_once(')')?;
+        return fields.split_whitespace().nth(19).map(str::to_owned);
+    }
+    let pid = pid.to_string();
+    let output = std::process::Command::new("ps").args(["-o", "lstart=", "-p", &pid]).output();
+    let text = String::from_utf8(output.ok()?.stdout).ok()?;
+    Some(text.split_whitespace().collect::<Vec<_>>().join("-")).filter(|text| !text.is_empty())
+}
+
+/// Whether the process that `owner` names ran here and does not any more. A host that was restarted
+/// since has none of its processes left; other hosts' processes are not judged.
+pub(super) fn is_gone(owner: &str) -> bool {
+    let mut parts = owner.splitn(3, '/');
+    let (Some(boot), Some(pid), Some(start)) = (parts.next(), parts.next(), parts.next()) else {
+        return false;
+    };
+    let Ok(pid) = pid.parse::<u32>() else { return false };
+    // On Linux the first part changes with every boot. An engine is shared by several hosts only
+    // over the network, which this program does not use.
+    boot != host() || start_of(pid).as_deref() != Some(start)
+}
+
+type Wanted<'a> = &'a (dyn Fn(Labels<'_>) -> bool + Sync);
+
+/// Removes every labelled object that `unwanted` says so of: containers, then volumes, networks and
+/// images.
+pub(super) async fn remove(docker: &Docker, unwanted: Wanted<'_>) -> Result<(), Error> {
+    remove_containers(docker, unwanted).await?;
+    let rest = [
+        remove_volumes(docker, unwanted).await,
+        remove_networks(docker, unwanted).await,
+        remove_images(docker, unwanted).await,
+    ];
+    rest.into_iter().collect()
+}
+
+fn filter() -> BTreeMap<String, Vec<String>> {
+    BTreeMap::from([("label".to_owned(), vec![CLUSTER_LABEL.to_owned()])])
+}
+
+fn labelled<'a>(labels: impl Iterator<Item = (&'a String, &'a String)>) -> Labels<'a> {
+    let mut found = Labels { cluster: "", owner: "" };
+    for (key, value) in labels {
+        match key.as_str() {
+            CLUSTER_LABEL => found.cluster = value,
+            OWNER_LABEL => found.owner = value,
+            _ => {}
+        }
+    }
+    found
+}
+
+async fn remove_containers(docker: &Docker, unwanted: Wanted<'_>) -> Result<(), Error> {
+    let filters = filter().into_iter().collect();
+    let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
+    let all = docker.list_containers(Some(options)).await.map_err(error::from_engine)?;
+    let ids = all.into_iter().filter_map(|container| {
+        let labels = container.labels.unwrap_or_default();
+        unwanted(labelled(labels.iter())).then_some(container.id).flatten()
+    });
+    join_all(ids.map(|id| async move {
+        let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
+        drop(docker.remove_container(&id, Some(options)).await);
+    }))
+    .await;
+    Ok(())
+}
+
+async fn remove_volumes(docker: &Docker, unwanted: Wanted<'_>) -> Result<(), Error> {
+    let filters = filter().into_iter().collect();
+    let options = ListVolumesOptionsBuilder::default().filters(&filters).build();
+    let all = docker.list_volumes(Some(options)).await.map_err(error::from_engine)?;
+    let volumes = all.volumes.unwrap_or_default().into_iter();
+    let names = volumes.filter(|volume| unwanted(labelled(volume.labels.iter()))).map(|v| v.name);
+    join_all(names.map(|name| async move {
+        let options = RemoveVolumeOptionsBuilder::default().force(true).build();
+        drop(docker.remove_volume(&name, Some(options)).await);
+    }))
+    .await;
+    Ok(())
+}
+
+async fn remove_networks(docker: &Docker, unwanted: Wanted<'_>) -> Result<(), Error> {
+    let filters = filter().into_iter().collect();
+    let options = ListNetworksOptionsBuilder::default().filters(&filters).build();
+    let all = docker.list_networks(Some(options)).await.map_err(error::from_engine)?;
+    let ids = all.into_iter().filter_map(|network| {
+        let labels = network.labels.unwrap_or_default();
+        unwanted(labelled(labels.iter())).then_some(network.id).flatten()
+    });
+    join_all(ids.map(|id| async move { drop(docker.remove_network(&id).await) })).await;
+    Ok(())
+}
+
+async fn remove_images(docker: &Docker, unwanted: Wanted<'_>) -> Result<(), Error> {
+    let filters = filter().into_iter().collect();
+    let options = ListImagesOptionsBuilder::default().filters(&filters).build();
+    let all = docker.list_images(Some(options)).await.map_err(error::from_engine)?;
+    let images = all.into_iter().filter(|image| unwanted(labelled(image.labels.iter())));
+    join_all(images.map(|image| async move {
+        let options = RemoveImageOptionsBuilder::default().force(true).build();
+        drop(docker.remove_image(&image.id, Some(options), None).await);
+    }))
+    .await;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_processes_that_ended_are_gone() {
+        let own = this_process();
+        assert!(!is_gone(&own), "{own}");
+        let (rest, _) = own.rsplit_once('/').unwrap();
+        assert!(is_gone(&format!("{rest}/1")), "another process of the same number");
+        assert!(is_gone("an-earlier-boot/1/1"));
+        assert!(!is_gone("") && !is_gone("something else"));
+    }
+}

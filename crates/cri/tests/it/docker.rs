@@ -1,0 +1,232 @@
+//! The runtime on a Docker engine. Without an engine (or without a static busybox for the test image)
+//! these tests pass unseen, unless `REHEARSE_DOCKER_TESTS` is `require`.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+
+use cri::conformance::{self, Harness, Program};
+use cri::docker::{DockerConfig, DockerEngine, DockerRuntime, pause_program};
+use cri::{
+    Command, ContainerConfig, ContainerRuntime, Event, FileEntry, LogOptions, Mount, MountSource,
+    PodSandboxConfig, Reply,
+};
+use futures_util::StreamExt as _;
+use world::World;
+
+const BUSYBOX: [&str; 2] = ["/bin/busybox", "/usr/bin/busybox"];
+
+struct Docker {
+    tokio: tokio::runtime::Runtime,
+    runtime: DockerRuntime,
+    engine: DockerEngine,
+    image: String,
+    woken: Arc<(Mutex<bool>, Condvar)>,
+    patience: u32,
+}
+
+#[expect(clippy::disallowed_methods, reason = "the switch of the test lane")]
+fn required() -> bool {
+    std::env::var("REHEARSE_DOCKER_TESTS").is_ok_and(|value| value == "require")
+}
+
+impl Docker {
+    fn connect(cluster: &str) -> Option<Self> {
+        let tokio = tokio::runtime::Runtime::new().unwrap();
+        let busybox = BUSYBOX.iter().find_map(|path| std::fs::read(path).ok());
+        let usable = tokio.block_on(cri::docker::available(None)) && busybox.is_some();
+        if !usable {
+            assert!(!required(), "a Docker engine and a static busybox are required");
+            return None;
+        }
+        let config =
+            DockerConfig { cluster: format!("{cluster}-{}", std::process::id()), socket: None };
+        let connected = tokio.block_on(DockerRuntime::connect(World::real(), config));
+        let mut runtime = connected.unwrap();
+        let engine = runtime.engine();
+        let woken = Arc::new((Mutex::new(false), Condvar::new()));
+        let wake = Arc::clone(&woken);
+        runtime.set_wake(Arc::new(move || {
+            *wake.0.lock().unwrap() = true;
+            wake.1.notify_all();
+        }));
+        let pause = pause_program(std::env::consts::ARCH).unwrap();
+        let files = [
+            ("bin/busybox".to_owned(), busybox.unwrap()),
+            ("bin/pause".to_owned(), pause),
+            ("www/index.html".to_owned(), b"hello".to_vec()),
+        ];
+        let tag = format!("rehearse/conformance:{cluster}");
+        let id = tokio.block_on(engine.build_scratch_image(&tag, &files, &["/bin/pause"])).unwrap();
+        // Named by an id that no registry knows, under any repository.
+        let image = format!("nowhere.example/conformance@{id}");
+        Some(Self { tokio, runtime, engine, image, woken, patience: 300 })
+    }
+
+    fn call(&mut self, command: Command) -> Reply {
+        self.runtime.submit(1, command);
+        loop {
+            for event in self.runtime.poll() {
+                if let Event::Done { ticket: 1, result } = event {
+                    return result.unwrap();
+                }
+            }
+            assert!(self.wait(), "the engine answers");
+        }
+    }
+}
+
+impl Drop for Docker {
+    fn drop(&mut self) {
+        self.tokio.block_on(self.engine.cleanup()).unwrap();
+    }
+}
+
+impl Harness for Docker {
+    fn runtime(&mut self) -> &mut dyn ContainerRuntime {
+        &mut self.runtime
+    }
+
+    fn wait(&mut self) -> bool {
+        let (woken, changed) = &*self.woken;
+        let guard = woken.lock().unwrap();
+        let limit = Duration::from_millis(200);
+        let (mut guard, waited) =
+            changed.wait_timeout_while(guard, limit, |woken| !*woken).unwrap();
+        *guard = false;
+        if waited.timed_out() {
+            self.patience -= 1;
+        }
+        self.patience > 0
+    }
+
+    fn program(&self, program: Program) -> (String, Vec<String>) {
+        let shell = |script: &str| ["/bin/busybox", "sh", "-c", script].map(str::to_owned).to_vec();
+        let image = match program {
+            Program::Missing => "127.0.0.1:1/missing:1".to_owned(),
+            _ => self.image.clone(),
+        };
+        let command = match program {
+            Program::Obeys | Program::Missing => Vec::new(),
+            Program::Ignores => shell("trap '' TERM; while :; do /bin/busybox sleep 1; done"),
+            Program::Fails => shell("exit 3"),
+            Program::Prints => shell("echo one; echo two; echo three"),
+            Program::Serves => ["/bin/busybox", "httpd", "-f", "-p", "8080", "-h", "/www"]
+                .map(str::to_owned)
+                .to_vec(),
+            Program::Broken => vec!["/nowhere".to_owned()],
+        };
+        (image, command)
+    }
+}
+
+#[test]
+fn conforms() {
+    let Some(mut docker) = Docker::connect("conforms") else { return };
+    for (name, case) in conformance::CASES {
+        docker.patience = 300;
+        if let Err(error) = conformance::run(*case, &mut docker) {
+            panic!("{name}: {error}");
+        }
+    }
+}
+
+#[test]
+fn files_and_scratch_volumes_reach_the_container() {
+    let Some(mut docker) = Docker::connect("mounts") else { return };
+    let config = PodSandboxConfig {
+        name: "p".into(),
+        uid: "u-mounts".into(),
+        ..PodSandboxConfig::default()
+    };
+    let Reply::Sandbox(sandbox) = docker.call(Command::RunPodSandbox { config: Box::new(config) })
+    else {
+        panic!("a sandbox was asked for")
+    };
+    let file = |path: &str, text: &str| FileEntry {
+        path: path.to_owned(),
+        mode: 0o640,
+        data: text.into(),
+    };
+    let mount = |source, path: &str| Mount { source, path: path.to_owned(), read_only: false };
+    let scratch = || MountSource::EmptyDir { volume: "tmp".to_owned(), memory: false };
+    let script = "/bin/busybox stat -c %a /etc/app/d/x /scratch; /bin/busybox cat /etc/app/d/x /etc/one; \
+                  echo kept > /scratch/f; /bin/busybox cat /scratch/f; echo $GREETING";
+    let id = docker.image.split_once('@').unwrap().1.to_owned();
+    let container = ContainerConfig {
+        name: "main".to_owned(),
+        pod_uid: "u-mounts".to_owned(),
+        image: docker.image.clone(),
+        image_id: id,
+        command: ["/bin/busybox", "sh", "-c", script].map(str::to_owned).to_vec(),
+        env: vec![("GREETING".to_owned(), "hi".to_owned())],
+        mounts: vec![
+            mount(MountSource::Files(vec![file("d/x", "X\n")]), "/etc/app"),
+            mount(MountSource::Files(vec![file("", "1\n")]), "/etc/one"),
+            mount(scratch(), "/scratch"),
+        ],
+        security: cri::ContainerSecurity {
+            user: "0".to_owned(),
+            ..cri::ContainerSecurity::default()
+        },
+        ..ContainerConfig::default()
+    };
+    let create =
+        Command::CreateContainer { sandbox: sandbox.id.clone(), config: Box::new(container) };
+    let Reply::Container(id) = docker.call(create) else { panic!("a container was asked for") };
+    docker.call(Command::StartContainer { id: id.clone() });
+    let options = LogOptions { follow: true, ..LogOptions::default() };
+    let stream = docker.runtime.logs().open(&id, &options).unwrap();
+    let pieces: Vec<_> = docker.tokio.block_on(stream.collect());
+    assert_eq!(String::from_utf8(pieces.concat()).unwrap(), "640\n777\nX\n1\nkept\nhi\n");
+    docker.call(Command::StopPodSandbox { id: sandbox.id.clone() });
+    docker.call(Command::RemovePodSandbox { id: sandbox.id });
+}
+
+/// Ids of all labelled objects of a cluster, by what they are.
+fn objects(cluster: &str) -> BTreeMap<&'static str, String> {
+    let filter = format!("label=rehearse.cluster={cluster}");
+    let list = |args: &[&str]| {
+        let output = std::process::Command::new("docker")
+            .args(args)
+            .args(["-q", "--filter", &filter])
+            .output();
+        String::from_utf8(output.unwrap().stdout).unwrap()
+    };
+    BTreeMap::from([
+        ("containers", list(&["ps", "-a"])),
+        ("networks", list(&["network", "ls"])),
+        ("images", list(&["images"])),
+    ])
+}
+
+#[test]
+fn nothing_is_left_behind() {
+    let Some(mut docker) = Docker::connect("leftovers") else { return };
+    let cluster = format!("leftovers-{}", std::process::id());
+    docker.call(Command::RunPodSandbox { config: Box::default() });
+    if std::process::Command::new("docker").arg("--version").output().is_err() {
+        return;
+    }
+    assert!(objects(&cluster).values().all(|ids| !ids.is_empty()), "{:?}", objects(&cluster));
+    drop(docker);
+    assert!(objects(&cluster).values().all(String::is_empty), "{:?}", objects(&cluster));
+}
+
+#[test]
+fn what_a_crashed_process_left_is_removed() {
+    let Some(docker) = Docker::connect("living") else { return };
+    if std::process::Command::new("docker").arg("--version").output().is_err() {
+        return;
+    }
+    let crashed = format!("crashed-{}", std::process::id());
+    let labels =
+        [format!("rehearse.cluster={crashed}"), "rehearse.owner=an-earlier-boot/1/1".to_owned()];
+    let create = ["network", "create", "--label", &labels[0], "--label", &labels[1], &crashed];
+    let status = std::process::Command::new("docker").args(create).output().unwrap().status;
+    assert!(status.success());
+    docker.tokio.block_on(docker.engine.remove_leftovers()).unwrap();
+    assert_eq!(objects(&crashed)["networks"], "");
+    let living = format!("living-{}", std::process::id());
+    assert_ne!(objects(&living)["networks"], "", "a living process keeps what it has");
+}
