@@ -34,13 +34,13 @@ pub(crate) fn claim(
     let mut claims = Claims::default();
     let owner_leaves = owner.deletion_timestamp().is_some();
     for object in candidates {
-        let matches = selector.matches_object(&object);
+        let matches = || selector.matches_object(&object);
         match object.controller_ref() {
             Some(reference) if reference.str_at(&["uid"]) != owner.uid() => {}
-            Some(_) if matches => claims.owned.push(object),
+            Some(_) if matches() => claims.owned.push(object),
             Some(_) if owner_leaves => {}
             Some(_) => claims.release.push(object),
-            None if owner_leaves || !matches || object.deletion_timestamp().is_some() => {}
+            None if owner_leaves || object.deletion_timestamp().is_some() || !matches() => {}
             None => {
                 claims.adopt.push(Arc::clone(&object));
                 claims.owned.push(object);

@@ -9,7 +9,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::views::pod::{is_active, is_ready};
+use api::views::pod::{condition, is_active, is_ready};
 use api::{PODS, Resource};
 use apimachinery::selector::LabelSelector;
 use apimachinery::{ObjectExt as _, Status, Value};
@@ -215,6 +215,11 @@ pub(crate) fn owners_of_pod(
     caches: &controller_runtime::Caches,
     change: &controller_runtime::Change,
 ) -> Vec<Key> {
+    if let (Some(old), Some(new)) = (&change.old, &change.new)
+        && facts(old) == facts(new)
+    {
+        return Vec::new();
+    }
     let mut keys = controller_runtime::controller_owner_of(change, flavor.resource.kind);
     let pod = change.object();
     if change.new.is_some() && pod.controller_ref().is_none() {
@@ -223,6 +228,12 @@ pub(crate) fn owners_of_pod(
         keys.extend(selecting.map(|(key, _)| key.clone()));
     }
     keys
+}
+
+/// Everything about a pod that its controller's number and status depend on.
+fn facts(pod: &Value) -> impl PartialEq + use<'_> {
+    let owners = pod.owner_references();
+    (pod.uid(), is_active(pod), condition(pod, "Ready"), pod.labels(), owners)
 }
 
 #[cfg(test)]

@@ -41,16 +41,16 @@ fn reason(cluster: &Cluster) -> String {
 
 /// Σ `spec.replicas` of all replica sets, and the number of ready pods that stay.
 fn sizes(client: &Client) -> (i64, usize) {
-    let sets = client.list(&REPLICA_SETS, NS).unwrap();
+    let sets = client.list(&REPLICA_SETS, NS).expect("a list");
     let wanted = sets.iter().filter_map(|set| set.int_at(&["spec", "replicas"])).sum();
-    let pods = client.list(&PODS, NS).unwrap();
+    let pods = client.list(&PODS, NS).expect("a list");
     let ready = pods.iter().filter(|pod| is_ready(pod) && pod.deletion_timestamp().is_none());
     (wanted, ready.count())
 }
 
 /// A bound: a number or a percentage, with the number it stands for.
 fn bound(world: &World, replicas: i64, round_up: bool) -> (Value, i64) {
-    let number = |below: u64| i64::try_from(world.random_below(below)).unwrap();
+    let number = |below: u64| i64::try_from(world.random_below(below)).expect("small");
     if world.random_below(2) == 0 {
         let count = number(4);
         return (json!(count), count);

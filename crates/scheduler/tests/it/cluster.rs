@@ -48,16 +48,15 @@ impl Cluster {
 
     /// A pod that requests `cpu`.
     pub(crate) fn add_pod(&self, name: &str, cpu: &str) {
-        self.add(name, cpu, json!({}));
+        self.add(name, cpu, &json!({}));
     }
 
     /// A pod that requests `cpu`, with more fields in its spec.
-    pub(crate) fn add(&self, name: &str, cpu: &str, more: Value) {
+    pub(crate) fn add(&self, name: &str, cpu: &str, more: &Value) {
         let requests = json!({"cpu": cpu, "memory": "1Mi"});
         let mut spec = json!({"containers": [{"name": "main", "image": "x",
             "resources": {"requests": requests}}]});
-        let Value::Object(more) = more else { panic!("fields") };
-        spec.as_object_mut().unwrap().extend(more);
+        spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         let metadata = json!({"name": name, "labels": {"app": "web"}});
         let pod = json!({"metadata": metadata, "spec": spec});
         self.client.create(&PODS, NS, pod).unwrap();

@@ -81,8 +81,8 @@ fn no_node_is_ever_given_more_than_it_has() {
 fn pods_of_other_schedulers_and_bound_pods_are_left_alone() {
     let mut cluster = Cluster::new(3);
     cluster.add_node("n1", "4");
-    cluster.add("other", "1", json!({"schedulerName": "mine"}));
-    cluster.add("bound", "3500m", json!({"nodeName": "n1"}));
+    cluster.add("other", "1", &json!({"schedulerName": "mine"}));
+    cluster.add("bound", "3500m", &json!({"nodeName": "n1"}));
     cluster.settle(1);
     cluster.add_pod("late", "1");
     cluster.settle(1);

@@ -61,7 +61,7 @@ fn cordons_taints_and_selectors_keep_pods_away_until_they_are_lifted() {
     cluster.add(
         "tolerant",
         "1",
-        json!({"tolerations": [{"key": "dedicated", "operator": "Exists"}]}),
+        &json!({"tolerations": [{"key": "dedicated", "operator": "Exists"}]}),
     );
     cluster.settle(1);
     assert_eq!(cluster.node_of("tolerant"), "n1");
@@ -69,7 +69,7 @@ fn cordons_taints_and_selectors_keep_pods_away_until_they_are_lifted() {
     cluster.patch_node("n1", json!({"spec": {"taints": null}}));
     cluster.settle(1);
     assert_eq!(cluster.node_of("a"), "n1");
-    cluster.add("picky", "1", json!({"nodeSelector": {"disk": "ssd"}}));
+    cluster.add("picky", "1", &json!({"nodeSelector": {"disk": "ssd"}}));
     cluster.settle(30);
     assert_eq!(cluster.node_of("picky"), "");
     cluster.patch_node("n1", json!({"metadata": {"labels": {"disk": "ssd"}}}));
