@@ -1,13 +1,16 @@
 //! Which container runtime a command uses, and everything that follows from the choice.
 //!
-//! Invariant: `auto` says which runtime it took, in one line, before anything runs.
+//! Invariant: the runtime that `auto` took is said in one line before anything runs.
+//! Invariant: whatever was made on an engine is removed when the command ends, however it ends.
 
 use anyhow::{Context as _, Result};
 use clap::ValueEnum;
 use cluster::{Cluster, Config, Runtime};
+use cri::docker::{self, DockerConfig, DockerEngine, DockerRuntime};
 use cri::sim::SimImages;
+use rehearsal::Plan;
 use rehearsal::runner::ImageSource;
-use tokio::runtime;
+use tokio::runtime::{self, Handle};
 use world::World;
 
 /// The choice as given on the command line.
@@ -22,9 +25,24 @@ pub(crate) enum On {
 }
 
 /// The runtime that was chosen.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Engine {
     Sim,
+    Docker,
+}
+
+/// A cluster's configuration and what belongs to it outside the cluster.
+pub(crate) struct Prepared {
+    pub(crate) config: Config,
+    pub(crate) images: Box<dyn ImageSource>,
+    pub(crate) guard: Guard,
+}
+
+/// Removes what a cluster left on its engine.
+#[derive(Debug)]
+pub(crate) struct Guard {
+    engine: Option<DockerEngine>,
+    handle: Handle,
 }
 
 /// The tokio runtime of the edges.
@@ -37,57 +55,117 @@ pub(crate) fn tokio_runtime() -> Result<runtime::Runtime> {
 }
 
 impl Engine {
-    pub(crate) fn choose(on: On, _tokio: &runtime::Runtime) -> Result<Self> {
+    pub(crate) fn choose(on: On, tokio: &runtime::Runtime) -> Self {
         match on {
-            On::Auto | On::Sim => Ok(Self::Sim),
-            On::Docker => anyhow::bail!("no Docker yet"),
+            On::Sim => Self::Sim,
+            On::Docker => Self::Docker,
+            On::Auto if tokio.block_on(docker::available(None)) => Self::Docker,
+            On::Auto => Self::Sim,
         }
     }
 
-    /// `sim, seed 1` or what the engine is.
-    pub(crate) fn describe(&self, seed: u64) -> String {
+    /// The word in reports.
+    pub(crate) fn name(self) -> &'static str {
         match self {
-            Self::Sim => format!("sim, seed {seed}"),
-        }
-    }
-
-    pub(crate) fn describe_real(&self) -> String {
-        match self {
-            Self::Sim => "sim".to_owned(),
+            Self::Sim => "sim",
+            Self::Docker => "docker",
         }
     }
 
     /// The world of a run: virtual when simulated.
-    pub(crate) fn world(&self, seed: Option<u64>) -> World {
-        match (self, seed) {
-            (Self::Sim, Some(seed)) => World::simulated(seed),
-            _ => World::real(),
+    pub(crate) fn world(self, seed: u64) -> World {
+        match self {
+            Self::Sim => World::simulated(seed),
+            Self::Docker => World::real(),
         }
     }
 
-    pub(crate) fn into_config(
+    /// Makes ready what a cluster of `nodes` nodes needs.
+    pub(crate) fn prepare(
         self,
         world: World,
         nodes: usize,
-        _tokio: &runtime::Runtime,
-    ) -> Result<(Config, Box<dyn ImageSource>)> {
+        tokio: &runtime::Runtime,
+    ) -> Result<Prepared> {
+        let handle = tokio.handle().clone();
         match self {
             Self::Sim => {
                 let images = SimImages::new();
                 let config = Config::new(world, Runtime::Sim(images.clone()), nodes);
-                Ok((config, Box::new(images)))
+                let guard = Guard { engine: None, handle };
+                Ok(Prepared { config, images: Box::new(images), guard })
+            }
+            Self::Docker => {
+                let cluster = world.name_suffix(8);
+                let docker = DockerConfig { cluster, socket: None };
+                let runtime = tokio
+                    .block_on(DockerRuntime::connect(world.clone(), docker))
+                    .context("cannot use the Docker engine")?;
+                let engine = runtime.engine();
+                let images = DockerImages { engine: engine.clone(), handle: handle.clone() };
+                let config = Config::new(world, Runtime::Engine(Box::new(runtime)), nodes);
+                let guard = Guard { engine: Some(engine), handle };
+                Ok(Prepared { config, images: Box::new(images), guard })
             }
         }
     }
 }
 
-/// Takes the cluster down and removes what it left on the engine.
-pub(crate) fn shut_down(
-    cluster: Cluster,
-    images: Box<dyn ImageSource>,
-    _tokio: &runtime::Runtime,
-) -> Result<()> {
-    drop(cluster);
-    drop(images);
-    Ok(())
+impl Guard {
+    /// Takes the cluster down and removes everything it made on the engine.
+    pub(crate) fn shut_down(mut self, cluster: Cluster) -> Result<()> {
+        drop(cluster);
+        match self.engine.take() {
+            Some(engine) => self.handle.block_on(engine.cleanup()).context("cannot clean up"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for Guard {
+    /// On the way out of an error; an orderly end has gone through [`Guard::shut_down`].
+    fn drop(&mut self) {
+        if let Some(engine) = self.engine.take()
+            && let Err(error) = self.handle.block_on(engine.cleanup())
+        {
+            tracing::warn!(%error, "cannot clean up the engine");
+        }
+    }
+}
+
+/// Images made on the engine.
+#[derive(Debug)]
+struct DockerImages {
+    engine: DockerEngine,
+    handle: Handle,
+}
+
+impl ImageSource for DockerImages {
+    fn publish(&mut self, plan: &Plan, reference: &str) -> Result<String, String> {
+        let build = plan.spec.images.get(reference).and_then(|image| image.build.as_ref());
+        let made = match build {
+            None => self.handle.block_on(self.engine.image_id(reference)),
+            Some(build) => match (&build.web, &build.context) {
+                (Some(web), _) => {
+                    let (files, entrypoint) = rehearsal::web::image(web)?;
+                    let entrypoint = entrypoint.each_ref().map(String::as_str);
+                    let build = self.engine.build_scratch_image(reference, &files, &entrypoint);
+                    self.handle.block_on(build).map(Some)
+                }
+                (None, Some(context)) => {
+                    let directory = plan.directory.join(context);
+                    let build = self.engine.build_directory(reference, &directory);
+                    self.handle.block_on(build).map(Some)
+                }
+                (None, None) => Ok(None),
+            },
+        };
+        match made {
+            Ok(Some(id)) => Ok(id),
+            Ok(None) => {
+                Err("the engine has no such image and the rehearsal does not build it".to_owned())
+            }
+            Err(error) => Err(error.to_string()),
+        }
+    }
 }

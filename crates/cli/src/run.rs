@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use clap::{Args, ValueEnum};
 use rehearsal::{Plan, Report, Run};
 
-use crate::engine::{self, Engine, On};
+use crate::engine::{self, Engine, On, Prepared};
 use crate::interrupt;
 use crate::progress::Lines;
 
@@ -44,26 +44,28 @@ enum Output {
 pub(crate) fn run(options: &Options) -> Result<bool> {
     let plan = rehearsal::load(&options.path)?;
     let tokio = engine::tokio_runtime()?;
-    let engine = Engine::choose(options.on, &tokio)?;
+    let engine = Engine::choose(options.on, &tokio);
     let text = options.output == Output::Text;
     if text {
-        println!("rehearsal {} on {}", plan.spec.name, engine.describe(options.seed));
+        let seed =
+            if engine == Engine::Sim { format!(", seed {}", options.seed) } else { String::new() };
+        println!("rehearsal {} on {}{seed}", plan.spec.name, engine.name());
     }
-    let world = engine.world(Some(options.seed));
-    let (config, mut images) = engine.into_config(world, usize::from(options.nodes), &tokio)?;
+    let nodes = usize::from(options.nodes);
+    let Prepared { config, mut images, guard } =
+        engine.prepare(engine.world(options.seed), nodes, &tokio)?;
     let mut cluster = cluster::Cluster::start(config).context("cannot start the cluster")?;
     let interrupted = interrupt::listen(tokio.handle(), cluster.waker());
-    let simulated = cluster.world().is_simulated();
-    let ask = !simulated && !options.yes && std::io::stdin().is_terminal();
+    let ask = engine == Engine::Docker && !options.yes && std::io::stdin().is_terminal();
     let outcome = rehearsal::run(Run {
         plan: &plan,
         cluster: &mut cluster,
         images: &mut *images,
-        runtime: if simulated { "sim" } else { "docker" },
+        runtime: engine.name(),
         progress: &mut Lines::new(ask, !text),
         interrupted,
     });
-    let cleaned = engine::shut_down(cluster, images, &tokio);
+    let cleaned = guard.shut_down(cluster);
     let report = outcome.context("cannot follow the cluster")?;
     cleaned?;
     print_report(&plan, &report, text)?;

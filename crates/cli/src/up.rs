@@ -13,7 +13,7 @@ use apiserver::http::{self, Server, kubeconfig};
 use clap::Args;
 use cluster::Cluster;
 
-use crate::engine::{self, Engine, On};
+use crate::engine::{self, Engine, On, Prepared};
 use crate::interrupt;
 
 #[derive(Debug, Args)]
@@ -38,23 +38,22 @@ const TURN: Duration = Duration::from_secs(3600);
 /// Serves until interrupted; gives whether the end was orderly.
 pub(crate) fn up(options: &Options) -> Result<bool> {
     let tokio = engine::tokio_runtime()?;
-    let engine = Engine::choose(options.on, &tokio)?;
-    let shown = engine.describe_real();
-    let (config, images) =
-        engine.into_config(world::World::real(), usize::from(options.nodes), &tokio)?;
+    let engine = Engine::choose(options.on, &tokio);
+    let nodes = usize::from(options.nodes);
+    let Prepared { config, guard, .. } = engine.prepare(world::World::real(), nodes, &tokio)?;
     let mut cluster = Cluster::start(config).context("cannot start the cluster")?;
     let server = {
         let _guard = tokio.enter();
         serve(&cluster, options)?
     };
-    announce(&server, &options.kubeconfig, &shown)?;
+    announce(&server, &options.kubeconfig, engine.name())?;
     let stop = interrupt::listen(tokio.handle(), cluster.waker());
     while !stop.load(Ordering::SeqCst) {
         let deadline = cluster.world().now() + TURN;
         cluster.run_until(deadline, &mut || stop.load(Ordering::SeqCst));
     }
     tokio.block_on(server.shutdown());
-    engine::shut_down(cluster, images, &tokio)?;
+    guard.shut_down(cluster)?;
     Ok(true)
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Invariant: plain data; nothing here touches the host.
 
+use cri::ContainerRuntime;
 use cri::sim::SimImages;
 use node::{AgentConfig, NodeConfig};
 use world::World;
@@ -22,6 +23,8 @@ pub struct Config {
 pub enum Runtime {
     /// Scripted containers.
     Sim(SimImages),
+    /// Real ones on an engine, whose pods are reached over the network.
+    Engine(Box<dyn ContainerRuntime>),
 }
 
 impl Config {

@@ -57,6 +57,10 @@ impl Cluster {
                 let pages = Pages::Sim(sim.control());
                 Self::compose(world, WithBuiltins::new(sim, builtin.clone()), builtin, agent, pages)
             }
+            Runtime::Engine(engine) => {
+                let runtime = WithBuiltins::new(engine, builtin.clone());
+                Self::compose(world, runtime, builtin, agent, Pages::Network)
+            }
         }
     }
 

@@ -17,6 +17,7 @@
 //! reaches the engine's bridge network, as Linux hosts do.
 
 mod archive;
+mod build;
 mod container;
 mod error;
 mod exits;

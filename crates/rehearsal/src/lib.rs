@@ -7,7 +7,7 @@
 //!
 //! Reading order: [`spec`] (what a file may say), [`load`], [`diagnostic`], [`runner`], [`step`]
 //! (one file per kind of step), [`observe`] and [`timeline`] (what happened), [`parity`] (the
-//! proof), [`report`].
+//! proof), [`report`], [`web`] (the built-in web server of `build: {web: …}`).
 //!
 //! Invariant: the same rehearsal and seed on a simulated cluster give the same report, byte by byte.
 
@@ -20,6 +20,7 @@ pub mod runner;
 pub mod spec;
 pub mod step;
 pub mod timeline;
+pub mod web;
 
 pub use crate::diagnostic::Diagnostic;
 pub use crate::load::{Plan, load};
