@@ -1,7 +1,8 @@
 //! The controllers of Kubernetes that OpenShift stands on.
 //!
 //! One module a controller: [`replication`] and [`replica_set`] keep pods at a number (they share
-//! `replica`), [`deployment`] rolls replica sets, [`endpoints`] says which pods a service reaches,
+//! `replica`), [`deployment`] rolls replica sets, [`endpoints`] says which pods a service reaches
+//! ([`endpoint_slices`] says it again for newer clients),
 //! [`namespace`] empties what is being deleted, [`garbage_collector`] removes what lost its owner.
 //! `claim`, `pod` and `pod_control` are what pod-owning controllers share. [`all`] is the list that
 //! a cluster runs.
@@ -11,6 +12,7 @@
 
 mod claim;
 pub mod deployment;
+pub mod endpoint_slices;
 pub mod endpoints;
 pub mod garbage_collector;
 pub mod namespace;
@@ -30,6 +32,7 @@ pub fn all() -> Vec<Box<dyn Controller>> {
         Box::new(replica_set::ReplicaSet),
         Box::new(deployment::Deployment),
         Box::new(endpoints::Endpoints),
+        Box::new(endpoint_slices::EndpointSlices),
         Box::new(namespace::Namespace),
         Box::new(garbage_collector::GarbageCollector::default()),
     ]

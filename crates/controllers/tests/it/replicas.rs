@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use api::views::pod::condition;
-use api::{ENDPOINTS, EVENTS, PODS, REPLICATION_CONTROLLERS, SERVICES};
+use api::{ENDPOINT_SLICES, ENDPOINTS, EVENTS, PODS, REPLICATION_CONTROLLERS, SERVICES};
 use apimachinery::{ObjectExt as _, Status, Value};
 use apiserver::{Admission, AdmissionRequest, Operation};
 use serde_json::json;
@@ -136,6 +136,9 @@ fn endpoints_follow_the_ready_pods_of_a_service() {
     expected.sort_unstable();
     assert_eq!(ips, expected);
     assert_eq!(endpoints["subsets"][0]["ports"][0]["port"], 8080);
+    let slices = cluster.list(&ENDPOINT_SLICES);
+    assert_eq!(slices.len(), 1);
+    assert_eq!(slices[0].list_at(&["endpoints"]).len(), 3);
 
     cluster.client.update_scale(&REPLICATION_CONTROLLERS, "dev", "web", 0).unwrap();
     cluster.settle(60);
@@ -144,4 +147,5 @@ fn endpoints_follow_the_ready_pods_of_a_service() {
     cluster.delete(&SERVICES, "web", "Background");
     cluster.settle(5);
     assert!(cluster.list(&ENDPOINTS).is_empty());
+    assert!(cluster.list(&ENDPOINT_SLICES).is_empty());
 }
