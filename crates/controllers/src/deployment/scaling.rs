@@ -18,13 +18,14 @@ pub(crate) fn is_scaling_event(sync: &Sync<'_>) -> bool {
 }
 
 /// Brings the replica sets to the deployment's size.
+///
+/// Deviation: a single replica set of the right size has the record of that size refreshed too;
+/// upstream leaves a stale one, and the deployment takes every later sync for a change of size.
 pub(crate) fn sync(sync: &mut Sync<'_>) {
     sync.follow_revisions();
     let desired = sync.desired();
     if let Some(index) = active_or_latest(sync) {
-        if sync.sets[index].replicas() != desired {
-            sync.scale(index, desired);
-        }
+        sync.scale(index, desired);
     } else if is_saturated(sync) {
         for index in sync.active_old() {
             sync.scale(index, 0);

@@ -36,7 +36,8 @@ fn port_key(port: &Value) -> PortKey {
     (number, port.str_at(&["protocol"]).to_owned(), port.str_at(&["name"]).to_owned())
 }
 
-/// The subsets that offer exactly `entries`. An address ready in one entry of a port is ready there.
+/// The subsets that offer exactly `entries`. An address not ready in one entry of a port is not
+/// ready there.
 pub(crate) fn pack(entries: Vec<Entry>) -> Vec<Value> {
     let mut addresses: BTreeMap<AddressKey, Value> = BTreeMap::new();
     let mut ports: BTreeMap<Option<PortKey>, (Option<Value>, Offered)> = BTreeMap::new();
@@ -45,7 +46,7 @@ pub(crate) fn pack(entries: Vec<Entry>) -> Vec<Value> {
         addresses.entry(key.clone()).or_insert(entry.address);
         let of_port = ports.entry(entry.port.as_ref().map(port_key));
         let (_, offered) = of_port.or_insert_with(|| (entry.port, Offered::new()));
-        *offered.entry(key).or_insert(false) |= entry.ready;
+        *offered.entry(key).or_insert(true) &= entry.ready;
     }
     let mut subsets: BTreeMap<Offered, Vec<Value>> = BTreeMap::new();
     for (port, offered) in ports.into_values() {

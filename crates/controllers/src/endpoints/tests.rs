@@ -138,6 +138,6 @@ fn ports_with_the_same_addresses_share_a_subset() {
     );
     assert_eq!(
         packed(&[("1.2.3.4", 111, false), ("1.2.3.4", 111, true)]),
-        json!([{"addresses": [{"ip": "1.2.3.4"}], "ports": [{"port": 111}]}])
+        json!([{"notReadyAddresses": [{"ip": "1.2.3.4"}], "ports": [{"port": 111}]}])
     );
 }

@@ -131,6 +131,36 @@ fn going_back_reuses_the_replica_set_under_a_new_revision() {
 }
 
 #[test]
+fn a_size_set_behind_the_deployments_back_does_not_block_rollouts() {
+    let mut cluster = Cluster::new(13);
+    cluster.create(&DEPLOYMENTS, deployment(2, &rolling(&json!(1), &json!(0))));
+    cluster.settle(120);
+    let set = cluster.list(&REPLICA_SETS)[0].name().to_owned();
+    cluster.client.update_scale(&REPLICA_SETS, NS, &set, 3).unwrap();
+    cluster.client.update_scale(&DEPLOYMENTS, NS, "web", 3).unwrap();
+    cluster.settle(120);
+    new_image(&cluster, "web:2");
+    cluster.settle(120);
+    assert_eq!(images(&cluster), ["web:2"; 3]);
+}
+
+#[test]
+fn one_seed_gives_one_history() {
+    let history = |seed: u64| {
+        let mut cluster = Cluster::new(seed);
+        cluster.create(&DEPLOYMENTS, deployment(5, &rolling(&json!(2), &json!(1))));
+        cluster.settle(20);
+        new_image(&cluster, "web:2");
+        cluster.settle(120);
+        let resources = [&DEPLOYMENTS, &REPLICA_SETS, &PODS, &api::EVENTS];
+        let objects = resources.into_iter().flat_map(|resource| cluster.list(resource));
+        objects.map(|object| object.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(history(5), history(5));
+    assert_ne!(history(5), history(6));
+}
+
+#[test]
 fn history_is_limited() {
     let mut cluster = Cluster::new(9);
     let mut limited = deployment(1, &rolling(&json!(1), &json!(0)));
