@@ -305,7 +305,7 @@ impl<R: ContainerRuntime> WithBuiltins<R> {
             }
             Command::StartContainer { id } if self.knows(&id) => self.start(ticket, &id),
             Command::StopContainer { id, grace } if self.knows(&id) => {
-                self.stop(ticket, &id, grace)
+                self.stop(ticket, &id, grace);
             }
             Command::RemoveContainer { id } if self.knows(&id) => {
                 self.builtin.state.inner.lock().containers.remove(&id);

@@ -203,7 +203,7 @@ impl Bench<'_> {
             let mut next = futures_util::StreamExt::next(&mut stream);
             match std::pin::Pin::new(&mut next).poll(&mut context) {
                 std::task::Poll::Ready(Some(bytes)) => {
-                    text.push_str(&String::from_utf8_lossy(&bytes))
+                    text.push_str(&String::from_utf8_lossy(&bytes));
                 }
                 std::task::Poll::Ready(None) => return Ok(text),
                 std::task::Poll::Pending => {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use apimachinery::{ObjectExt as _, Status};
 use controller_runtime::{
-    Change, Caches, Context, Controller, Error, EventType, Key, Requeue, Watching,
+    Caches, Change, Context, Controller, Error, EventType, Key, Requeue, Watching,
 };
 use cri::{Command, ContainerExit, ContainerRuntime, ContainerState, Event, Reply, Ticket};
 use serde_json::Value;
@@ -86,11 +86,11 @@ impl Agent {
     }
 
     /// Hands `event` to whom it concerns; gives the keys to look at.
-    fn route(&mut self, event: Event) -> Vec<Key> {
+    fn route(&mut self, event: Event, now: Time) -> Vec<Key> {
         match event {
             Event::Done { ticket, result } if self.listing == Some(ticket) => {
                 self.listing = None;
-                result.map(|reply| self.compare(&reply)).unwrap_or_default()
+                result.map(|reply| self.compare(&reply, now)).unwrap_or_default()
             }
             Event::Done { ticket, result } => match self.tickets.redeem(ticket) {
                 Some((uid, purpose)) => self.hand(&uid, Input::Reply(purpose, result)),
@@ -125,7 +125,7 @@ impl Agent {
     }
 
     /// After an outage: ends what ended meanwhile, and looks at every pod.
-    fn compare(&mut self, reply: &Reply) -> Vec<Key> {
+    fn compare(&mut self, reply: &Reply, now: Time) -> Vec<Key> {
         let Reply::List { containers, sandboxes } = reply else { return Vec::new() };
         let running: BTreeSet<&str> = containers
             .iter()
@@ -142,7 +142,7 @@ impl Agent {
                     id: id.clone(),
                     exit_code: UNSEEN,
                     oom_killed: false,
-                    finished_at: Time::default(),
+                    finished_at: now,
                     message: String::new(),
                 };
                 worker.push(Input::Exited(known.unwrap_or_else(unseen)));
@@ -188,7 +188,9 @@ impl Agent {
             Some(node) => node,
             None => match cx.client.create(&api::NODES, "", node_status::document(&config)) {
                 Ok(node) => node,
-                Err(status) if status.is_already_exists() => cx.client.get(&api::NODES, "", name)?,
+                Err(status) if status.is_already_exists() => {
+                    cx.client.get(&api::NODES, "", name)?
+                }
                 Err(status) => return Err(status),
             },
         };
@@ -303,7 +305,7 @@ impl Controller for Agent {
     fn poll(&mut self, cx: &mut Context<'_>) -> Vec<Key> {
         let mut keys = Vec::new();
         for event in self.runtime.poll() {
-            keys.extend(self.route(event));
+            keys.extend(self.route(event, cx.world.now()));
         }
         keys.extend(self.due(cx.world.now()));
         keys

@@ -26,8 +26,7 @@ pub fn container_config(
     place: Place<'_>,
     source: &dyn Source,
 ) -> Result<(ContainerConfig, Vec<String>), Error> {
-    let Environment { values, warnings } =
-        crate::env::environment(pod, container, place, source)?;
+    let Environment { values, warnings } = crate::env::environment(pod, container, place, source)?;
     let security = security(pod, container);
     let numeric_root = |user: &str| user.split(':').next() == Some("0");
     let user = if security.user.is_empty() { &image.user } else { &security.user };
@@ -87,9 +86,7 @@ fn annotations(pod: &Value, container: &Value, attempt: u32) -> BTreeMap<String,
 
 /// A security setting of the container, or else of the pod.
 fn setting<'a>(pod: &'a Value, container: &'a Value, name: &str) -> Option<&'a Value> {
-    container
-        .at(&["securityContext", name])
-        .or_else(|| pod.at(&["spec", "securityContext", name]))
+    container.at(&["securityContext", name]).or_else(|| pod.at(&["spec", "securityContext", name]))
 }
 
 fn security(pod: &Value, container: &Value) -> ContainerSecurity {

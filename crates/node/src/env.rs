@@ -235,9 +235,10 @@ pub fn field_value(pod: &Value, path: &str, place: Place<'_>) -> Result<String, 
 /// `key="escaped value"` lines in the order of the keys.
 fn pairs(pod: &Value, field: &str) -> String {
     let map = pod.map_at(&["metadata", field]);
-    let lines = map.into_iter().flatten().map(|(key, value)| {
-        format!("{key}={:?}", value.as_str().unwrap_or_default())
-    });
+    let lines = map
+        .into_iter()
+        .flatten()
+        .map(|(key, value)| format!("{key}={:?}", value.as_str().unwrap_or_default()));
     lines.collect::<Vec<_>>().join("\n")
 }
 

@@ -71,7 +71,9 @@ impl PodLogs for RuntimeLogs {
             let text = if options.previous {
                 format!("previous terminated container {container:?} in pod {name:?} not found")
             } else {
-                format!("container {container:?} in pod {name:?} is waiting to start: ContainerCreating")
+                format!(
+                    "container {container:?} in pod {name:?} is waiting to start: ContainerCreating"
+                )
             };
             return Err(Status::bad_request(text));
         };

@@ -69,8 +69,10 @@ pub fn status(
             "message": message,
         })
     };
-    let mut conditions: Vec<Value> =
-        HEALTHY.iter().map(|(kind, reason, message)| condition(kind, "False", reason, message)).collect();
+    let mut conditions: Vec<Value> = HEALTHY
+        .iter()
+        .map(|(kind, reason, message)| condition(kind, "False", reason, message))
+        .collect();
     conditions.push(match trouble {
         None => condition("Ready", "True", "KubeletReady", "kubelet is posting ready status"),
         Some(why) => {

@@ -76,9 +76,8 @@ impl Probe {
     #[must_use]
     pub fn new(container: &Value, kind: Kind, first: Time) -> Option<Self> {
         let probe = container.at(&[kind.field()])?;
-        let number = |name: &str, default: i64| {
-            probe.int_at(&[name]).filter(|n| *n > 0).unwrap_or(default)
-        };
+        let number =
+            |name: &str, default: i64| probe.int_at(&[name]).filter(|n| *n > 0).unwrap_or(default);
         let seconds = |n: i64| Duration::from_secs(u64::try_from(n).unwrap_or_default());
         Some(Self {
             kind,
@@ -229,8 +228,7 @@ mod tests {
         let mut probe = probe(&json!({"failureThreshold": 2, "successThreshold": 2}));
         let answers = [true, true, false, true, false, false, true, true];
         let verdicts: Vec<_> = answers.into_iter().map(|answer| probe.count(answer)).collect();
-        let expected =
-            [None, Some(true), None, None, None, Some(false), None, Some(true)];
+        let expected = [None, Some(true), None, None, None, Some(false), None, Some(true)];
         assert_eq!(verdicts, expected);
     }
 
@@ -252,7 +250,9 @@ mod tests {
             "ports": [{"name": "web", "containerPort": 8080}],
             "livenessProbe": {"httpGet": {"path": "/z", "port": "web", "scheme": "HTTPS"}, "timeoutSeconds": 3},
         });
-        let Some(Command::HttpGet { request, .. }) = command(&container, Kind::Liveness, "i", "10.1.2.3") else {
+        let Some(Command::HttpGet { request, .. }) =
+            command(&container, Kind::Liveness, "i", "10.1.2.3")
+        else {
             panic!("an HTTP probe asks by HTTP");
         };
         assert_eq!(request.url(), "https://10.1.2.3:8080/z");

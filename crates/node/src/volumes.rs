@@ -23,10 +23,7 @@ pub struct Failure {
 #[must_use]
 pub fn failures(pod: &Value, source: &dyn Source) -> Vec<Failure> {
     let check = |volume: &Value| {
-        let message = match content(pod, volume, Place::default(), source) {
-            Ok(_) => return None,
-            Err(message) => message,
-        };
+        let message = content(pod, volume, Place::default(), source).err()?;
         Some(Failure { volume: volume.str_at(&["name"]).to_owned(), message })
     };
     pod.list_at(&["spec", "volumes"]).iter().filter_map(check).collect()
@@ -134,7 +131,11 @@ fn files(
         _ => (source.config_map(name), "configmaps", "config"),
     };
     let Some(object) = object else {
-        return if optional { Ok(Vec::new()) } else { Err(format!("{resource} {name:?} not found")) };
+        return if optional {
+            Ok(Vec::new())
+        } else {
+            Err(format!("{resource} {name:?} not found"))
+        };
     };
     let mut contents = contents(&object);
     let items = described.list_at(&["items"]);
@@ -190,10 +191,12 @@ mod tests {
 
     impl Source for Objects {
         fn config_map(&self, name: &str) -> Option<Arc<Value>> {
-            (name == "settings").then(|| Arc::new(json!({"kind": "ConfigMap", "data": {"a.conf": "x", "b": "y"}})))
+            (name == "settings")
+                .then(|| Arc::new(json!({"kind": "ConfigMap", "data": {"a.conf": "x", "b": "y"}})))
         }
         fn secret(&self, name: &str) -> Option<Arc<Value>> {
-            (name == "key").then(|| Arc::new(json!({"kind": "Secret", "data": {"token": "c2VjcmV0"}})))
+            (name == "key")
+                .then(|| Arc::new(json!({"kind": "Secret", "data": {"token": "c2VjcmV0"}})))
         }
         fn services(&self) -> Vec<Arc<Value>> {
             Vec::new()
@@ -207,15 +210,25 @@ mod tests {
 
     #[test]
     fn files_come_from_the_objects() {
-        let entry = |path: &str, mode: u32, data: &str| FileEntry { path: path.to_owned(), mode, data: data.into() };
+        let entry = |path: &str, mode: u32, data: &str| FileEntry {
+            path: path.to_owned(),
+            mode,
+            data: data.into(),
+        };
         let volume = json!({"name": "v", "configMap": {"name": "settings", "items": [{"key": "b", "path": "d/b", "mode": 256}]}});
         assert_eq!(check(&volume, ""), Ok(MountSource::Files(vec![entry("d/b", 0o400, "y")])));
         let volume = json!({"name": "v", "configMap": {"name": "settings"}});
         assert_eq!(check(&volume, "a.conf"), Ok(MountSource::Files(vec![entry("", 0o644, "x")])));
         let volume = json!({"name": "v", "secret": {"secretName": "key", "defaultMode": 288}});
-        assert_eq!(check(&volume, ""), Ok(MountSource::Files(vec![entry("token", 0o440, "secret")])));
+        assert_eq!(
+            check(&volume, ""),
+            Ok(MountSource::Files(vec![entry("token", 0o440, "secret")]))
+        );
         let volume = json!({"name": "v", "downwardAPI": {"items": [{"path": "l", "fieldRef": {"fieldPath": "metadata.labels"}}]}});
-        assert_eq!(check(&volume, ""), Ok(MountSource::Files(vec![entry("l", 0o644, "app=\"web\"")])));
+        assert_eq!(
+            check(&volume, ""),
+            Ok(MountSource::Files(vec![entry("l", 0o644, "app=\"web\"")]))
+        );
     }
 
     #[test]

@@ -21,7 +21,7 @@ use apimachinery::{ObjectExt as _, Status};
 use apiserver::DeleteOptions;
 use controller_runtime::{EventType, Key};
 use cri::{Command, ContainerExit, Error, Image, Reply};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use world::Time;
 
 pub(crate) use self::io::{Io, Purpose, Tickets};
@@ -97,6 +97,23 @@ pub(crate) struct Worker {
     /// Containers that the sync under way has killed.
     killed: BTreeSet<String>,
     resync_at: Option<Time>,
+}
+
+/// Whether two documents say the same; a null member says nothing (the API drops it).
+fn same(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Object(a), Value::Object(b)) => {
+            let covers = |a: &Map<String, Value>, b: &Map<String, Value>| {
+                let told = a.iter().filter(|(_, value)| !value.is_null());
+                told.into_iter().all(|(key, value)| b.get(key).is_some_and(|b| same(value, b)))
+            };
+            covers(a, b) && b.iter().all(|(key, b)| b.is_null() || a.contains_key(key))
+        }
+        (Value::Array(a), Value::Array(b)) => {
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b))
+        }
+        (a, b) => a == b,
+    }
 }
 
 /// Whether a worker still has something to do.
@@ -215,9 +232,8 @@ impl Worker {
     pub(crate) fn next_timer(&self) -> Option<Time> {
         let resync = self.resync_at.filter(|_| self.active.is_none());
         let kills = self.kills.values().filter_map(Kill::timer);
-        let probes = self.probes.iter().filter_map(|((name, _), probe)| {
-            self.probe_is_due_at(name, probe)
-        });
+        let probes =
+            self.probes.iter().filter_map(|((name, _), probe)| self.probe_is_due_at(name, probe));
         resync.into_iter().chain(self.deadline()).chain(kills).chain(probes).min()
     }
 
@@ -252,7 +268,7 @@ impl Worker {
             now: io.now(),
         };
         let status = pod_status(&input);
-        if self.pod.at(&["status"]) != Some(&status) {
+        if !self.pod.at(&["status"]).is_some_and(|stored| same(stored, &status)) {
             let mut pod = (*self.pod).clone();
             pod.set(&["status"], status);
             match io.cx.client.update_status(&api::PODS, pod) {
@@ -276,12 +292,7 @@ impl Worker {
         }
         if !self.gone {
             let options = DeleteOptions::now(&self.uid);
-            match io.cx.client.delete(
-                &api::PODS,
-                &self.key.namespace,
-                &self.key.name,
-                options,
-            ) {
+            match io.cx.client.delete(&api::PODS, &self.key.namespace, &self.key.name, options) {
                 Err(status) if !status.is_not_found() && !status.is_conflict() => {
                     return Err(status);
                 }
@@ -363,7 +374,7 @@ impl Worker {
         match purpose {
             Purpose::Step => self.step_done(result, io),
             Purpose::PreStop(name) => self.pre_stop_done(&name, result, io),
-            Purpose::Stop(name) => self.stop_done(&name, result, io),
+            Purpose::Stop(name) => self.stop_done(&name, result.is_ok(), io),
             Purpose::Probe(name, kind, id) => self.probe_done(&name, kind, &id, result, io),
             Purpose::Forget => {}
             Purpose::Remove(id) => {
@@ -384,7 +395,7 @@ impl Worker {
         }
         match active {
             Active::Sandbox => self.sandbox_done(result, io),
-            Active::StopSandbox => self.sandbox_stopped(result, io),
+            Active::StopSandbox => self.sandbox_stopped(result.is_ok(), io),
             Active::ImageStatus(starting) => self.image_known(starting, result, io),
             Active::Pull(starting) => self.pulled(starting, result, io),
             Active::Create(starting, image) => self.created(starting, &image, result, io),
@@ -447,7 +458,8 @@ impl Worker {
             _ => "Error",
         };
         let ended = self.record.containers.iter_mut().find_map(|(name, record)| {
-            let instance = record.current.as_mut().filter(|i| i.id == exit.id && i.exit.is_none())?;
+            let instance =
+                record.current.as_mut().filter(|i| i.id == exit.id && i.exit.is_none())?;
             instance.exit = Some(Exit {
                 code: exit.exit_code,
                 reason: reason.to_owned(),

@@ -138,11 +138,12 @@ async fn tail(shared: &Shared, id: &str) -> String {
 
 /// Follows the engine's events until the runtime is dropped; comes back when the engine does.
 pub(super) async fn watch(shared: Weak<Shared>) {
-    let mut away = false;
+    // `missed`: events may have been missed, so that the listener has to look for itself.
+    let (mut away, mut missed) = (false, false);
     while let Some(strong) = shared.upgrade() {
         if strong.docker.ping().await.is_err() {
             if !away {
-                away = true;
+                (away, missed) = (true, true);
                 let message = "Cannot connect to the Docker daemon. Is the docker daemon running?";
                 strong.queue.push([Event::EngineUnavailable { message: message.to_owned() }]);
             }
@@ -150,7 +151,8 @@ pub(super) async fn watch(shared: Weak<Shared>) {
             world::edge::sleep(RECONNECT).await;
             continue;
         }
-        if std::mem::take(&mut away) {
+        away = false;
+        if std::mem::replace(&mut missed, true) {
             strong.queue.push([Event::EngineAvailable]);
         }
         follow(strong).await;

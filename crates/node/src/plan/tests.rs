@@ -124,9 +124,12 @@ fn init_containers_come_first_and_one_by_one() {
 #[test]
 fn an_ending_pod_is_only_killed() {
     let pod = pod("Always", 0);
-    for (sandbox, states, expected) in
-        [("ready", "r r", "kill-pod"), ("stopped", "1 r", "kill-pod"), ("stopped", "1 1", ""), ("none", "- -", "")]
-    {
+    for (sandbox, states, expected) in [
+        ("ready", "r r", "kill-pod"),
+        ("stopped", "1 r", "kill-pod"),
+        ("stopped", "1 1", ""),
+        ("none", "- -", ""),
+    ] {
         assert_eq!(text(&plan(&pod, &record(&pod, sandbox, states), true)), expected);
         let mut failed = record(&pod, sandbox, states);
         failed.failed = Some(("DeadlineExceeded".to_owned(), String::new()));

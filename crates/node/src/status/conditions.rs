@@ -23,7 +23,7 @@ impl Verdict {
     }
 }
 
-/// Initialized, Ready, ContainersReady, PodScheduled, then whatever others have set.
+/// `Initialized`, `Ready`, `ContainersReady`, `PodScheduled`, then whatever others have set.
 pub(super) fn conditions(
     input: &Input<'_>,
     phase: &str,
@@ -32,12 +32,7 @@ pub(super) fn conditions(
 ) -> Vec<Value> {
     let ready = containers_ready("Ready", phase, apps);
     let containers_ready = containers_ready("ContainersReady", phase, apps);
-    let own = [
-        initialized(phase, inits),
-        ready,
-        containers_ready,
-        Verdict::yes("PodScheduled"),
-    ];
+    let own = [initialized(phase, inits), ready, containers_ready, Verdict::yes("PodScheduled")];
     let old = input.pod.list_at(&["status", "conditions"]);
     let mut conditions: Vec<Value> = own
         .iter()

@@ -108,7 +108,10 @@ fn a_failed_start_hides_the_exit_before() {
     web.previous = Some(instance(0, Some(1)));
     let before = status(&hello(), &record);
     assert_eq!(before["containerStatuses"][0]["state"]["terminated"]["containerID"], "docker://c1");
-    assert_eq!(before["containerStatuses"][0]["lastState"]["terminated"]["containerID"], "docker://c0");
+    assert_eq!(
+        before["containerStatuses"][0]["lastState"]["terminated"]["containerID"],
+        "docker://c0"
+    );
     record.container_mut("web").waiting =
         Some(("CrashLoopBackOff".to_owned(), "Back-off 10s".to_owned()));
     let after = status(&hello(), &record);

@@ -90,7 +90,7 @@ impl Worker {
         result: Result<Reply, Error>,
         io: &mut Io<'_, '_>,
     ) {
-        if let Some(message) = self.hook_failure(name, "preStop", result) {
+        if let Some(message) = self.hook_failure(name, "preStop", &result) {
             self.container_event(io, name, EventType::Warning, "FailedPreStopHook", &message);
         }
         self.stop_after_hook(name, io);
@@ -101,11 +101,11 @@ impl Worker {
         &self,
         name: &str,
         hook: &str,
-        result: Result<Reply, Error>,
+        result: &Result<Reply, Error>,
     ) -> Option<String> {
         let (error, output) = match result {
-            Ok(Reply::Exec { exit_code, output }) if exit_code != 0 => {
-                (format!("command exited with {exit_code}"), output)
+            Ok(Reply::Exec { exit_code, output }) if *exit_code != 0 => {
+                (format!("command exited with {exit_code}"), output.clone())
             }
             Ok(_) => return None,
             Err(error) => (error.to_string(), String::new()),
@@ -129,13 +129,8 @@ impl Worker {
         ))
     }
 
-    pub(super) fn stop_done(
-        &mut self,
-        name: &str,
-        result: Result<Reply, Error>,
-        io: &mut Io<'_, '_>,
-    ) {
-        if result.is_err() {
+    pub(super) fn stop_done(&mut self, name: &str, stopped: bool, io: &mut Io<'_, '_>) {
+        if !stopped {
             // Tried again by the next sync.
             self.kills.remove(name);
             if matches!(self.active, Some(Active::KillPod | Active::Kill(_))) {
@@ -198,8 +193,8 @@ impl Worker {
         }
     }
 
-    pub(super) fn sandbox_stopped(&mut self, result: Result<Reply, Error>, io: &mut Io<'_, '_>) {
-        if result.is_err() {
+    pub(super) fn sandbox_stopped(&mut self, stopped: bool, io: &mut Io<'_, '_>) {
+        if !stopped {
             self.steps.clear();
             return self.fail_sync(io);
         }

@@ -297,7 +297,7 @@ impl Worker {
         io: &mut Io<'_, '_>,
     ) {
         let name = starting.name.as_str();
-        let Some(message) = self.hook_failure(name, "postStart", result) else { return };
+        let Some(message) = self.hook_failure(name, "postStart", &result) else { return };
         self.container_event(io, name, EventType::Warning, "FailedPostStartHook", &message);
         self.start_failed(starting, &format!("PostStartHookError: {message}"), String::new(), io);
         self.kill(name, "FailedPostStartHook", io);

@@ -12,7 +12,8 @@ fn is_ready(pod: &Value) -> bool {
 
 #[test]
 fn a_pod_runs_is_ready_and_goes() {
-    let mut fixture = Fixture::new(1, &[("app:1", r#"{"logs": ["hello"], "http": {"/": {"body": "v1"}}}"#)]);
+    let mut fixture =
+        Fixture::new(1, &[("app:1", r#"{"logs": ["hello"], "http": {"/": {"body": "v1"}}}"#)]);
     fixture.pod("web", &json!({}), &json!({}));
     let pod = fixture.until("web", is_ready);
     assert_eq!(pod.str_at(&["status", "phase"]), "Running");
@@ -53,10 +54,8 @@ fn a_failing_container_backs_off() {
         main_status(pod).str_at(&["state", "waiting", "reason"]) == "CrashLoopBackOff"
     };
     let pod = fixture.until("crash", waiting);
-    let message = format!(
-        "Back-off 10s restarting failed container=main pod=crash_default({})",
-        pod.uid()
-    );
+    let message =
+        format!("Back-off 10s restarting failed container=main pod=crash_default({})", pod.uid());
     let status = main_status(&pod);
     assert_eq!(status.str_at(&["state", "waiting", "message"]), message);
     assert_eq!(status.int_at(&["lastState", "terminated", "exitCode"]), Some(1));
@@ -73,7 +72,12 @@ fn a_failing_container_backs_off() {
     for (gap, least) in gaps.iter().zip(expected) {
         assert!((least..least + 18).contains(gap), "{gaps:?}");
     }
-    assert!(fixture.events().iter().any(|e| e.ends_with("BackOff: Back-off restarting failed container")));
+    assert!(
+        fixture
+            .events()
+            .iter()
+            .any(|e| e.ends_with("BackOff: Back-off restarting failed container"))
+    );
 }
 
 #[test]
@@ -109,7 +113,8 @@ fn a_missing_image_is_tried_again() {
 fn readiness_follows_the_probe() {
     let behaviour = r#"{"readyAfterSeconds": 20, "unhealthyAfterSeconds": 60}"#;
     let mut fixture = Fixture::new(1, &[("app:1", behaviour)]);
-    let probe = json!({"readinessProbe": {"httpGet": {"path": "/", "port": 8080}, "periodSeconds": 2}});
+    let probe =
+        json!({"readinessProbe": {"httpGet": {"path": "/", "port": 8080}, "periodSeconds": 2}});
     fixture.pod("web", &json!({}), &probe);
     let running = |pod: &Value| pod.str_at(&["status", "phase"]) == "Running";
     let pod = fixture.until("web", running);
@@ -122,7 +127,9 @@ fn readiness_follows_the_probe() {
     let after = (fixture.world.now() - start).as_secs();
     assert!((64..68).contains(&after), "three failures in a row: {after}");
     let ip = pod.str_at(&["status", "podIP"]);
-    let text = format!("Warning Unhealthy: Readiness probe failed: Get http://{ip}:8080/: dial tcp {ip}:8080: connect: connection refused");
+    let text = format!(
+        "Warning Unhealthy: Readiness probe failed: Get http://{ip}:8080/: dial tcp {ip}:8080: connect: connection refused"
+    );
     assert!(fixture.events().iter().any(|e| e.ends_with(&text)), "{:#?}", fixture.events());
 }
 
@@ -143,18 +150,24 @@ fn a_container_that_is_not_live_is_restarted() {
 
 #[test]
 fn a_job_pod_succeeds_after_its_init_containers() {
-    let images = [("app:1", r#"{"exit": {"afterSeconds": 5}}"#), ("init:1", r#"{"exit": {"afterSeconds": 2}}"#)];
+    let images = [
+        ("app:1", r#"{"exit": {"afterSeconds": 5}}"#),
+        ("init:1", r#"{"exit": {"afterSeconds": 2}}"#),
+    ];
     let mut fixture = Fixture::new(1, &images);
     let inits = json!([{"name": "a", "image": "init:1"}, {"name": "b", "image": "init:1"}]);
     let spec = json!({"restartPolicy": "Never", "initContainers": inits});
     fixture.pod("job", &spec, &json!({}));
-    let pod = fixture.until("job", |pod| main_status(pod).str_at(&["state", "waiting", "reason"]) == "PodInitializing");
+    let pod = fixture.until("job", |pod| {
+        main_status(pod).str_at(&["state", "waiting", "reason"]) == "PodInitializing"
+    });
     assert_eq!(condition(&pod, "Initialized"), "False");
     let pod = fixture.until("job", |pod| pod.str_at(&["status", "phase"]) == "Succeeded");
     assert_eq!(main_status(&pod).str_at(&["state", "terminated", "reason"]), "Completed");
     fixture.run(30);
     let settled = fixture.get("job").unwrap();
-    let ready = settled.list_at(&["status", "conditions"]).iter().find(|c| c.str_at(&["type"]) == "Ready");
+    let ready =
+        settled.list_at(&["status", "conditions"]).iter().find(|c| c.str_at(&["type"]) == "Ready");
     assert_eq!(ready.unwrap().str_at(&["reason"]), "PodCompleted");
     fixture.client().delete(&api::PODS, "default", "job", DeleteOptions::default()).unwrap();
     assert_eq!(fixture.get("job"), None);

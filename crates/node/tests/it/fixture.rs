@@ -75,8 +75,7 @@ impl Fixture {
         let deadline = self.world.now() + Duration::from_secs(3600);
         let client = self.client().clone();
         let get = || client.find(&api::PODS, "default", name).unwrap();
-        let reached =
-            self.driver.run_until(deadline, &mut |_| get().is_some_and(|pod| done(&pod)));
+        let reached = self.driver.run_until(deadline, &mut |_| get().is_some_and(|pod| done(&pod)));
         assert!(reached, "{:?}\n{}", get(), self.events().join("\n"));
         get().unwrap()
     }

@@ -3,4 +3,6 @@
 #[cfg(test)]
 mod agent;
 #[cfg(test)]
+mod docker;
+#[cfg(test)]
 mod fixture;

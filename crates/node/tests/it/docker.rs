@@ -1,0 +1,141 @@
+//! The agent on real containers. Without an engine (or without a static busybox for the test image)
+//! this passes unseen, unless `REHEARSE_DOCKER_TESTS` is `require`.
+
+use std::time::Duration;
+
+use apimachinery::ObjectExt as _;
+use apiserver::{ApiServer, DeleteOptions, PodLogs as _};
+use controller_runtime::Driver;
+use cri::docker::{DockerConfig, DockerEngine, DockerRuntime};
+use cri::{ContainerRuntime as _, HttpGet};
+use node::{AgentConfig, RuntimeLogs, agents};
+use serde_json::{Value, json};
+use world::World;
+
+use crate::fixture::{condition, main_status};
+
+#[expect(clippy::disallowed_methods, reason = "the switch of the test lane")]
+fn required() -> bool {
+    std::env::var("REHEARSE_DOCKER_TESTS").is_ok_and(|value| value == "require")
+}
+
+struct Fixture {
+    tokio: tokio::runtime::Runtime,
+    engine: DockerEngine,
+    driver: Driver,
+    world: World,
+    logs: RuntimeLogs,
+    image: String,
+}
+
+impl Fixture {
+    fn new(name: &str) -> Option<Self> {
+        let tokio = tokio::runtime::Runtime::new().unwrap();
+        let busybox =
+            ["/bin/busybox", "/usr/bin/busybox"].iter().find_map(|path| std::fs::read(path).ok());
+        if !tokio.block_on(cri::docker::available(None)) || busybox.is_none() {
+            assert!(!required(), "a Docker engine and a static busybox are required");
+            return None;
+        }
+        let world = World::real();
+        let cluster = format!("node-{name}-{}", std::process::id());
+        let config = DockerConfig { cluster, socket: None };
+        let mut runtime = tokio.block_on(DockerRuntime::connect(world.clone(), config)).unwrap();
+        let engine = runtime.engine();
+        let files = [
+            ("bin/busybox".to_owned(), busybox.unwrap()),
+            ("www/index.html".to_owned(), b"hello from a pod".to_vec()),
+        ];
+        let command =
+            ["/bin/busybox", "sh", "-c", "echo up; exec /bin/busybox httpd -f -p 8080 -h /www"];
+        let build = engine.build_scratch_image("rehearse/web:1", &files, &command);
+        let id = tokio.block_on(build).unwrap();
+        let server = ApiServer::builder(world.clone()).build();
+        apiserver::bootstrap(&server).unwrap();
+        let mut driver = Driver::new(world.clone(), server);
+        runtime.set_wake(driver.waker());
+        let logs = RuntimeLogs::new(world.clone(), runtime.logs());
+        driver.add(agents(AgentConfig::default(), Box::new(runtime)));
+        let image = format!("172.30.1.1:5000/testing/web@{id}");
+        Some(Self { tokio, engine, driver, world, logs, image })
+    }
+
+    fn until(&mut self, name: &str, done: impl Fn(Option<&Value>) -> bool) {
+        let deadline = self.world.now() + Duration::from_secs(60);
+        let client = self.driver.client().clone();
+        let get = || client.find(&api::PODS, "default", name).unwrap();
+        let reached = self.driver.run_until(deadline, &mut |_| done(get().as_deref()));
+        assert!(reached, "{:?}", get());
+    }
+
+    fn pod(&self, name: &str, image: &str) {
+        let container = json!({
+            "name": "main",
+            "image": image,
+            "imagePullPolicy": "IfNotPresent",
+            "env": [{"name": "WHO", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}],
+            "readinessProbe": {"httpGet": {"path": "/", "port": 8080}, "periodSeconds": 1},
+        });
+        let pod = json!({
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": name, "namespace": "default"},
+            "spec": {
+                "nodeName": "localhost",
+                "containers": [container],
+                "terminationGracePeriodSeconds": 1,
+            },
+        });
+        self.driver.client().create(&api::PODS, "default", pod).unwrap();
+    }
+}
+
+impl Drop for Fixture {
+    fn drop(&mut self) {
+        self.tokio.block_on(self.engine.cleanup()).unwrap();
+    }
+}
+
+#[test]
+fn a_pod_of_a_local_image_serves_and_goes() {
+    let Some(mut fixture) = Fixture::new("serves") else { return };
+    let image = fixture.image.clone();
+    fixture.pod("web", &image);
+    let ready = |pod: Option<&Value>| pod.is_some_and(|pod| condition(pod, "Ready") == "True");
+    fixture.until("web", ready);
+    let pod = fixture.driver.client().get(&api::PODS, "default", "web").unwrap();
+    let id = image.split_once('@').unwrap().1;
+    assert_eq!(main_status(&pod).str_at(&["imageID"]), format!("docker://{id}"));
+    let request = HttpGet {
+        scheme: "http".to_owned(),
+        host: pod.str_at(&["status", "podIP"]).to_owned(),
+        port: 8080,
+        path: "/".to_owned(),
+        headers: Vec::new(),
+        timeout: Duration::from_secs(2),
+    };
+    let page = fixture.tokio.block_on(fixture.engine.http_get(&request)).unwrap();
+    assert_eq!(page, (200, "hello from a pod".to_owned()));
+    let mut log = fixture.logs.open(&pod, "main", &apiserver::LogOptions::default()).unwrap();
+    let line = fixture.tokio.block_on(std::future::poll_fn(|cx| log.as_mut().poll_next(cx)));
+    assert_eq!(line, Some("up\n".into()));
+
+    fixture.driver.client().delete(&api::PODS, "default", "web", DeleteOptions::default()).unwrap();
+    fixture.until("web", |pod| pod.is_none());
+}
+
+#[test]
+fn an_image_that_nobody_has_cannot_be_pulled() {
+    let Some(mut fixture) = Fixture::new("pull") else { return };
+    fixture.pod("pull", "127.0.0.1:1/nothing:1");
+    let reason = |pod: Option<&Value>| {
+        let status = pod.map(main_status).unwrap_or_default();
+        status.str_at(&["state", "waiting", "reason"]).to_owned()
+    };
+    fixture.until("pull", |pod| reason(pod) == "ErrImagePull");
+    let pod = fixture.driver.client().get(&api::PODS, "default", "pull").unwrap();
+    let status = main_status(&pod);
+    let message = status.str_at(&["state", "waiting", "message"]);
+    let prefix = "rpc error: code = Unknown desc = Error response from daemon: ";
+    assert!(message.starts_with(prefix), "{message}");
+}
