@@ -34,18 +34,27 @@ fn host() -> String {
 }
 
 /// What tells one process of number `pid` from another: its start in clock ticks since the boot, or
-/// in the words of `ps`. `None` when there is no such process.
+/// in the words of `ps`. `None` when there is no such process, or only what is left of it until its
+/// parent asks how it ended.
 fn start_of(pid: u32) -> Option<String> {
     if cfg!(target_os = "linux") {
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        // The name in parentheses may contain anything; the start is the 20th field after it.
-        let (_, fields) = stat.rsplit_once(')')?;
-        return fields.split_whitespace().nth(19).map(str::to_owned);
+        return start_in(&stat).map(str::to_owned);
     }
     let pid = pid.to_string();
     let output = std::process::Command::new("ps").args(["-o", "lstart=", "-p", &pid]).output();
     let text = String::from_utf8(output.ok()?.stdout).ok()?;
     Some(text.split_whitespace().collect::<Vec<_>>().join("-")).filter(|text| !text.is_empty())
+}
+
+/// The start in the text of `/proc/PID/stat`; `None` for a process that has ended.
+fn start_in(stat: &str) -> Option<&str> {
+    // The name in parentheses may contain anything; the state is the first field after it and the
+    // start the 20th.
+    let (_, fields) = stat.rsplit_once(')')?;
+    let mut fields = fields.split_whitespace();
+    let ended = matches!(fields.next()?, "Z" | "X" | "x");
+    fields.nth(18).filter(|_| !ended)
 }
 
 /// Whether the process that `owner` names ran here and does not any more. A host that was restarted
@@ -149,6 +158,16 @@ async fn remove_images(docker: &Docker, unwanted: Wanted<'_>) -> Result<(), Erro
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_process_that_nobody_has_waited_for_is_gone() {
+        let stat = |state: &str| {
+            format!("7 (a) b) {state} 1 7 7 0 -1 4 0 0 0 0 0 0 0 0 20 0 1 0 431497 0 0")
+        };
+        assert_eq!(start_in(&stat("S")), Some("431497"));
+        assert_eq!(start_in(&stat("Z")), None);
+        assert_eq!(start_in("7 (a"), None);
+    }
 
     #[test]
     fn only_processes_that_ended_are_gone() {
