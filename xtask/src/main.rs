@@ -3,8 +3,10 @@
 //! One file per chore; this one only dispatches.
 #![expect(clippy::print_stdout, reason = "chores talk to the person who runs them")]
 
+mod bench;
 mod ci;
 mod codegen;
+mod seeds;
 mod tidy;
 
 use std::path::{Path, PathBuf};
@@ -15,10 +17,14 @@ use clap::Parser;
 #[derive(Debug, Parser)]
 #[command(name = "xtask", about = "The chores of the workspace")]
 enum Chore {
+    /// Measures what the project promises.
+    Bench(bench::Bench),
     /// Runs everything that continuous integration runs.
     Ci,
     /// Makes the schema table from the facts.
     Codegen(codegen::Codegen),
+    /// Runs a rehearsal under thousands of seeds.
+    Seeds(seeds::Seeds),
     /// Checks layers, sizes, heads, orphans and words.
     Tidy,
 }
@@ -26,8 +32,10 @@ enum Chore {
 fn main() -> Result<()> {
     let root = workspace_root();
     match Chore::parse() {
+        Chore::Bench(arguments) => bench::run(&root, &arguments),
         Chore::Ci => ci::run(&root),
         Chore::Codegen(arguments) => codegen::run(&root, &arguments),
+        Chore::Seeds(arguments) => seeds::run(&root, &arguments),
         Chore::Tidy => tidy::run(&root),
     }
 }

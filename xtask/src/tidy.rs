@@ -26,6 +26,8 @@ const LAYERS: &[(&str, u8)] = &[
     ("node", 4),
     ("cluster", 5),
     ("rehearsal", 6),
+    ("bench", 7),
+    ("cases", 7),
     ("cli", 7),
 ];
 
