@@ -79,11 +79,7 @@ impl Queue {
 
 /// Whether something was changed that may matter for where the pod fits.
 fn is_changed(old: &Value, new: &Value) -> bool {
-    let facts = |pod: &Value| {
-        let of = |path: &[&str]| pod.at(path).cloned();
-        (pod.uid().to_owned(), of(&["spec"]), of(&["metadata", "labels"]))
-    };
-    facts(old) != facts(new)
+    old.uid() != new.uid() || old.labels() != new.labels() || old.at(&["spec"]) != new.at(&["spec"])
 }
 
 #[cfg(test)]

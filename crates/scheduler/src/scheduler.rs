@@ -85,36 +85,44 @@ fn is_waiting(pod: &Value) -> bool {
         && (scheduler.is_empty() || scheduler == DEFAULT_SCHEDULER)
 }
 
-fn differs<T: PartialEq>(change: &Change, facts: impl Fn(&Value) -> T) -> bool {
+/// The changed object's key, unless it looks the same to scheduling before and after.
+fn key_unless(same: fn(&Value, &Value) -> bool, change: &Change) -> Vec<Key> {
     match (&change.old, &change.new) {
-        (Some(old), Some(new)) => facts(old) != facts(new),
-        _ => true,
+        (Some(old), Some(new)) if same(old, new) => Vec::new(),
+        _ => vec![Key::of(change.object())],
     }
 }
 
-/// A pod's key, unless nothing has changed that scheduling looks at.
 fn pod_keys(_: &Caches, change: &Change) -> Vec<Key> {
-    let facts = |pod: &Value| {
-        let of = |path: &[&str]| pod.at(path).cloned();
-        let going = pod.deletion_timestamp().is_some();
-        (pod.uid().to_owned(), of(&["spec"]), of(&["metadata", "labels"]), going, is_terminal(pod))
-    };
-    if differs(change, facts) { vec![Key::of(change.object())] } else { Vec::new() }
+    key_unless(same_pod, change)
 }
 
-/// A node's key, unless nothing has changed that scheduling looks at: a heartbeat has not.
+fn same_pod(old: &Value, new: &Value) -> bool {
+    let going = |pod: &Value| pod.deletion_timestamp().is_some();
+    old.uid() == new.uid()
+        && old.labels() == new.labels()
+        && going(old) == going(new)
+        && is_terminal(old) == is_terminal(new)
+        && old.at(&["spec"]) == new.at(&["spec"])
+}
+
 fn node_keys(_: &Caches, change: &Change) -> Vec<Key> {
-    if differs(change, node_facts) { vec![Key::of(change.object())] } else { Vec::new() }
+    key_unless(same_node, change)
 }
 
-fn node_facts(node: &Value) -> impl PartialEq + use<> {
-    let of = |path: &[&str]| node.at(path).cloned();
+/// Whether nothing but heartbeats lies between two forms of a node.
+fn same_node(old: &Value, new: &Value) -> bool {
+    let allocatable = ["status", "allocatable"];
+    old.uid() == new.uid()
+        && old.labels() == new.labels()
+        && old.at(&allocatable) == new.at(&allocatable)
+        && conditions(old).eq(conditions(new))
+        && old.at(&["spec"]) == new.at(&["spec"])
+}
+
+fn conditions(node: &Value) -> impl Iterator<Item = (&str, &str)> {
     let conditions = node.list_at(&["status", "conditions"]).iter();
-    let text = |condition: &Value, field: &str| condition.str_at(&[field]).to_owned();
-    let conditions: Vec<(String, String)> =
-        conditions.map(|c| (text(c, "type"), text(c, "status"))).collect();
-    let allocatable = of(&["status", "allocatable"]);
-    (node.uid().to_owned(), of(&["spec"]), of(&["metadata", "labels"]), allocatable, conditions)
+    conditions.map(|condition| (condition.str_at(&["type"]), condition.str_at(&["status"])))
 }
 
 impl Scheduler {

@@ -115,12 +115,13 @@ impl Snapshot {
 
     /// Records a node as it is now. Costs nothing when it is the one already recorded.
     pub fn set_node(&mut self, node: &Arc<Value>) {
-        let info = self.nodes.entry(node.name().to_owned()).or_default();
-        match &info.node {
+        let known = self.nodes.get(node.name()).and_then(|info| info.node.as_ref());
+        match known {
             Some(known) if Arc::ptr_eq(known, node) => return,
             Some(_) => {}
             None => self.present += 1,
         }
+        let info = self.nodes.entry(node.name().to_owned()).or_default();
         node.name().clone_into(&mut info.name);
         info.allocatable = views::node::allocatable(node);
         info.allowed_pods = views::node::allocatable_pods(node);
