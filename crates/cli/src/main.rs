@@ -4,11 +4,16 @@
 //! [`progress`] shows a run while it happens.
 //!
 //! Invariant: exit code 0 only if everything held; 1 when it did not, 2 for a wrong call.
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "this is the program that talks to people"
-)]
+#![expect(clippy::print_stderr, reason = "this is the program that talks to people")]
+
+/// Prints a line to standard output. A reader that has gone away (`| head`) is no reason to fail:
+/// what the run does and how it ends does not depend on who listens.
+macro_rules! out {
+    ($($argument:tt)*) => {{
+        use std::io::Write as _;
+        drop(writeln!(std::io::stdout().lock(), $($argument)*));
+    }};
+}
 
 mod engine;
 mod interrupt;

@@ -60,10 +60,10 @@ impl Progress for Lines {
         }
         let mark = if report.error.is_none() { "ok" } else { "FAILED" };
         let number = index + 1;
-        println!("{number:>3}/{total} {:<58} {:>9}s  {mark}", report.title, report.took);
+        out!("{number:>3}/{total} {:<58} {:>9}s  {mark}", report.title, report.took);
         if let Some(error) = &report.error {
             for line in error.lines() {
-                println!("       {line}");
+                out!("       {line}");
             }
         }
     }

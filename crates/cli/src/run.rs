@@ -49,7 +49,7 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
     if text {
         let seed =
             if engine == Engine::Sim { format!(", seed {}", options.seed) } else { String::new() };
-        println!("rehearsal {} on {}{seed}", plan.spec.name, engine.name());
+        out!("rehearsal {} on {}{seed}", plan.spec.name, engine.name());
     }
     let nodes = usize::from(options.nodes);
     let Prepared { config, mut images, guard } =
@@ -74,24 +74,27 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
 
 fn print_report(plan: &Plan, report: &Report, text: bool) -> Result<()> {
     if !text {
-        println!("{}", serde_json::to_string_pretty(report)?);
+        out!("{}", serde_json::to_string_pretty(report)?);
         return Ok(());
     }
-    println!("\ntimeline");
-    print!("{}", report.timeline_text());
+    out!("\ntimeline");
+    out!("{}", report.timeline_text().trim_end());
     if plan.spec.parity.is_some() {
-        print!("\n{}", report.parity_text());
+        out!("\n{}", report.parity_text().trim_end());
     }
     for violation in &report.violations {
-        println!(
+        out!(
             "BROKEN: {} had {} ready pods at {} s, at least {} are promised",
-            violation.deployment_config, violation.ready, violation.at, violation.at_least
+            violation.deployment_config,
+            violation.ready,
+            violation.at,
+            violation.at_least
         );
     }
     if !report.passed
         && let Some(seed) = report.seed
     {
-        println!("this run can be repeated with --seed {seed}");
+        out!("this run can be repeated with --seed {seed}");
     }
     Ok(())
 }

@@ -66,7 +66,7 @@ fn serve(cluster: &Cluster, options: &Options) -> Result<Server> {
 fn announce(server: &Server, path: &Path, engine: &str) -> Result<()> {
     kubeconfig::write(path, server.kubeconfig())
         .with_context(|| format!("cannot write {}", path.display()))?;
-    println!("cluster on {engine}, serving https://{}", server.addr());
-    println!("export KUBECONFIG={}", path.display());
+    out!("cluster on {engine}, serving https://{}", server.addr());
+    out!("export KUBECONFIG={}", path.display());
     Ok(())
 }

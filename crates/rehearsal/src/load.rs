@@ -144,22 +144,23 @@ fn manifest(
     prefix: String,
     object: Value,
 ) -> Result<Manifest, Diagnostic> {
-    let problem = |message: String| {
-        let at = document.position(&prefix);
+    let problem = |field: &str, message: String| {
+        let place = if prefix.is_empty() { field.to_owned() } else { format!("{prefix}.{field}") };
+        let at = document.position(&place);
         Diagnostic::at(file, text, at.line, at.column, message)
     };
     for field in ["apiVersion", "kind"] {
         if object.str_at(&[field]).is_empty() {
-            return Err(problem(format!("{field} is missing")));
+            return Err(problem(field, format!("{field} is missing")));
         }
     }
     if object.name().is_empty() {
-        return Err(problem("metadata.name is missing".to_owned()));
+        return Err(problem("metadata.name", "metadata.name is missing".to_owned()));
     }
     let gvk = Gvk::from_api_version(object.api_version(), object.kind());
     let resource = api::find_kind(&gvk.group, &gvk.version, &gvk.kind).ok_or_else(|| {
         let (kind, version) = (object.kind(), object.api_version());
-        problem(format!("no matches for kind {kind:?} in version {version:?}"))
+        problem("kind", format!("no matches for kind {kind:?} in version {version:?}"))
     })?;
     Ok(Manifest {
         file: file.to_owned(),

@@ -75,10 +75,15 @@ fn diagnose(manifest: &Manifest, status: &Status) -> crate::Diagnostic {
     manifest.diagnose(&path.unwrap_or_default(), status.message.clone())
 }
 
-/// The path in `unknown field "spec.x"` and `duplicate field "spec.x"`.
+/// The path in `unknown field "spec.x"`, `duplicate field "spec.x"` and `Go struct field
+/// Spec.spec.x of type int32`.
 fn named_field(message: &str) -> Option<String> {
-    let (_, rest) = message.split_once(" field \"")?;
-    rest.split_once('"').map(|(path, _)| path.to_owned())
+    if let Some((_, rest)) = message.split_once(" field \"") {
+        return rest.split_once('"').map(|(path, _)| path.to_owned());
+    }
+    let (_, rest) = message.split_once("Go struct field ")?;
+    let (field, _) = rest.split_once(' ')?;
+    field.split_once('.').map(|(_, path)| path.to_owned())
 }
 
 #[cfg(test)]
@@ -97,6 +102,9 @@ mod tests {
     fn the_field_of_a_decoding_error_is_found() {
         let message = "strict decoding error: unknown field \"spec.replica\"";
         assert_eq!(named_field(message).as_deref(), Some("spec.replica"));
+        let message =
+            "json: cannot unmarshal string into Go struct field S.spec.replicas of type int32";
+        assert_eq!(named_field(message).as_deref(), Some("spec.replicas"));
         assert_eq!(named_field("something else"), None);
     }
 }
