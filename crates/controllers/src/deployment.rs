@@ -1,6 +1,6 @@
 //! The controller of `Deployment`s (apps/v1).
 //!
-//! Reading order: [`sync`] (the decision as a whole), `rollout` (the two strategies),
+//! Reading order: `sync` (the decision as a whole), `rollout` (the two strategies),
 //! `scaling` (size changes), `progress` (status and conditions), `history`, `rollback`;
 //! `replica_sets` and `bounds` are what they stand on. This file observes and acts.
 //!

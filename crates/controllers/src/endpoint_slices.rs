@@ -4,7 +4,7 @@
 //! Invariant: the slices say what the `Endpoints` object of the service says, which stays the truth.
 //!
 //! Deviation: OpenShift 3.11 has no slices; they are made from `Endpoints`, one slice a subset and
-//! at most [`LARGEST`] addresses in each.
+//! at most 100 addresses in each.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -2,7 +2,7 @@
 //! `foregroundDeletion`.
 //!
 //! A key names either an object (`<plural>.<group>/<name>` in its namespace) that has owners or is
-//! being deleted under one of the two finalizers, or (`uid:<uid>`) an owner that is gone. [`plan`]
+//! being deleted under one of the two finalizers, or (`uid:<uid>`) an owner that is gone. `plan`
 //! decides about one object from itself, the state of its owners and its dependents.
 //!
 //! Invariant: the work for one change is bounded by the owners and dependents of the changed object.
