@@ -244,7 +244,7 @@ impl Agent {
             match worker.run(&mut io) {
                 Ok(Progress::Goes) => {}
                 Ok(Progress::Finished) => {
-                    io.tickets.forget_pod(&uid);
+                    io.tickets.disown(worker.owned());
                     self.workers.remove(&uid);
                 }
                 Err(status) => failure = Some(status),

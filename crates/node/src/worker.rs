@@ -89,6 +89,8 @@ pub(crate) struct Worker {
     /// Sandboxes to be removed with the pod.
     sandboxes: BTreeSet<String>,
     removing: usize,
+    /// Ids of all sandboxes and containers made.
+    owned: Vec<String>,
     /// The pod is not in the API any more.
     gone: bool,
     dirty: bool,
@@ -140,6 +142,7 @@ impl Worker {
             mounting: Mounting::default(),
             sandboxes: BTreeSet::new(),
             removing: 0,
+            owned: Vec::new(),
             gone: false,
             dirty: true,
             status_dirty: false,
@@ -152,6 +155,16 @@ impl Worker {
 
     pub(crate) fn push(&mut self, input: Input) {
         self.inbox.push_back(input);
+    }
+
+    /// Ids of all sandboxes and containers made.
+    pub(crate) fn owned(&self) -> &[String] {
+        &self.owned
+    }
+
+    fn own(&mut self, id: &str, io: &mut Io<'_, '_>) {
+        io.tickets.own(id, &self.uid);
+        self.owned.push(id.to_owned());
     }
 
     /// The running containers' ids.
@@ -373,7 +386,7 @@ impl Worker {
     fn replied(&mut self, purpose: Purpose, result: Result<Reply, Error>, io: &mut Io<'_, '_>) {
         match purpose {
             Purpose::Step => self.step_done(result, io),
-            Purpose::PreStop(name) => self.pre_stop_done(&name, result, io),
+            Purpose::PreStop(name) => self.pre_stop_done(&name, &result, io),
             Purpose::Stop(name) => self.stop_done(&name, result.is_ok(), io),
             Purpose::Probe(name, kind, id) => self.probe_done(&name, kind, &id, result, io),
             Purpose::Forget => {}
@@ -400,7 +413,7 @@ impl Worker {
             Active::Pull(starting) => self.pulled(starting, result, io),
             Active::Create(starting, image) => self.created(starting, &image, result, io),
             Active::Start(starting) => self.started(starting, result, io),
-            Active::PostStart(starting) => self.post_started(&starting, result, io),
+            Active::PostStart(starting) => self.post_started(&starting, &result, io),
             waiting @ (Active::KillPod | Active::Kill(_)) => self.active = Some(waiting),
         }
     }
@@ -422,7 +435,7 @@ impl Worker {
     fn sandbox_done(&mut self, result: Result<Reply, Error>, io: &mut Io<'_, '_>) {
         match result {
             Ok(Reply::Sandbox(status)) => {
-                io.tickets.own(&status.id, &self.uid);
+                self.own(&status.id, io);
                 self.sandboxes.insert(status.id.clone());
                 self.record.sandboxes += 1;
                 self.record.sandbox = Sandbox::Ready { id: status.id, ip: status.ip };

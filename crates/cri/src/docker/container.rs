@@ -47,19 +47,68 @@ pub(super) async fn create(
         config.name, config.pod_name, config.pod_namespace, config.pod_uid, config.attempt
     );
     for mount in &config.mounts {
-        if let MountSource::EmptyDir { volume, memory } = &mount.source {
-            create_volume(shared, &config.pod_uid, volume, *memory).await?;
+        let (uid, read_only) = (&config.pod_uid, config.security.read_only_root);
+        match &mount.source {
+            MountSource::EmptyDir { volume, memory } => {
+                create_volume(shared, uid, volume, *memory).await?;
+                if read_only && !memory {
+                    let open = archive::open_directory(HELPER_PATH);
+                    fill_volume(shared, &volume_name(uid, volume), open).await?;
+                }
+            }
+            MountSource::Files(files) if read_only => {
+                if files.iter().any(|file| file.path.is_empty()) {
+                    let what = "a subPath file in a container with a read-only root";
+                    return Err(Error::Unsupported(what));
+                }
+                let volume = files_volume(config, mount);
+                create_volume(shared, uid, &volume, false).await?;
+                let archive = archive::tar(HELPER_PATH, files);
+                fill_volume(shared, &volume_name(uid, &volume), archive).await?;
+            }
+            _ => {}
         }
     }
     let id = create_named(shared, &name, body(shared, sandbox, config)).await?;
     shared.lives.lock().add(&id, Some(sandbox), config.fallback_to_logs);
-    for mount in &config.mounts {
-        if let Err(failed) = fill(shared, &id, mount).await {
-            remove_forced(shared, &id).await?;
-            return Err(failed);
+    if !config.security.read_only_root {
+        for mount in &config.mounts {
+            if let Err(failed) = fill(shared, &id, mount).await {
+                remove_forced(shared, &id).await?;
+                return Err(failed);
+            }
         }
     }
     Ok(id)
+}
+
+/// Where a helper container mounts the volume that it is there to fill.
+const HELPER_PATH: &str = "/volume";
+
+/// The volume for the files of `mount` in a container whose root cannot be written.
+fn files_volume(config: &ContainerConfig, mount: &Mount) -> String {
+    format!("files_{}{}", config.name, mount.path)
+}
+
+/// Unpacks `archive`, made for [`HELPER_PATH`], into a volume. The engine writes into containers
+/// only, and not into those with a read-only root; so one is created for it that never starts.
+async fn fill_volume(shared: &Shared, volume: &str, archive: Vec<u8>) -> Result<(), Error> {
+    let host_config = HostConfig {
+        binds: Some(vec![format!("{volume}:{HELPER_PATH}")]),
+        ..HostConfig::default()
+    };
+    let body = ContainerCreateBody {
+        image: Some(shared.pause_image.lock().clone()),
+        labels: Some(shared.labels().into_iter().collect()),
+        host_config: Some(host_config),
+        ..ContainerCreateBody::default()
+    };
+    let id = create_named(shared, &format!("k8s_FILL_{}", shared.world.hex(12)), body).await?;
+    let options = UploadToContainerOptionsBuilder::default().path("/").build();
+    let archive = bollard::body_full(archive.into());
+    let filled = shared.docker.upload_to_container(&id, Some(options), archive).await;
+    remove_forced(shared, &id).await?;
+    filled.map_err(error::from_engine)
 }
 
 /// The engine's name of a pod's scratch volume.
@@ -156,6 +205,10 @@ fn bind(config: &ContainerConfig, mount: &Mount) -> Option<String> {
     let source = match &mount.source {
         MountSource::HostPath(path) => path.clone(),
         MountSource::EmptyDir { volume, .. } => volume_name(&config.pod_uid, volume),
+        MountSource::Files(_) if config.security.read_only_root => {
+            let volume = volume_name(&config.pod_uid, &files_volume(config, mount));
+            return Some(format!("{volume}:{}:ro", mount.path));
+        }
         MountSource::Files(_) => return None,
     };
     let mode = if mount.read_only { ":ro" } else { "" };

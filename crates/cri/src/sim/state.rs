@@ -42,7 +42,8 @@ pub(super) struct State {
     out: Vec<Event>,
     sandboxes: BTreeMap<String, Sandbox>,
     containers: BTreeMap<String, Container>,
-    used_ips: BTreeSet<Ipv4Addr>,
+    /// Who holds which address.
+    used_ips: BTreeMap<Ipv4Addr, String>,
     last_ip: Ipv4Addr,
     /// Why the engine does not answer, while it does not.
     unavailable: Option<String>,
@@ -55,12 +56,13 @@ struct Sandbox {
     pod_uid: String,
     ip: Option<Ipv4Addr>,
     running: bool,
+    /// Ids of its containers, removed ones among them.
+    containers: Vec<String>,
 }
 
 #[derive(Debug)]
 struct Container {
     config: Box<ContainerConfig>,
-    sandbox: String,
     behaviour: Arc<Behaviour>,
     started_at: Option<Time>,
     /// Where in the heap its next exit stands.
@@ -107,7 +109,7 @@ impl State {
             out: Vec::new(),
             sandboxes: BTreeMap::new(),
             containers: BTreeMap::new(),
-            used_ips: BTreeSet::new(),
+            used_ips: BTreeMap::new(),
             last_ip: Ipv4Addr::new(10, 128, 0, 1),
             unavailable: None,
             followers: Vec::new(),
@@ -204,7 +206,11 @@ impl State {
             pod_uid: config.uid.clone(),
             running: true,
         };
-        self.sandboxes.insert(id, Sandbox { pod_uid: config.uid.clone(), ip, running: true });
+        if let Some(ip) = ip {
+            self.used_ips.insert(ip, id.clone());
+        }
+        let (pod_uid, containers) = (config.uid.clone(), Vec::new());
+        self.sandboxes.insert(id, Sandbox { pod_uid, ip, running: true, containers });
         self.done(ticket, self.jittered(400), Ok(Reply::Sandbox(status)));
     }
 
@@ -215,10 +221,9 @@ impl State {
         let mut ip = u32::from(self.last_ip);
         loop {
             ip = if ip >= LAST { FIRST } else { ip + 1 };
-            let free = !self.used_ips.contains(&Ipv4Addr::from(ip));
+            let free = !self.used_ips.contains_key(&Ipv4Addr::from(ip));
             if free && (1..255).contains(&(ip & 0xff)) {
                 self.last_ip = Ipv4Addr::from(ip);
-                self.used_ips.insert(self.last_ip);
                 return self.last_ip;
             }
         }
@@ -254,18 +259,17 @@ impl State {
     }
 
     fn inside(&self, sandbox: &str) -> Vec<String> {
-        let inside = self.containers.iter().filter(|(_, c)| c.sandbox == sandbox);
-        inside.map(|(id, _)| id.clone()).collect()
+        self.sandboxes.get(sandbox).map(|sandbox| sandbox.containers.clone()).unwrap_or_default()
     }
 
     fn create(&mut self, ticket: Ticket, sandbox: String, config: Box<ContainerConfig>) {
-        if !self.sandboxes.get(&sandbox).is_some_and(|sandbox| sandbox.running) {
+        let Some(home) = self.sandboxes.get_mut(&sandbox).filter(|home| home.running) else {
             return self.done(ticket, Duration::ZERO, Err(Error::NoSuchContainer(sandbox)));
-        }
+        };
         let id = self.world.hex(64);
+        home.containers.push(id.clone());
         let behaviour = self.images.resolve(&config.image).behaviour;
-        let container =
-            Container { config, sandbox, behaviour, started_at: None, ends: None, exit: None };
+        let container = Container { config, behaviour, started_at: None, ends: None, exit: None };
         self.containers.insert(id.clone(), container);
         self.done(ticket, self.jittered(60), Ok(Reply::Container(id)));
     }
@@ -523,12 +527,11 @@ impl State {
 
     pub(super) fn http_by_ip(&self, ip: &str, port: u16, path: &str) -> Result<HttpAnswer, Error> {
         let now = self.world.now();
-        let sandbox = self
-            .sandboxes
-            .iter()
-            .find(|(_, s)| s.running && s.ip.is_some_and(|own| own.to_string() == ip));
-        let answering = sandbox.and_then(|(id, _)| {
-            self.containers.values().find(|c| c.sandbox == *id && c.answers(now))
+        let holder = ip.parse().ok().and_then(|ip: Ipv4Addr| self.used_ips.get(&ip));
+        let sandbox = holder.and_then(|id| self.sandboxes.get(id)).filter(|s| s.running);
+        let answering = sandbox.and_then(|sandbox| {
+            let inside = sandbox.containers.iter().filter_map(|id| self.containers.get(id));
+            inside.into_iter().find(|container| container.answers(now))
         });
         answering.map(|c| c.behaviour.http_answer(path)).ok_or_else(|| {
             Error::Connect(format!(

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use cri::builtin::{Builtin, WithBuiltins};
 use cri::sim::{SimImages, SimRuntime};
-use cri::{Command, ContainerConfig, ContainerRuntime as _, Event, LogOptions, PodSandboxConfig, Reply};
+use cri::{
+    Command, ContainerConfig, ContainerRuntime as _, Event, LogOptions, PodSandboxConfig, Reply,
+};
 use world::World;
 
 const IMAGE: &str = "openshift/origin-deployer:v3.11";

@@ -133,10 +133,19 @@ fn conforms() {
 
 #[test]
 fn files_and_scratch_volumes_reach_the_container() {
-    let Some(mut docker) = Docker::connect("mounts") else { return };
+    check_mounts("mounts", false);
+}
+
+#[test]
+fn a_read_only_root_has_its_files_and_volumes_too() {
+    check_mounts("read-only", true);
+}
+
+fn check_mounts(cluster: &str, read_only_root: bool) {
+    let Some(mut docker) = Docker::connect(cluster) else { return };
     let config = PodSandboxConfig {
         name: "p".into(),
-        uid: "u-mounts".into(),
+        uid: cluster.to_owned(),
         ..PodSandboxConfig::default()
     };
     let Reply::Sandbox(sandbox) = docker.call(Command::RunPodSandbox { config: Box::new(config) })
@@ -150,23 +159,27 @@ fn files_and_scratch_volumes_reach_the_container() {
     };
     let mount = |source, path: &str| Mount { source, path: path.to_owned(), read_only: false };
     let scratch = || MountSource::EmptyDir { volume: "tmp".to_owned(), memory: false };
-    let script = "/bin/busybox stat -c %a /etc/app/d/x /scratch; /bin/busybox cat /etc/app/d/x /etc/one; \
-                  echo kept > /scratch/f; /bin/busybox cat /scratch/f; echo $GREETING";
+    let script = "/bin/busybox stat -c %a /etc/app/d/x /scratch; /bin/busybox cat /etc/app/d/x; \
+                  [ -e /etc/one ] && /bin/busybox cat /etc/one; /bin/busybox touch /x || echo read-only; echo kept > /scratch/f; /bin/busybox cat /scratch/f; echo $GREETING";
     let id = docker.image.split_once('@').unwrap().1.to_owned();
+    let mut mounts = vec![
+        mount(MountSource::Files(vec![file("d/x", "X\n")]), "/etc/app"),
+        mount(scratch(), "/scratch"),
+    ];
+    if !read_only_root {
+        mounts.push(mount(MountSource::Files(vec![file("", "1\n")]), "/etc/one"));
+    }
     let container = ContainerConfig {
         name: "main".to_owned(),
-        pod_uid: "u-mounts".to_owned(),
+        pod_uid: cluster.to_owned(),
         image: docker.image.clone(),
         image_id: id,
         command: ["/bin/busybox", "sh", "-c", script].map(str::to_owned).to_vec(),
         env: vec![("GREETING".to_owned(), "hi".to_owned())],
-        mounts: vec![
-            mount(MountSource::Files(vec![file("d/x", "X\n")]), "/etc/app"),
-            mount(MountSource::Files(vec![file("", "1\n")]), "/etc/one"),
-            mount(scratch(), "/scratch"),
-        ],
+        mounts,
         security: cri::ContainerSecurity {
             user: "0".to_owned(),
+            read_only_root,
             ..cri::ContainerSecurity::default()
         },
         ..ContainerConfig::default()
@@ -178,7 +191,14 @@ fn files_and_scratch_volumes_reach_the_container() {
     let options = LogOptions { follow: true, ..LogOptions::default() };
     let stream = docker.runtime.logs().open(&id, &options).unwrap();
     let pieces: Vec<_> = docker.tokio.block_on(stream.collect());
-    assert_eq!(String::from_utf8(pieces.concat()).unwrap(), "640\n777\nX\n1\nkept\nhi\n");
+    let output = String::from_utf8(pieces.concat()).unwrap();
+    let lines: Vec<&str> = output.lines().filter(|line| !line.contains("touch")).collect();
+    let expected = if read_only_root {
+        ["640", "777", "X", "read-only", "kept", "hi"]
+    } else {
+        ["640", "777", "X", "1", "kept", "hi"]
+    };
+    assert_eq!(lines, expected);
     docker.call(Command::StopPodSandbox { id: sandbox.id.clone() });
     docker.call(Command::RemovePodSandbox { id: sandbox.id });
 }

@@ -63,8 +63,10 @@ impl Tickets {
         self.owners.get(id).cloned()
     }
 
-    pub(crate) fn forget_pod(&mut self, uid: &str) {
-        self.owners.retain(|_, owner| **owner != *uid);
+    pub(crate) fn disown(&mut self, ids: &[String]) {
+        for id in ids {
+            self.owners.remove(id);
+        }
     }
 }
 

@@ -87,10 +87,10 @@ impl Worker {
     pub(super) fn pre_stop_done(
         &mut self,
         name: &str,
-        result: Result<Reply, Error>,
+        result: &Result<Reply, Error>,
         io: &mut Io<'_, '_>,
     ) {
-        if let Some(message) = self.hook_failure(name, "preStop", &result) {
+        if let Some(message) = self.hook_failure(name, "preStop", result) {
             self.container_event(io, name, EventType::Warning, "FailedPreStopHook", &message);
         }
         self.stop_after_hook(name, io);

@@ -209,7 +209,7 @@ impl Worker {
                 return self.start_failed(&starting, "CreateContainerError", error, io);
             }
         };
-        io.tickets.own(&id, &self.uid);
+        self.own(&id, io);
         let hash = self.spec_of(&starting.name).map_or(0, container_hash);
         let record = self.record.container_mut(&starting.name);
         let instance = Instance {
@@ -293,11 +293,11 @@ impl Worker {
     pub(super) fn post_started(
         &mut self,
         starting: &Starting,
-        result: Result<Reply, Error>,
+        result: &Result<Reply, Error>,
         io: &mut Io<'_, '_>,
     ) {
         let name = starting.name.as_str();
-        let Some(message) = self.hook_failure(name, "postStart", &result) else { return };
+        let Some(message) = self.hook_failure(name, "postStart", result) else { return };
         self.container_event(io, name, EventType::Warning, "FailedPostStartHook", &message);
         self.start_failed(starting, &format!("PostStartHookError: {message}"), String::new(), io);
         self.kill(name, "FailedPostStartHook", io);
