@@ -55,5 +55,5 @@ pub use api::decode::Mode as FieldValidation;
 pub use crate::server::{ApiServer, Builder};
 pub use crate::stored::Stored;
 pub use crate::strategy::{Claim, Strategy, StrategyContext};
-pub use crate::user::{AllowAll, Attributes, Authorizer, User};
-pub use crate::watch::{Watch, WatchEvent};
+pub use crate::user::{AllowAll, Attributes, Authorizer, Impersonation, User};
+pub use crate::watch::{EventSource, Watch, WatchEvent};

@@ -20,7 +20,7 @@ use crate::schema;
 use crate::stored::Stored;
 use crate::strategy::{self, Generic, Strategy, StrategyContext};
 use crate::subresource;
-use crate::user::{AllowAll, Attributes, Authorizer};
+use crate::user::{AllowAll, Attributes, Authorizer, Impersonation, User};
 
 /// A resource whatever version it is served in.
 type Identity = (&'static str, &'static str);
@@ -95,6 +95,7 @@ impl Builder {
     /// The server.
     #[must_use]
     pub fn build(self) -> ApiServer {
+        self.0.authorizer.attach(&self.0.store);
         ApiServer(Arc::new(self.0))
     }
 }
@@ -157,6 +158,20 @@ impl ApiServer {
     #[must_use]
     pub fn allows(&self, attributes: &Attributes<'_>) -> bool {
         self.0.authorizer.allows(attributes)
+    }
+
+    /// Whether the caller may ask for a path that is no resource, with a method in lower case.
+    #[must_use]
+    pub fn allows_path(&self, user: &User, verb: &str, path: &str) -> bool {
+        self.0.authorizer.allows_path(user, verb, path)
+    }
+
+    /// The user that `caller` becomes by impersonation.
+    ///
+    /// # Errors
+    /// 403 with the text that names what may not be impersonated.
+    pub fn impersonate(&self, caller: &User, wanted: &Impersonation) -> Result<User, Status> {
+        self.0.authorizer.impersonate(caller, wanted)
     }
 
     pub(crate) fn strategy(&self, resource: &Resource) -> &dyn Strategy {

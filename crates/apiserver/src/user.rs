@@ -8,6 +8,9 @@ use std::fmt::Debug;
 use api::{Resource, Verb};
 use apimachinery::Status;
 use apimachinery::status::qualified;
+use store::Store;
+
+use crate::stored::Stored;
 
 /// An authenticated caller.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -72,7 +75,29 @@ pub struct Attributes<'a> {
     pub name: &'a str,
 }
 
-impl Attributes<'_> {
+/// Whom a request wants to act as: the `Impersonate-*` headers.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Impersonation {
+    /// `Impersonate-User`
+    pub user: String,
+    /// `Impersonate-Group`, in order.
+    pub groups: Vec<String>,
+    /// `Impersonate-Extra-<key>`: keys, lower case and unescaped, with their values.
+    pub extra: Vec<(String, String)>,
+}
+
+impl<'a> Attributes<'a> {
+    /// The namespace it is about: namespaces and projects count as objects of their own.
+    ///
+    /// Mirrors: `k8s.io/apiserver/pkg/endpoints/request/requestinfo.go`.
+    #[must_use]
+    pub fn place(&self) -> &'a str {
+        match self.resource.plural {
+            "namespaces" | "projects" => self.name,
+            _ => self.namespace,
+        }
+    }
+
     /// The refusal that OpenShift 3.11 gives.
     #[must_use]
     pub fn refusal(&self) -> Status {
@@ -81,10 +106,9 @@ impl Attributes<'_> {
             what = format!("{what}/{}", self.subresource);
         }
         let qualified = qualified(&what, self.resource.group);
-        let place = if self.namespace.is_empty() {
-            "at the cluster scope".to_owned()
-        } else {
-            format!("in the namespace {:?}", self.namespace)
+        let place = match self.place() {
+            "" => "at the cluster scope".to_owned(),
+            namespace => format!("in the namespace {namespace:?}"),
         };
         let text = format!(
             "User {:?} cannot {} {qualified} {place}: no RBAC policy matched",
@@ -99,6 +123,48 @@ impl Attributes<'_> {
 pub trait Authorizer: Send + Sync + Debug {
     /// Whether the call may go on.
     fn allows(&self, attributes: &Attributes<'_>) -> bool;
+
+    /// Learns where the objects are by which it decides; called once, before anything is asked.
+    fn attach(&self, _store: &Store<Stored>) {}
+
+    /// Whether a path that is no resource, e.g. `/version`, may be asked for with a verb that is the
+    /// HTTP method in lower case.
+    fn allows_path(&self, _user: &User, _verb: &str, _path: &str) -> bool {
+        true
+    }
+
+    /// The user that `caller` becomes; here for masters only.
+    ///
+    /// # Errors
+    /// 403 with the text that names what may not be impersonated.
+    fn impersonate(&self, caller: &User, wanted: &Impersonation) -> Result<User, Status> {
+        if !caller.groups.iter().any(|group| group == "system:masters") {
+            let name = &caller.name;
+            let text = format!(
+                "User {name:?} cannot impersonate users at the cluster scope: no RBAC policy matched"
+            );
+            return Err(Status::forbidden("", "users", &wanted.user, &text));
+        }
+        Ok(wanted.become_user())
+    }
+}
+
+impl Impersonation {
+    /// The user that it leads to, for whoever may: service accounts and everyone else get the groups
+    /// that go without saying.
+    #[must_use]
+    pub fn become_user(&self) -> User {
+        let (name, mut groups) = (self.user.clone(), self.groups.clone());
+        if groups.is_empty() && name.starts_with("system:serviceaccount:") {
+            groups = User::system(&name).groups;
+        }
+        let anonymous = name == "system:anonymous";
+        let all = if anonymous { "system:unauthenticated" } else { "system:authenticated" };
+        if !groups.iter().any(|group| group == all) {
+            groups.push(all.to_owned());
+        }
+        User { name, uid: String::new(), groups }
+    }
 }
 
 /// Lets everyone do everything.
@@ -128,6 +194,22 @@ mod tests {
         assert_eq!(
             attributes.refusal().message,
             "pods is forbidden: User \"alice\" cannot list pods in the namespace \"default\": no RBAC policy matched"
+        );
+    }
+
+    #[test]
+    fn a_namespace_is_its_own_place() {
+        let attributes = Attributes {
+            user: &User::with_groups("alice", &[]),
+            verb: Verb::Patch,
+            resource: &api::NAMESPACES,
+            subresource: "",
+            namespace: "",
+            name: "dev",
+        };
+        assert_eq!(
+            attributes.refusal().message,
+            "namespaces \"dev\" is forbidden: User \"alice\" cannot patch namespaces in the namespace \"dev\": no RBAC policy matched"
         );
     }
 

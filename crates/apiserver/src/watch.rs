@@ -59,17 +59,36 @@ impl View {
     }
 }
 
+/// Where the events of a watch come from when its handler makes them itself. The methods are those
+/// of [`Watch`].
+pub trait EventSource: Send + std::fmt::Debug {
+    /// See [`Watch::try_next`].
+    fn try_next(&mut self) -> Option<WatchEvent>;
+    /// See [`Watch::poll_next`].
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<WatchEvent>;
+    /// See [`Watch::set_wake`].
+    fn set_wake(&mut self, wake: Wake);
+    /// See [`Watch::bookmark`].
+    fn bookmark(&self) -> Option<WatchEvent>;
+    /// See [`Watch::is_over`].
+    fn is_over(&self) -> bool;
+}
+
 /// A running watch.
-pub struct Watch {
+#[derive(Debug)]
+pub struct Watch(Box<dyn EventSource>);
+
+/// The events of stored objects.
+struct StoreEvents {
     view: View,
     selection: Selection,
     pending: VecDeque<WatchEvent>,
     watcher: Option<Watcher<Stored>>,
 }
 
-impl std::fmt::Debug for Watch {
+impl std::fmt::Debug for StoreEvents {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Watch")
+        f.debug_struct("StoreEvents")
             .field("resource", &self.view.resource.plural)
             .field("watcher", &self.watcher)
             .finish_non_exhaustive()
@@ -121,23 +140,65 @@ impl ApiServer {
             prefix.push_str(name);
         }
         let send_initial = options.send_initial_events.unwrap_or(wanted == 0);
-        let mut watch = Watch { view, selection, pending: VecDeque::new(), watcher: None };
+        let mut events = StoreEvents { view, selection, pending: VecDeque::new(), watcher: None };
         let after = if send_initial {
-            watch.load_initial(&prefix, options.send_initial_events == Some(true))?
+            events.load_initial(&prefix, options.send_initial_events == Some(true))?
         } else if wanted == 0 {
             self.store().revision()
         } else {
             wanted
         };
         match self.store().watch(&prefix, after) {
-            Ok(watcher) => watch.watcher = Some(watcher),
-            Err(_) => watch.pending.push_back(WatchEvent::Error(error::watch_expired())),
+            Ok(watcher) => events.watcher = Some(watcher),
+            Err(_) => events.pending.push_back(WatchEvent::Error(error::watch_expired())),
         }
-        Ok(watch)
+        Ok(Watch::new(events))
     }
 }
 
 impl Watch {
+    /// A watch whose events its handler makes.
+    #[must_use]
+    pub fn new(source: impl EventSource + 'static) -> Self {
+        Self(Box::new(source))
+    }
+
+    /// The next event; `None` when nothing has happened that was not delivered.
+    pub fn try_next(&mut self) -> Option<WatchEvent> {
+        self.0.try_next()
+    }
+
+    /// The next event, or the promise to wake the task when there is one. A watch that is over stays
+    /// pending.
+    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<WatchEvent> {
+        self.0.poll_next(cx)
+    }
+
+    /// Waits for the next event.
+    pub async fn next(&mut self) -> WatchEvent {
+        std::future::poll_fn(|cx| self.poll_next(cx)).await
+    }
+
+    /// Whether the watch has told its error.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.0.is_over()
+    }
+
+    /// A bookmark at the newest revision up to which everything was delivered; to be sent now and
+    /// then to clients that allow it.
+    #[must_use]
+    pub fn bookmark(&self) -> Option<WatchEvent> {
+        self.0.bookmark()
+    }
+
+    /// Calls `wake` whenever events come in after all before were fetched.
+    pub fn set_wake(&mut self, wake: Wake) {
+        self.0.set_wake(wake);
+    }
+}
+
+impl StoreEvents {
     /// Queues what exists; returns the revision that was read.
     fn load_initial(&mut self, prefix: &str, mark_end: bool) -> Result<Revision, Status> {
         let response = self
@@ -153,70 +214,6 @@ impl Watch {
             self.pending.push_back(WatchEvent::InitialEventsEnd(response.revision.to_string()));
         }
         Ok(response.revision)
-    }
-
-    /// The next event; `None` when nothing has happened that was not delivered.
-    pub fn try_next(&mut self) -> Option<WatchEvent> {
-        if let Some(event) = self.pending.pop_front() {
-            return Some(event);
-        }
-        loop {
-            match self.watcher.as_mut()?.try_next() {
-                Ok(event) => {
-                    let event = event?;
-                    if let Some(event) = self.translate(&event) {
-                        return Some(event);
-                    }
-                }
-                Err(_) => return Some(self.fail()),
-            }
-        }
-    }
-
-    /// The next event, or the promise to wake the task when there is one. A watch that is over stays
-    /// pending.
-    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<WatchEvent> {
-        loop {
-            if let Some(event) = self.try_next() {
-                return Poll::Ready(event);
-            }
-            let Some(watcher) = self.watcher.as_mut() else { return Poll::Pending };
-            match watcher.poll_next(cx) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Err(_)) => return Poll::Ready(self.fail()),
-                Poll::Ready(Ok(event)) => {
-                    if let Some(event) = self.translate(&event) {
-                        return Poll::Ready(event);
-                    }
-                }
-            }
-        }
-    }
-
-    /// Waits for the next event.
-    pub async fn next(&mut self) -> WatchEvent {
-        std::future::poll_fn(|cx| self.poll_next(cx)).await
-    }
-
-    /// Whether the watch has told its error.
-    #[must_use]
-    pub fn is_over(&self) -> bool {
-        self.watcher.is_none() && self.pending.is_empty()
-    }
-
-    /// A bookmark at the newest revision up to which everything was delivered; to be sent now and
-    /// then to clients that allow it.
-    #[must_use]
-    pub fn bookmark(&self) -> Option<WatchEvent> {
-        let watcher = self.watcher.as_ref().filter(|_| self.pending.is_empty())?;
-        Some(WatchEvent::Bookmark(watcher.progress().to_string()))
-    }
-
-    /// Calls `wake` whenever events come in after all before were fetched.
-    pub fn set_wake(&mut self, wake: Wake) {
-        if let Some(watcher) = &mut self.watcher {
-            watcher.set_wake(wake);
-        }
     }
 
     fn fail(&mut self) -> WatchEvent {
@@ -240,6 +237,58 @@ impl Watch {
                 last.set(&["metadata", "resourceVersion"], json!(event.revision.to_string()));
                 Some(WatchEvent::Deleted(self.view.show(&Stored::new(last))))
             }
+        }
+    }
+}
+
+impl EventSource for StoreEvents {
+    fn try_next(&mut self) -> Option<WatchEvent> {
+        if let Some(event) = self.pending.pop_front() {
+            return Some(event);
+        }
+        loop {
+            match self.watcher.as_mut()?.try_next() {
+                Ok(event) => {
+                    let event = event?;
+                    if let Some(event) = self.translate(&event) {
+                        return Some(event);
+                    }
+                }
+                Err(_) => return Some(self.fail()),
+            }
+        }
+    }
+
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<WatchEvent> {
+        loop {
+            if let Some(event) = self.try_next() {
+                return Poll::Ready(event);
+            }
+            let Some(watcher) = self.watcher.as_mut() else { return Poll::Pending };
+            match watcher.poll_next(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Err(_)) => return Poll::Ready(self.fail()),
+                Poll::Ready(Ok(event)) => {
+                    if let Some(event) = self.translate(&event) {
+                        return Poll::Ready(event);
+                    }
+                }
+            }
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.watcher.is_none() && self.pending.is_empty()
+    }
+
+    fn bookmark(&self) -> Option<WatchEvent> {
+        let watcher = self.watcher.as_ref().filter(|_| self.pending.is_empty())?;
+        Some(WatchEvent::Bookmark(watcher.progress().to_string()))
+    }
+
+    fn set_wake(&mut self, wake: Wake) {
+        if let Some(watcher) = &mut self.watcher {
+            watcher.set_wake(wake);
         }
     }
 }
