@@ -79,6 +79,8 @@ struct Container {
     config: Box<ContainerConfig>,
     sandbox: String,
     started_at: Option<Time>,
+    /// What its controller sees once it was started; made once, it is looked at in every turn.
+    shown: Option<Arc<BuiltinContainer>>,
     /// When the grace period of a stop is over, and who waits for the stop.
     stop: Option<(Time, Vec<Ticket>)>,
     exit: Option<ContainerExit>,
@@ -106,17 +108,17 @@ impl Builtin {
 
     /// The containers that run, in order of their ids.
     #[must_use]
-    pub fn running(&self) -> Vec<BuiltinContainer> {
+    pub fn running(&self) -> Vec<Arc<BuiltinContainer>> {
         let inner = self.state.inner.lock();
-        inner.containers.iter().filter_map(|(id, container)| view(id, container)).collect()
+        let running = inner.containers.values().filter(|container| container.runs());
+        running.filter_map(|container| container.shown.clone()).collect()
     }
 
     /// The running container of pod `pod_uid`.
     #[must_use]
-    pub fn find(&self, pod_uid: &str) -> Option<BuiltinContainer> {
+    pub fn find(&self, pod_uid: &str) -> Option<Arc<BuiltinContainer>> {
         let inner = self.state.inner.lock();
-        let (id, container) = inner.running_of(pod_uid)?;
-        view(id, container)
+        inner.running_of(pod_uid)?.1.shown.clone()
     }
 
     /// Writes one line to the log of pod `pod_uid`.
@@ -147,17 +149,16 @@ impl Builtin {
     }
 }
 
-fn view(id: &str, container: &Container) -> Option<BuiltinContainer> {
-    let started_at = container.started_at.filter(|_| container.exit.is_none())?;
-    Some(BuiltinContainer {
+fn view(id: &str, config: &ContainerConfig, started_at: Time) -> BuiltinContainer {
+    BuiltinContainer {
         id: id.to_owned(),
-        pod_namespace: container.config.pod_namespace.clone(),
-        pod_name: container.config.pod_name.clone(),
-        pod_uid: container.config.pod_uid.clone(),
-        image: container.config.image.clone(),
-        env: container.config.env.clone(),
+        pod_namespace: config.pod_namespace.clone(),
+        pod_name: config.pod_name.clone(),
+        pod_uid: config.pod_uid.clone(),
+        image: config.image.clone(),
+        env: config.env.clone(),
         started_at,
-    })
+    }
 }
 
 fn wake_all(wakers: &mut Vec<Waker>) {
@@ -337,6 +338,7 @@ impl<R: ContainerRuntime> WithBuiltins<R> {
             config,
             sandbox,
             started_at: None,
+            shown: None,
             stop: None,
             exit: None,
             lines: Vec::new(),
@@ -352,6 +354,7 @@ impl<R: ContainerRuntime> WithBuiltins<R> {
         let mut inner = self.builtin.state.inner.lock();
         if let Some(container) = inner.containers.get_mut(id) {
             container.started_at = Some(now);
+            container.shown = Some(Arc::new(view(id, &container.config, now)));
         }
         inner.done(ticket, Ok(Reply::Started(now)));
     }

@@ -11,9 +11,10 @@ use controller_runtime::{
     Caches, Change, Context, Controller, Error, EventType, Key, Requeue, Watching,
 };
 use cri::{Command, ContainerExit, ContainerRuntime, ContainerState, Event, Reply, Ticket};
-use serde_json::Value;
+use serde_json::{Value, json};
 use world::Time;
 
+use crate::admission::{Refusal, admit};
 use crate::config::{AgentConfig, NodeConfig};
 use crate::node_status;
 use crate::worker::{Input, Io, Progress, Tickets, Worker};
@@ -225,18 +226,12 @@ impl Agent {
 
     fn reconcile_pod(&mut self, cx: &mut Context<'_>, key: &Key) -> Result<(), Status> {
         let pod = cx.caches.get_key(&api::PODS, key);
+        let mut failure = match &pod {
+            Some(pod) => self.accept(cx, key, pod).err(),
+            None => None,
+        };
         let mut io = Io { cx, runtime: &mut *self.runtime, tickets: &mut self.tickets };
-        if let Some(pod) = &pod
-            && let Some(node) = served(&self.config, pod)
-            && !self.workers.contains_key(pod.uid())
-            && (pod.deletion_timestamp().is_some() || !api::views::pod::is_terminal(pod))
-        {
-            let worker = Worker::new(Arc::clone(pod), node.clone(), &io);
-            self.uids.entry(key.clone()).or_default().insert(Arc::clone(&worker.uid));
-            self.workers.insert(Arc::clone(&worker.uid), worker);
-        }
         let uids: Vec<Arc<str>> = self.uids.get(key).into_iter().flatten().cloned().collect();
-        let mut failure = None;
         for uid in uids {
             let Some(worker) = self.workers.get_mut(&uid) else { continue };
             let own = pod.clone().filter(|pod| *pod.uid() == *uid);
@@ -252,6 +247,24 @@ impl Agent {
         }
         self.settle(key);
         failure.map_or(Ok(()), Err)
+    }
+
+    /// Gives a pod that is new to one of our nodes a worker, if the node takes it.
+    fn accept(&mut self, cx: &mut Context<'_>, key: &Key, pod: &Arc<Value>) -> Result<(), Status> {
+        let Some(node) = served(&self.config, pod) else { return Ok(()) };
+        let ending = pod.deletion_timestamp().is_some();
+        let over = api::views::pod::is_terminal(pod) && !ending;
+        if over || self.workers.contains_key(pod.uid()) {
+            return Ok(());
+        }
+        let mut io = Io { cx, runtime: &mut *self.runtime, tickets: &mut self.tickets };
+        if !ending && let Err(refusal) = admitted(&self.workers, pod, node, &io) {
+            return reject(pod, &refusal, &node.name, &mut io);
+        }
+        let worker = Worker::new(Arc::clone(pod), node.clone(), &io);
+        self.uids.entry(key.clone()).or_default().insert(Arc::clone(&worker.uid));
+        self.workers.insert(Arc::clone(&worker.uid), worker);
+        Ok(())
     }
 
     /// Sets the timers of a key's workers and forgets the finished ones.
@@ -270,6 +283,38 @@ impl Agent {
             self.uids.remove(key);
         }
     }
+}
+
+/// Whether `node` takes `pod` besides the pods that have workers already.
+fn admitted(
+    workers: &BTreeMap<Arc<str>, Worker>,
+    pod: &Value,
+    node: &NodeConfig,
+    io: &Io<'_, '_>,
+) -> Result<(), Refusal> {
+    let bound = io.cx.caches.by_node(&api::PODS, &node.name);
+    let taken = bound.iter().filter(|other| workers.contains_key(other.uid()));
+    let others: Vec<&Value> =
+        taken.filter(|other| !api::views::pod::is_terminal(other)).map(AsRef::as_ref).collect();
+    let registered = io.cx.caches.get(&api::NODES, "", &node.name);
+    let registered = registered.unwrap_or_else(|| Arc::new(node_status::document(node)));
+    admit(pod, &others, node, &registered)
+}
+
+/// Fails a pod that its node does not take.
+fn reject(pod: &Value, refusal: &Refusal, node: &str, io: &mut Io<'_, '_>) -> Result<(), Status> {
+    let Refusal { reason, message } = refusal;
+    let mut failed = pod.clone();
+    failed.set(&["status", "phase"], json!("Failed"));
+    failed.set(&["status", "reason"], json!(reason));
+    failed.set(&["status", "message"], json!(format!("Pod {message}")));
+    failed.set(&["status", "startTime"], json!(io.now().rfc3339()));
+    match io.cx.client.update_status(&api::PODS, failed) {
+        Err(status) if !status.is_not_found() => return Err(status),
+        _ => {}
+    }
+    io.event(pod, node, EventType::Warning, reason, message, "");
+    Ok(())
 }
 
 /// The node that `pod` is bound to, when it is one of ours.

@@ -6,7 +6,7 @@
 //! of the pod and of what is known about its containers ([`record`]); so are back-off, environment,
 //! volumes and probe results. The worker carries decisions out as commands to the runtime.
 //!
-//! Reading order: [`record`], [`plan`], [`status`], [`backoff`], [`expansion`], [`env`],
+//! Reading order: [`admission`], [`record`], [`plan`], [`status`], [`backoff`], [`expansion`], [`env`],
 //! [`volumes`], [`container`] (the runtime's view of a container), [`probe`], `worker`, [`agent`],
 //! [`node_status`], [`logs`].
 //!
@@ -15,6 +15,7 @@
 //! Invariant: the agent cannot tell which runtime it has.
 //! Invariant: a pod's containers are started one after another, and killed side by side.
 
+pub mod admission;
 pub mod agent;
 pub mod backoff;
 pub mod config;

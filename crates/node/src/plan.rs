@@ -65,7 +65,12 @@ fn new_sandbox(pod: &Value, record: &PodRecord) -> Vec<Action> {
     }
     let containers = pod.list_at(&["spec", "containers"]);
     let of = |container: &Value| record.container(container.str_at(&["name"]));
-    let to_start: Vec<&Value> = containers.iter().filter(|c| policy.restarts(of(c))).collect();
+    // What still runs is killed with the old sandbox, so it is started again as well.
+    let wanted = |c: &&Value| {
+        let record = of(c);
+        record.is_some_and(|record| record.running().is_some()) || policy.restarts(record)
+    };
+    let to_start: Vec<&Value> = containers.iter().filter(wanted).collect();
     // A pod that is done is not begun again only because its sandbox went away.
     let begun = containers.iter().any(|c| of(c).is_some_and(|r| r.current.is_some()));
     if begun && (policy == RestartPolicy::Never || to_start.is_empty()) {

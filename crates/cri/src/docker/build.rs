@@ -2,7 +2,6 @@
 //!
 //! Invariant: the image carries the cluster's labels, so that cleaning up finds it.
 
-use std::collections::HashMap;
 use std::path::Path;
 
 use bollard::query_parameters::BuildImageOptionsBuilder;
@@ -24,7 +23,7 @@ impl DockerEngine {
         let context = archive.into_inner().map_err(failed)?;
         let labels = self.shared.labels();
         #[expect(clippy::disallowed_types, reason = "the type that bollard takes")]
-        let labels: HashMap<&str, &str> =
+        let labels: std::collections::HashMap<&str, &str> =
             labels.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
         let options = BuildImageOptionsBuilder::new().t(tag).rm(true).labels(&labels).build();
         let body = bollard::body_full(context.into());

@@ -89,7 +89,7 @@ fn app_containers() {
         ("Never", "ready", "0 l", "kill-pod"),
         ("Always", "ready", "h r", "kill(c1) start(c1)"),
         ("Never", "ready", "h r", "kill(c1) start(c1)"),
-        ("Always", "stopped", "137 r", "kill-pod sandbox(1) start(c1)"),
+        ("Always", "stopped", "137 r", "kill-pod sandbox(1) start(c1) start(c2)"),
         ("Always", "stopped", "137 137", "sandbox(1) start(c1) start(c2)"),
         ("OnFailure", "stopped", "0 137", "sandbox(1) start(c2)"),
         ("OnFailure", "stopped", "0 0", ""),

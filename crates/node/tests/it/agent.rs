@@ -239,6 +239,21 @@ fn a_deleted_pods_name_can_be_taken_again_at_once() {
     assert!(is_ready(&fixture.get("web").unwrap()));
 }
 
+#[test]
+fn a_pod_that_does_not_fit_its_node_fails() {
+    let mut fixture = Fixture::new(1, &[]);
+    let requests = json!({"resources": {"requests": {"cpu": "3"}}});
+    fixture.pod("first", &json!({}), &requests);
+    fixture.until("first", is_ready);
+    fixture.pod("second", &json!({}), &requests);
+    let pod = fixture.until("second", |pod| pod.str_at(&["status", "phase"]) == "Failed");
+    assert_eq!(pod.str_at(&["status", "reason"]), "OutOfcpu");
+    let text = "Node didn't have enough resource: cpu, requested: 3000, used: 3000, capacity: 4000";
+    assert_eq!(pod.str_at(&["status", "message"]), format!("Pod {text}"));
+    let events = fixture.events();
+    assert_eq!(*events.last().unwrap(), format!("1 Warning OutOfcpu: {text}"));
+}
+
 fn trace(seed: u64) -> String {
     let behaviour = r#"{"exits": [{"code": 1, "afterSeconds": 3}, {"code": 2, "afterSeconds": 9}, null], "readyAfterSeconds": 4}"#;
     let mut fixture = Fixture::new(seed, &[("app:1", behaviour)]);
