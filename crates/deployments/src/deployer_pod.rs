@@ -38,7 +38,7 @@ pub fn make(rc: &Value, config: &Value) -> Value {
                 "uid": rc.uid(),
             }],
         },
-        "spec": spec(rc, config, &strategy),
+        "spec": spec(rc, &strategy),
     })
 }
 
@@ -51,7 +51,8 @@ fn with_extra(strategy: &Value, field: &str, ours: &[(&str, &str)]) -> Map<Strin
     map
 }
 
-fn spec(rc: &Value, config: &Value, strategy: &Value) -> Value {
+/// What lets the pod be placed and its image pulled is the rollout's template's, not the strategy's.
+fn spec(rc: &Value, strategy: &Value) -> Value {
     let custom = strategy.get("customParams");
     let image = custom.map(|custom| custom.str_at(&["image"])).filter(|image| !image.is_empty());
     let mut env =
@@ -77,7 +78,7 @@ fn spec(rc: &Value, config: &Value, strategy: &Value) -> Value {
         "serviceAccountName": "deployer",
         "shareProcessNamespace": false,
     });
-    let template = config.at(&["spec", "template", "spec"]);
+    let template = rc.at(&["spec", "template", "spec"]);
     for field in ["dnsPolicy", "dnsConfig", "imagePullSecrets", "tolerations", "nodeSelector"] {
         if let Some(value) = template.and_then(|template| template.get(field)) {
             spec[field] = value.clone();
@@ -92,12 +93,15 @@ mod tests {
 
     #[test]
     fn the_pod_is_the_one_clients_look_for() {
-        let rc = json!({"metadata": {"name": "web-2", "namespace": "p", "uid": "u"}});
+        let rc = json!({
+            "metadata": {"name": "web-2", "namespace": "p", "uid": "u"},
+            "spec": {"template": {"spec": {"nodeSelector": {"zone": "1"}, "dnsPolicy": "Default"}}},
+        });
         let config = json!({
             "metadata": {"name": "web"},
             "spec": {
                 "strategy": {"type": "Rolling", "labels": {"team": "a", keys::DEPLOYER_POD_FOR: "x"}},
-                "template": {"spec": {"nodeSelector": {"zone": "1"}}},
+                "template": {"spec": {"nodeSelector": {"zone": "2"}}},
             },
         });
         let pod = make(&rc, &config);
@@ -106,6 +110,7 @@ mod tests {
         assert_eq!(pod.label("team"), "a");
         assert_eq!(pod["spec"]["activeDeadlineSeconds"], 21_600);
         assert_eq!(pod["spec"]["nodeSelector"]["zone"], "1");
+        assert_eq!(pod["spec"]["dnsPolicy"], "Default");
         assert_eq!(pod["spec"]["containers"][0]["image"], keys::DEPLOYER_IMAGE);
         assert!(pod.controller_ref().is_none());
     }
