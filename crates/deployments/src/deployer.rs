@@ -71,12 +71,19 @@ impl Deployer {
                 self.fail(uid, &text);
                 return Ok(Requeue::Done);
             }
+            let config = match rollouts.config() {
+                Ok(config) => config,
+                Err(text) => {
+                    self.fail(uid, &text);
+                    return Ok(Requeue::Done);
+                }
+            };
             for older in rollouts.others() {
                 set_replicas(cx, older, 0)?;
                 self.builtin
                     .print(uid, &format!("--> Scaled older deployment {} down", older.name()));
             }
-            match Strategy::for_config(&rollouts.config, rollouts.from.is_some()) {
+            match Strategy::for_config(&config, rollouts.from.is_some()) {
                 Ok(strategy) => drop(self.processes.insert(uid.to_owned(), strategy)),
                 Err(text) => {
                     self.fail(uid, &text);
@@ -129,7 +136,6 @@ struct Rollouts {
     all: Vec<Arc<Value>>,
     to: Arc<Value>,
     from: Option<Arc<Value>>,
-    config: Value,
     desired: i64,
 }
 
@@ -149,10 +155,9 @@ impl Rollouts {
             let missing = format!("replicationcontrollers {name:?} not found");
             format!("couldn't get deployment {name}: {missing}")
         })?;
-        let config = decode_config(&to)
-            .ok_or_else(|| format!("couldn't decode deployment config from deployment {name}"))?;
+        let config = to.annotation(keys::CONFIG_NAME).unwrap_or_default();
         let mut all = cx.caches.list(resource, &namespace);
-        all.retain(|rc| rc.label(keys::CONFIG_NAME) == config.name());
+        all.retain(|rc| rc.label(keys::CONFIG_NAME) == config);
         newest_first(&mut all);
         let complete = |rc: &&Arc<Value>| rc.uid() != to.uid() && Phase::of(rc) == Phase::Complete;
         let from = all.iter().find(complete).cloned();
@@ -165,7 +170,14 @@ impl Rollouts {
         // The rolling updater removes the annotation at its end, while it still waits for the
         // controller to catch up.
         let desired = desired.unwrap_or_else(|| replicas(&to));
-        Ok(Self { all, to, from, config, desired })
+        Ok(Self { all, to, from, desired })
+    }
+
+    /// The config that the rollout was made from; read only where it is needed, as it is large.
+    fn config(&self) -> Result<Value, String> {
+        let name = self.to.name();
+        decode_config(&self.to)
+            .ok_or_else(|| format!("couldn't decode deployment config from deployment {name}"))
     }
 
     /// Controllers with replicas that are neither the new one nor the one it takes over from.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use apimachinery::names::joined;
 use apimachinery::object::controller_owner_reference;
 use apimachinery::{ObjectExt as _, Value};
+use serde::Deserialize;
 use serde_json::json;
 
 use crate::keys;
@@ -93,6 +94,22 @@ pub fn replicas(rc: &Value) -> i64 {
 #[must_use]
 pub fn decode_config(rc: &Value) -> Option<Value> {
     serde_json::from_str(rc.annotation(keys::ENCODED_CONFIG)?).ok()
+}
+
+/// The pod template of the `DeploymentConfig` as it was when the rollout was made. It is asked for
+/// at every change of the config, so nothing else of the config is built.
+#[must_use]
+pub fn decode_template(rc: &Value) -> Option<Value> {
+    #[derive(Deserialize)]
+    struct Config {
+        spec: Spec,
+    }
+    #[derive(Deserialize)]
+    struct Spec {
+        template: Option<Value>,
+    }
+    let config: Config = serde_json::from_str(rc.annotation(keys::ENCODED_CONFIG)?).ok()?;
+    config.spec.template
 }
 
 /// `<dc>-<version>`.

@@ -10,7 +10,7 @@ use api::views::deployment_config::image_changes;
 use apimachinery::{ObjectExt as _, Value};
 use serde_json::{Value as Json, json};
 
-use crate::rollout::decode_config;
+use crate::rollout::decode_template;
 
 /// The outcome of looking at the triggers.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,9 +53,7 @@ pub fn decide(dc: &Value, latest: Option<&Value>) -> Decision {
             return by_images(&new_images);
         }
     }
-    let stored = decode_config(latest);
-    let template_before = stored.as_ref().and_then(|config| config.at(&["spec", "template"]));
-    if config_change && template_before != dc.at(&["spec", "template"]) {
+    if config_change && decode_template(latest).as_ref() != dc.at(&["spec", "template"]) {
         return by_config();
     }
     Decision::Skip
