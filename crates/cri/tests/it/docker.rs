@@ -32,15 +32,21 @@ fn required() -> bool {
 
 impl Docker {
     fn connect(cluster: &str) -> Option<Self> {
-        let tokio = tokio::runtime::Runtime::new().unwrap();
+        Self::connect_through(tokio::runtime::Runtime::new().unwrap(), cluster, None)
+    }
+
+    fn connect_through(
+        tokio: tokio::runtime::Runtime,
+        cluster: &str,
+        socket: Option<String>,
+    ) -> Option<Self> {
         let busybox = BUSYBOX.iter().find_map(|path| std::fs::read(path).ok());
         let usable = tokio.block_on(cri::docker::available(None)) && busybox.is_some();
         if !usable {
             assert!(!required(), "a Docker engine and a static busybox are required");
             return None;
         }
-        let config =
-            DockerConfig { cluster: format!("{cluster}-{}", std::process::id()), socket: None };
+        let config = DockerConfig { cluster: format!("{cluster}-{}", std::process::id()), socket };
         let connected = tokio.block_on(DockerRuntime::connect(World::real(), config));
         let mut runtime = connected.unwrap();
         let engine = runtime.engine();
@@ -61,6 +67,12 @@ impl Docker {
         // Named by an id that no registry knows, under any repository.
         let image = format!("nowhere.example/conformance@{id}");
         Some(Self { tokio, runtime, engine, image, woken, patience: 300 })
+    }
+
+    fn until(&mut self, wanted: impl Fn(&Event) -> bool) {
+        while !self.runtime.poll().iter().any(&wanted) {
+            assert!(self.wait(), "the event comes");
+        }
     }
 
     fn call(&mut self, command: Command) -> Reply {
@@ -249,4 +261,68 @@ fn what_a_crashed_process_left_is_removed() {
     assert_eq!(objects(&crashed)["networks"], "");
     let living = format!("living-{}", std::process::id());
     assert_ne!(objects(&living)["networks"], "", "a living process keeps what it has");
+}
+
+/// A way to the engine that can be cut.
+struct Proxy {
+    path: std::path::PathBuf,
+    tasks: Arc<Mutex<Vec<tokio::task::JoinHandle<()>>>>,
+}
+
+impl Proxy {
+    fn open(tokio: &tokio::runtime::Runtime, path: &std::path::Path) -> Self {
+        let _context = tokio.enter();
+        let listener = tokio::net::UnixListener::bind(path).unwrap();
+        let tasks: Arc<Mutex<Vec<_>>> = Arc::default();
+        let connections = Arc::clone(&tasks);
+        let accept = world::edge::spawn(async move {
+            while let Ok((mut near, _)) = listener.accept().await {
+                let connection = world::edge::spawn(async move {
+                    let far = tokio::net::UnixStream::connect("/var/run/docker.sock").await;
+                    if let Ok(mut far) = far {
+                        drop(tokio::io::copy_bidirectional(&mut near, &mut far).await);
+                    }
+                });
+                connections.lock().unwrap().push(connection);
+            }
+        });
+        tasks.lock().unwrap().push(accept);
+        Self { path: path.to_owned(), tasks }
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        for task in self.tasks.lock().unwrap().drain(..) {
+            task.abort();
+        }
+        std::fs::remove_file(&self.path).unwrap();
+    }
+}
+
+#[test]
+fn an_engine_that_goes_away_is_noticed_and_found_again() {
+    let tokio = tokio::runtime::Runtime::new().unwrap();
+    let path = std::env::temp_dir().join(format!("rehearse-proxy-{}.sock", std::process::id()));
+    let proxy = Proxy::open(&tokio, &path);
+    let socket = Some(path.to_string_lossy().into_owned());
+    let Some(mut docker) = Docker::connect_through(tokio, "away", socket) else { return };
+    let Reply::Sandbox(sandbox) = docker.call(Command::RunPodSandbox { config: Box::default() })
+    else {
+        panic!("a sandbox was asked for")
+    };
+    drop(proxy);
+    docker.until(|event| matches!(event, Event::EngineUnavailable { .. }));
+    docker.runtime.submit(2, Command::List);
+    docker.until(|event| {
+        matches!(event, Event::Done { ticket: 2, result: Err(cri::Error::Unavailable(_)) })
+    });
+    let proxy = Proxy::open(&docker.tokio, &path);
+    docker.until(|event| *event == Event::EngineAvailable);
+    let listed = docker.call(Command::List);
+    let Reply::List { sandboxes, .. } = listed else { panic!("a list was asked for") };
+    assert!(sandboxes.iter().any(|found| found.id == sandbox.id && found.running));
+    // The fixture cleans up through the proxy.
+    drop(docker);
+    drop(proxy);
 }
