@@ -64,6 +64,23 @@ impl Builder {
         self
     }
 
+    /// Puts something around the handler that is there, which must be.
+    ///
+    /// # Panics
+    /// When there is none: what is wrapped is part of the program.
+    #[must_use]
+    pub fn wrap(
+        mut self,
+        resource: &'static Resource,
+        subresource: &'static str,
+        wrap: impl FnOnce(Box<dyn RestHandler>) -> Box<dyn RestHandler>,
+    ) -> Self {
+        let handlers = self.0.handlers.entry(identity(resource)).or_default();
+        let inner = handlers.remove(subresource).expect("a handler to wrap is there");
+        handlers.insert(subresource, wrap(inner));
+        self
+    }
+
     /// Adds a rule for writes, after those added before.
     #[must_use]
     pub fn admission(mut self, admission: Box<dyn Admission>) -> Self {
