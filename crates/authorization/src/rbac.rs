@@ -1,0 +1,150 @@
+//! The authoriser: a [`Policy`] that follows the store.
+//!
+//! Nothing runs in the background. The store's watch raises a flag when a role or binding changes;
+//! whoever asks next takes the changes in before the answer.
+//!
+//! Invariant: an answer takes into account every write that was finished before the question.
+//! Invariant: the store is asked while the policy's lock is held, never the other way round.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use apimachinery::Status;
+use apiserver::{Attributes, Authorizer, Impersonation, Stored, User};
+use parking_lot::{RwLock, RwLockReadGuard};
+use store::{EventKind, Range, Store, Watcher};
+
+use crate::impersonation;
+use crate::policy::Policy;
+use crate::rule::{Access, ResourceTarget};
+
+/// All roles and bindings stand under this prefix of the store.
+pub(crate) const PREFIX: &str = "/registry/rbac.authorization.k8s.io/";
+
+/// The role based authoriser; clones share it. Before it has a store, only masters may do anything.
+#[derive(Debug, Clone, Default)]
+pub struct Rbac(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    /// Whether the store has changes that the policy does not know yet.
+    stale: Arc<AtomicBool>,
+    followed: RwLock<Followed>,
+}
+
+#[derive(Debug, Default)]
+struct Followed {
+    store: Option<Store<Stored>>,
+    /// `None` before the first look and after the history was lost.
+    watcher: Option<Watcher<Stored>>,
+    policy: Policy,
+}
+
+impl Rbac {
+    /// Whether `user` may do this.
+    #[must_use]
+    pub fn permits(&self, user: &User, access: &Access<'_>) -> bool {
+        self.read(|policy| policy.allows(user, access))
+    }
+
+    /// Asks the policy as it is now.
+    pub fn read<T>(&self, ask: impl FnOnce(&Policy) -> T) -> T {
+        ask(&self.current().policy)
+    }
+
+    fn current(&self) -> RwLockReadGuard<'_, Followed> {
+        if self.0.stale.load(Ordering::Acquire) {
+            let mut followed = self.0.followed.write();
+            // Lowered before the changes are fetched: what comes after raises it again.
+            self.0.stale.store(false, Ordering::Release);
+            followed.catch_up(&self.0.stale);
+        }
+        self.0.followed.read()
+    }
+}
+
+impl Followed {
+    fn catch_up(&mut self, stale: &Arc<AtomicBool>) {
+        loop {
+            let Some(watcher) = &mut self.watcher else { return self.reload(stale) };
+            match watcher.try_next() {
+                Ok(Some(event)) => {
+                    let Some(place) = Place::parse(&event.kv.key) else { continue };
+                    match event.kind {
+                        EventKind::Delete => {
+                            self.policy.remove(place.kind, place.namespace, place.name);
+                        }
+                        EventKind::Put => self.policy.put(place.kind, &event.kv.value.value),
+                    }
+                }
+                Ok(None) => return,
+                Err(_) => self.watcher = None,
+            }
+        }
+    }
+
+    fn reload(&mut self, stale: &Arc<AtomicBool>) {
+        let Some(store) = &self.store else { return };
+        let found = store.range(&Range::prefix(PREFIX)).expect("the present can be read");
+        self.policy = Policy::default();
+        for kv in &found.kvs {
+            if let Some(place) = Place::parse(&kv.key) {
+                self.policy.put(place.kind, &kv.value.value);
+            }
+        }
+        // When the history is gone already, the next question looks again.
+        let Ok(mut watcher) = store.watch(PREFIX, found.revision) else {
+            return stale.store(true, Ordering::Release);
+        };
+        let stale = Arc::clone(stale);
+        watcher.set_wake(Arc::new(move || stale.store(true, Ordering::Release)));
+        self.watcher = Some(watcher);
+    }
+}
+
+/// What a key of the store says of its object.
+struct Place<'a> {
+    kind: &'a str,
+    namespace: &'a str,
+    name: &'a str,
+}
+
+impl<'a> Place<'a> {
+    fn parse(key: &'a str) -> Option<Self> {
+        let (kind, rest) = key.strip_prefix(PREFIX)?.split_once('/')?;
+        let (namespace, name) = rest.split_once('/').unwrap_or(("", rest));
+        Some(Self { kind, namespace, name })
+    }
+}
+
+impl Authorizer for Rbac {
+    fn allows(&self, attributes: &Attributes<'_>) -> bool {
+        self.permits(attributes.user, &access_of(attributes))
+    }
+
+    fn attach(&self, store: &Store<Stored>) {
+        *self.0.followed.write() = Followed { store: Some(store.clone()), ..Followed::default() };
+        self.0.stale.store(true, Ordering::Release);
+    }
+
+    fn allows_path(&self, user: &User, verb: &str, path: &str) -> bool {
+        self.permits(user, &Access::path(verb, path))
+    }
+
+    fn impersonate(&self, caller: &User, wanted: &Impersonation) -> Result<User, Status> {
+        impersonation::impersonate(self, caller, wanted)
+    }
+}
+
+/// What a request asks for, as rules speak of it.
+#[must_use]
+pub fn access_of<'a>(attributes: &Attributes<'a>) -> Access<'a> {
+    let target = ResourceTarget {
+        group: attributes.resource.group,
+        resource: attributes.resource.plural,
+        subresource: attributes.subresource,
+        namespace: attributes.place(),
+        name: attributes.name,
+    };
+    Access::resource(attributes.verb.as_str(), target)
+}
