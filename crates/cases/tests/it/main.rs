@@ -1,0 +1,33 @@
+//! Runs the tables of `CASES_DIR`; see [`harness`] for how a row becomes a call.
+//!
+//! One module an area: each registers an adapter for every function or table that it can call.
+
+mod apimachinery;
+mod defaults;
+mod deployments;
+mod documents;
+mod errors;
+mod harness;
+mod ratchet;
+mod validation;
+
+use crate::harness::Suites;
+
+fn suites() -> Suites {
+    let mut suites = Suites::default();
+    apimachinery::register(&mut suites);
+    defaults::register(&mut suites);
+    deployments::register(&mut suites);
+    validation::register(&mut suites);
+    suites
+}
+
+#[test]
+fn upstream_tables_pass_as_often_as_the_ratchet_says() {
+    let Some(dir) = harness::setting("CASES_DIR") else {
+        harness::say("skipped: CASES_DIR names no directory of upstream tables");
+        return;
+    };
+    let report = suites().run(&dir);
+    ratchet::hold(&report);
+}

@@ -1,0 +1,113 @@
+//! Validation and defaults: whole objects, updates, parts of objects, names.
+//!
+//! A function that upstream calls for a part of an object is reached by putting the part into an
+//! otherwise valid object and keeping the errors below its place.
+
+mod core;
+mod groups;
+mod names;
+
+use api::Resource;
+use serde_json::{Value, json};
+
+use crate::errors::{agree, agree_on, below, path};
+use crate::harness::{Outcome, Row, Suites};
+
+pub(crate) fn register(suites: &mut Suites) {
+    names::register(suites);
+    core::register(suites);
+    groups::register(suites);
+}
+
+/// `name` validates whole objects of `resource`, given as `arg`.
+fn whole(
+    suites: &mut Suites,
+    file: &'static str,
+    name: &'static str,
+    arg: &'static str,
+    resource: &'static Resource,
+) {
+    suites.add(file, name, move |row| {
+        agree(&api::validation::create(resource, row.arg(arg)), row.result(0))
+    });
+}
+
+/// `name` validates the change of the object `old` into `new`.
+fn change(
+    suites: &mut Suites,
+    file: &'static str,
+    name: &'static str,
+    [new, old]: [&'static str; 2],
+    resource: &'static Resource,
+) {
+    suites.add(file, name, move |row| {
+        let (new, old) = (named(row.arg(new), resource), named(row.arg(old), resource));
+        // Whether a version is required is decided by the server's strategies.
+        let version = |text: &str| !text.starts_with("metadata.resourceVersion: ");
+        agree_on(&api::validation::update(resource, &new, &old), row.result(0), version)
+    });
+}
+
+/// Gives an object the name and namespace that every stored object has.
+fn named(object: &Value, resource: &Resource) -> Value {
+    let mut object = object.clone();
+    let metadata = &mut object["metadata"];
+    if metadata["name"].is_null() {
+        metadata["name"] = json!("name");
+    }
+    if resource.namespaced() && metadata["namespace"].is_null() {
+        metadata["namespace"] = json!("namespace");
+    }
+    object
+}
+
+/// Where a part stands in an object.
+#[derive(Clone, Copy)]
+struct Place {
+    resource: &'static Resource,
+    /// An object that is valid but for the part.
+    base: fn() -> Value,
+    /// JSON pointer of the part.
+    pointer: &'static str,
+    /// The same place as error paths have it.
+    field: &'static str,
+}
+
+/// `name` validates a part of an object, given as `arg`, and reports it under the path `path_arg`.
+fn part(
+    suites: &mut Suites,
+    file: &'static str,
+    name: &'static str,
+    args: [&'static str; 2],
+    place: Place,
+) {
+    suites.add(file, name, move |row| check_part(row, args, place, 0));
+}
+
+fn check_part(row: &Row<'_>, [arg, path_arg]: [&str; 2], place: Place, result: usize) -> Outcome {
+    let mut object = (place.base)();
+    put(&mut object, place.pointer, row.arg(arg).clone());
+    let to = path(row.arg(path_arg)).map_or_else(String::new, |path| path.to_string());
+    let errors = api::validation::create(place.resource, &object);
+    agree(&below(errors, place.field, &to), row.result(result))
+}
+
+/// Writes `value` at `pointer`, making objects on the way; a null removes.
+fn put(object: &mut Value, pointer: &str, value: Value) {
+    let mut at = object;
+    let mut steps = pointer.trim_start_matches('/').split('/').peekable();
+    while let Some(step) = steps.next() {
+        let last = steps.peek().is_none();
+        if last && value.is_null() {
+            if let Some(map) = at.as_object_mut() {
+                map.remove(step);
+            }
+            return;
+        }
+        at = match step.parse::<usize>() {
+            Ok(index) if at.is_array() => &mut at[index],
+            _ => &mut at[step],
+        };
+    }
+    *at = value;
+}

@@ -1,0 +1,276 @@
+//! Core kinds: whole objects, updates and the parts of pods.
+
+use serde_json::{Value, json};
+
+use super::{Place, change, check_part, part, put, whole};
+use crate::errors::{agree, below, path};
+use crate::harness::{Outcome, Row, Suites};
+
+const FILE: &str = "validation-and-defaults/core-validation.json.gz";
+
+pub(super) fn register(suites: &mut Suites) {
+    objects(suites);
+    updates(suites);
+    pod_parts(suites);
+    container_parts(suites);
+    other_parts(suites);
+}
+
+fn objects(suites: &mut Suites) {
+    for (name, arg, resource) in [
+        ("ValidateConfigMap", "cfg", &api::CONFIG_MAPS),
+        ("ValidateEndpoints", "endpoints", &api::ENDPOINTS),
+        ("ValidateEvent", "event", &api::EVENTS),
+        ("ValidateLimitRange", "limitRange", &api::LIMIT_RANGES),
+        ("ValidateNamespace", "namespace", &api::NAMESPACES),
+        ("ValidateNode", "node", &api::NODES),
+        ("ValidatePersistentVolume", "pv", &api::PERSISTENT_VOLUMES),
+        ("ValidatePersistentVolumeClaim", "pvc", &api::PERSISTENT_VOLUME_CLAIMS),
+        ("ValidatePod", "pod", &api::PODS),
+        ("ValidateReplicationController", "controller", &api::REPLICATION_CONTROLLERS),
+        ("ValidateResourceQuota", "resourceQuota", &api::RESOURCE_QUOTAS),
+        ("ValidateSecret", "secret", &api::SECRETS),
+        ("ValidateService", "service", &api::SERVICES),
+    ] {
+        whole(suites, FILE, name, arg, resource);
+    }
+}
+
+fn updates(suites: &mut Suites) {
+    for (name, args, resource) in [
+        ("ValidateConfigMapUpdate", ["newCfg", "oldCfg"], &api::CONFIG_MAPS),
+        ("ValidateNamespaceUpdate", ["newNamespace", "oldNamespace"], &api::NAMESPACES),
+        ("ValidateNodeUpdate", ["node", "oldNode"], &api::NODES),
+        ("ValidatePersistentVolumeUpdate", ["newPv", "oldPv"], &api::PERSISTENT_VOLUMES),
+        (
+            "ValidatePersistentVolumeClaimUpdate",
+            ["newPvc", "oldPvc"],
+            &api::PERSISTENT_VOLUME_CLAIMS,
+        ),
+        ("ValidatePodUpdate", ["newPod", "oldPod"], &api::PODS),
+        (
+            "ValidateReplicationControllerUpdate",
+            ["controller", "oldController"],
+            &api::REPLICATION_CONTROLLERS,
+        ),
+        ("ValidateServiceUpdate", ["service", "oldService"], &api::SERVICES),
+    ] {
+        change(suites, FILE, name, args, resource);
+    }
+}
+
+/// A pod that nothing is wrong with.
+pub(super) fn pod() -> Value {
+    json!({
+        "metadata": {"name": "name", "namespace": "namespace"},
+        "spec": {
+            "restartPolicy": "Always",
+            "dnsPolicy": "ClusterFirst",
+            "containers": [container()],
+        },
+    })
+}
+
+fn container() -> Value {
+    json!({
+        "name": "ctr",
+        "image": "image",
+        "imagePullPolicy": "Always",
+        "terminationMessagePolicy": "File",
+    })
+}
+
+fn in_pod(pointer: &'static str, field: &'static str) -> Place {
+    Place { resource: &api::PODS, base: pod, pointer, field }
+}
+
+fn pod_parts(suites: &mut Suites) {
+    part(suites, FILE, "ValidatePodSpec", ["spec", "fldPath"], in_pod("/spec", "spec"));
+    part(
+        suites,
+        FILE,
+        "ValidateTolerations",
+        ["tolerations", "fldPath"],
+        in_pod("/spec/tolerations", "spec.tolerations"),
+    );
+    part(
+        suites,
+        FILE,
+        "ValidateHostAliases",
+        ["hostAliases", "fldPath"],
+        in_pod("/spec/hostAliases", "spec.hostAliases"),
+    );
+    part(
+        suites,
+        FILE,
+        "ValidatePreferredSchedulingTerms",
+        ["terms", "fldPath"],
+        in_pod(
+            "/spec/affinity/nodeAffinity/preferredDuringSchedulingIgnoredDuringExecution",
+            "spec.affinity.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution",
+        ),
+    );
+    for (name, arg, below_required) in [
+        ("ValidateNodeSelector", "nodeSelector", ""),
+        ("ValidateNodeSelectorTerm", "term", "nodeSelectorTerms"),
+        ("ValidateNodeSelectorRequirement", "rq", "matchExpressions"),
+        ("ValidateNodeFieldSelectorRequirement", "req", "matchFields"),
+    ] {
+        suites.add(FILE, name, move |row| node_selector(row, arg, below_required));
+    }
+    suites.add(FILE, "ValidateVolumes", |row| {
+        let mut pod = pod();
+        put(&mut pod, "/spec/volumes", row.arg("volumes").clone());
+        let to = path(row.arg("fldPath")).expect("a path").to_string();
+        let errors = below(api::validation::create(&api::PODS, &pod), "spec.volumes", &to);
+        agree(&errors, row.result(1))
+    });
+    suites.add(FILE, "ValidatePodSecurityContext", |row| {
+        let mut pod = pod();
+        put(&mut pod, "/spec", row.arg("spec").clone());
+        put(&mut pod, "/spec/securityContext", row.arg("securityContext").clone());
+        let to = path(row.arg("fldPath")).expect("a path").to_string();
+        let errors = below(api::validation::create(&api::PODS, &pod), "spec.securityContext", &to);
+        agree(&errors, row.result(0))
+    });
+    for name in [
+        "ValidatePodSpecificAnnotations",
+        "ValidateAppArmorPodAnnotations",
+        "ValidateSeccompPodAnnotations",
+    ] {
+        suites.add(FILE, name, annotations);
+    }
+}
+
+fn node_selector(row: &Row<'_>, arg: &str, list: &str) -> Outcome {
+    let given = row.arg(arg).clone();
+    let (required, deeper) = match list {
+        "" => (given, ""),
+        "nodeSelectorTerms" => (json!({"nodeSelectorTerms": [given]}), ".nodeSelectorTerms[0]"),
+        "matchExpressions" => (
+            json!({"nodeSelectorTerms": [{"matchExpressions": [given]}]}),
+            ".nodeSelectorTerms[0].matchExpressions[0]",
+        ),
+        _ => (
+            json!({"nodeSelectorTerms": [{"matchFields": [given]}]}),
+            ".nodeSelectorTerms[0].matchFields[0]",
+        ),
+    };
+    let mut pod = pod();
+    let place = "requiredDuringSchedulingIgnoredDuringExecution";
+    pod["spec"]["affinity"] = json!({"nodeAffinity": {place: required}});
+    let to = path(row.arg("fldPath")).expect("a path").to_string();
+    let at = format!("spec.affinity.nodeAffinity.{place}{deeper}");
+    agree(&below(api::validation::create(&api::PODS, &pod), &at, &to), row.result(0))
+}
+
+fn annotations(row: &Row<'_>) -> Outcome {
+    let mut pod = pod();
+    if row.arg("spec").is_object() {
+        put(&mut pod, "/spec", row.arg("spec").clone());
+    }
+    put(&mut pod, "/metadata/annotations", row.arg("annotations").clone());
+    let to = path(row.arg("fldPath")).expect("a path").to_string();
+    let errors = below(api::validation::create(&api::PODS, &pod), "metadata.annotations", &to);
+    agree(&errors, row.result(0))
+}
+
+fn container_parts(suites: &mut Suites) {
+    for (name, arg, pointer, field) in [
+        ("ValidateEnv", "vars", "/spec/containers/0/env", "spec.containers[0].env"),
+        ("ValidateEnvFrom", "vars", "/spec/containers/0/envFrom", "spec.containers[0].envFrom"),
+        (
+            "ValidateResourceRequirements",
+            "requirements",
+            "/spec/containers/0/resources",
+            "spec.containers[0].resources",
+        ),
+        (
+            "ValidateSecurityContext",
+            "sc",
+            "/spec/containers/0/securityContext",
+            "spec.containers[0].securityContext",
+        ),
+    ] {
+        part(suites, FILE, name, [arg, "fldPath"], in_pod(pointer, field));
+    }
+    suites.add(FILE, "ValidateVolumeMounts", |row| {
+        let volumes = row.arg("volumes").as_object().map(named_volumes).unwrap_or_default();
+        let mut pod = pod();
+        let mut container = container();
+        for key in ["securityContext", "resources"] {
+            put(&mut container, &format!("/{key}"), row.arg("container")[key].clone());
+        }
+        container["volumeMounts"] = row.arg("mounts").clone();
+        let devices = row.arg("voldevices").as_object().into_iter().flatten();
+        container["volumeDevices"] =
+            devices.map(|(name, path)| json!({"name": name, "devicePath": path})).collect();
+        pod["spec"]["containers"] = json!([container]);
+        pod["spec"]["volumes"] = volumes.into();
+        let errors = api::validation::create(&api::PODS, &pod);
+        let to = path(row.arg("fldPath")).expect("a path").to_string();
+        agree(&below(errors, "spec.containers[0].volumeMounts", &to), row.result(0))
+    });
+    suites.add(FILE, "ValidateVolumeDevices", |row| {
+        let volumes = row.arg("volumes").as_object().map(named_volumes).unwrap_or_default();
+        let mut pod = pod();
+        let mut container = container();
+        container["volumeDevices"] = row.arg("devices").clone();
+        let mounts = row.arg("volmounts").as_object().into_iter().flatten();
+        container["volumeMounts"] =
+            mounts.map(|(name, path)| json!({"name": name, "mountPath": path})).collect();
+        pod["spec"]["containers"] = json!([container]);
+        pod["spec"]["volumes"] = volumes.into();
+        let errors = api::validation::create(&api::PODS, &pod);
+        let to = path(row.arg("fldPath")).expect("a path").to_string();
+        agree(&below(errors, "spec.containers[0].volumeDevices", &to), row.result(0))
+    });
+}
+
+/// Sources by volume name as a pod's list of volumes.
+fn named_volumes(sources: &serde_json::Map<String, Value>) -> Vec<Value> {
+    let volume = |(name, source): (&String, &Value)| {
+        let mut volume = source.clone();
+        volume["name"] = json!(name);
+        volume
+    };
+    sources.iter().map(volume).collect()
+}
+
+fn replicated() -> Value {
+    json!({
+        "metadata": {"name": "name", "namespace": "namespace"},
+        "spec": {"replicas": 1, "selector": {"a": "b"}},
+    })
+}
+
+fn other_parts(suites: &mut Suites) {
+    let rc = Place {
+        resource: &api::REPLICATION_CONTROLLERS,
+        base: replicated,
+        pointer: "/spec",
+        field: "spec",
+    };
+    part(suites, FILE, "ValidateReplicationControllerSpec", ["spec", "fldPath"], rc);
+    suites.add(FILE, "ValidatePodTemplateSpecForRC", |row| {
+        let mut object = replicated();
+        put(&mut object, "/spec/replicas", row.arg("replicas").clone());
+        put(&mut object, "/spec/selector", row.arg("selectorMap").clone());
+        put(&mut object, "/spec/template", row.arg("template").clone());
+        let errors = api::validation::create(&api::REPLICATION_CONTROLLERS, &object);
+        agree(&below(errors, "spec.template", "spec.template"), row.result(0))
+    });
+    let template = Place { pointer: "/spec/template", field: "spec.template", ..rc };
+    suites.add(FILE, "ValidatePodTemplateSpec", move |row| {
+        check_part(row, ["spec", "fldPath"], template, 0)
+    });
+    let quota = Place {
+        resource: &api::RESOURCE_QUOTAS,
+        base: || json!({"metadata": {"name": "name", "namespace": "namespace"}}),
+        pointer: "/spec",
+        field: "spec",
+    };
+    part(suites, FILE, "ValidateResourceQuotaSpec", ["resourceQuotaSpec", "fld"], quota);
+    let claim = Place { resource: &api::PERSISTENT_VOLUME_CLAIMS, ..quota };
+    part(suites, FILE, "ValidatePersistentVolumeClaimSpec", ["spec", "fldPath"], claim);
+}
