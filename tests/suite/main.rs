@@ -1,1 +1,17 @@
-//! The suite.
+//! Whole clusters, in process and through real `kubectl` binaries.
+//!
+//! Reading order: [`harness`] (a served cluster, a kubectl, a transcript), [`kubectl`] (what clients
+//! see), [`sim`] (what happens on a virtual clock), [`binary`] (the program itself).
+//!
+//! Invariant: nothing sleeps; tests wait for what they wait for, by watches or by the loop.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "tests fail by panicking and say what they leave out"
+)]
+
+mod binary;
+mod harness;
+mod kubectl;
+mod sim;

@@ -1,0 +1,8 @@
+//! What happens on a virtual clock, in process: one file per topic.
+
+mod availability;
+mod failure;
+mod promotion;
+mod quiet;
+mod rollout;
+mod scheduling;
