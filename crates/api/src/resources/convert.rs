@@ -9,6 +9,8 @@ mod autoscaler;
 mod event;
 mod ingress;
 
+pub use self::access::rule_to_openshift;
+
 use apimachinery::{ObjectExt as _, Value};
 use serde_json::json;
 
@@ -39,6 +41,10 @@ pub fn convert(object: &mut Value, from: &Resource, to: &Resource) {
         "RoleBinding" | "ClusterRoleBinding" if from.group == OPENSHIFT_ACCESS => {
             access::to_rbac(object);
         }
+        "Role" | "ClusterRole" if from.group == RBAC && to.group == OPENSHIFT_ACCESS => {
+            access::role_to_openshift(object);
+        }
+        "Role" | "ClusterRole" if from.group == OPENSHIFT_ACCESS => access::role_to_rbac(object),
         _ => {}
     }
 }

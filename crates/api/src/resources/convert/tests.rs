@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::{
-    EVENTS, HORIZONTAL_POD_AUTOSCALERS, INGRESSES, OPENSHIFT_ROLE_BINDINGS, ROLE_BINDINGS, find,
+    CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES, EVENTS, HORIZONTAL_POD_AUTOSCALERS, INGRESSES,
+    OPENSHIFT_CLUSTER_ROLE_BINDINGS, OPENSHIFT_CLUSTER_ROLES, OPENSHIFT_ROLE_BINDINGS,
+    ROLE_BINDINGS, find,
 };
 
 fn there_and_back(object: &Value, from: &Resource, to: &Resource) -> Value {
@@ -64,4 +66,40 @@ fn role_bindings_name_users_and_groups_in_openshift() {
     assert_eq!(between["userNames"], json!(["u", "system:serviceaccount:ns:sa"]));
     assert_eq!(between["groupNames"], json!(["g"]));
     assert_eq!(between["roleRef"], json!({"name": "edit"}));
+}
+
+#[test]
+fn names_of_the_system_are_told_from_those_of_people() {
+    let subject = |kind: &str, name: &str| json!({"apiGroup": RBAC, "kind": kind, "name": name});
+    let binding = json!({"apiVersion": "rbac.authorization.k8s.io/v1",
+        "metadata": {"annotations": {"rbac.authorization.kubernetes.io/autoupdate": "true"}},
+        "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": "cluster-admin"},
+        "subjects": [subject("User", "ann"), subject("User", "system:admin"),
+            subject("Group", "team"), subject("Group", "system:masters")]});
+    let between =
+        there_and_back(&binding, &CLUSTER_ROLE_BINDINGS, &OPENSHIFT_CLUSTER_ROLE_BINDINGS);
+    let kinds: Vec<&str> =
+        between.list_at(&["subjects"]).iter().map(|subject| subject.kind()).collect();
+    assert_eq!(kinds, ["User", "SystemUser", "Group", "SystemGroup"]);
+    assert_eq!(
+        between["metadata"]["annotations"],
+        json!({"openshift.io/reconcile-protect": "false"})
+    );
+}
+
+#[test]
+fn rules_are_sets_in_openshift() {
+    let role = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "metadata": {},
+        "rules": [{"verbs": ["get"], "apiGroups": ["", "x"], "resources": ["a", "b"]},
+            {"verbs": ["get"], "nonResourceURLs": ["/b"]}]});
+    let between = there_and_back(&role, &CLUSTER_ROLES, &OPENSHIFT_CLUSTER_ROLES);
+    assert_eq!(
+        between["rules"],
+        json!([
+            {"verbs": ["get"], "attributeRestrictions": null, "apiGroups": ["", "x"],
+                "resources": ["a", "b"]},
+            {"verbs": ["get"], "attributeRestrictions": null, "apiGroups": null,
+                "resources": [], "nonResourceURLs": ["/b"]},
+        ])
+    );
 }
