@@ -5,6 +5,8 @@
 //!
 //! Invariant: everything here is a pure function of rules and requests.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fmt;
 
 use apimachinery::ObjectExt as _;
@@ -174,7 +176,8 @@ impl Rule {
     }
 
     /// The rule taken apart, so that every part has one verb and one thing it is about.
-    fn parts(&self) -> Vec<Self> {
+    #[must_use]
+    pub fn parts(&self) -> Vec<Self> {
         let one = |text: &String| vec![text.clone()];
         let mut parts = Vec::new();
         for group in &self.groups {
@@ -210,6 +213,28 @@ impl Rule {
 pub fn missing(owned: &[Rule], wanted: &[Rule]) -> Vec<Rule> {
     let parts = wanted.iter().flat_map(Rule::parts);
     parts.filter(|part| !owned.iter().any(|rule| rule.covers(part))).collect()
+}
+
+/// Puts the rules on one resource, or on one object, together: their verbs follow each other, maybe
+/// repeatedly. Rules on several stay as they are, in front.
+#[must_use]
+pub fn compact(rules: Vec<Rule>) -> Vec<Rule> {
+    let mut compacted = Vec::new();
+    let mut simple: BTreeMap<_, Rule> = BTreeMap::new();
+    for rule in rules {
+        match (&rule.groups[..], &rule.resources[..], &rule.names[..], &rule.urls[..]) {
+            ([group], [resource], [] | [_], []) => {
+                let key = (group.clone(), resource.clone(), rule.names.first().cloned());
+                match simple.entry(key) {
+                    Entry::Vacant(entry) => drop(entry.insert(rule)),
+                    Entry::Occupied(mut entry) => entry.get_mut().verbs.extend(rule.verbs),
+                }
+            }
+            _ => compacted.push(rule),
+        }
+    }
+    compacted.extend(simple.into_values());
+    compacted
 }
 
 fn has(words: &[String], word: &str) -> bool {

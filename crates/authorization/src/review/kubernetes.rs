@@ -90,7 +90,10 @@ fn check_attributes(review: &Value) -> ErrorList {
     match (at("resourceAttributes"), at("nonResourceAttributes")) {
         (Some(_), Some((path, value))) => {
             let text = "cannot be specified in combination with resourceAttributes";
-            vec![Error::invalid(&path, value, text)]
+            let (path_text, verb) = (value.str_at(&["path"]), value.str_at(&["verb"]));
+            let shown =
+                format!("authorization.NonResourceAttributes{{Path:{path_text:?}, Verb:{verb:?}}}");
+            vec![Error::invalid(&path, value, text).shown_as(&shown)]
         }
         (None, None) => {
             let text =

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{decide, texts};
 use crate::rbac::Rbac;
-use crate::rule::{Access, ResourceTarget, Rule};
+use crate::rule::{self, Access, ResourceTarget, Rule};
 
 const GROUP: &str = "authorization.openshift.io";
 const API_VERSION: &str = "authorization.openshift.io/v1";
@@ -75,10 +75,27 @@ impl RestHandler for RulesReviews {
             Self::OfAnyone(_) => named_user(&body, &["spec"]),
         };
         let rules = rbac.read(|policy| policy.rules_for(&user, cx.call.namespace));
-        let rules: Vec<Value> = rules.iter().map(legacy_rule).collect();
+        let rules: Vec<Value> =
+            effective(&rules).iter().map(|rule| api::rule_to_openshift(&rule.to_value())).collect();
         body.set(&["status"], json!({"rules": rules}));
         Ok(answer(body))
     }
+}
+
+/// Rules with one resource each, in the order of their texts. Verbs that several rules give are
+/// repeated before they are sorted out, which shows in the order.
+fn effective(rules: &[Rule]) -> Vec<Rule> {
+    let parts = rules.iter().flat_map(Rule::parts).collect();
+    let mut rules = rule::compact(parts);
+    rules.sort_by_cached_key(|rule| {
+        let [verbs, groups, resources, names, urls] =
+            [&rule.verbs, &rule.groups, &rule.resources, &rule.names, &rule.urls]
+                .map(|list| list.join(" "));
+        format!(
+            "Verbs:[{verbs}],APIGroups:[{groups}],Resources:[{resources}],ResourceNames:[{names}],NonResourceURLs:[{urls}]"
+        )
+    });
+    rules
 }
 
 /// The resource and group by which one asks about oneself.
@@ -137,30 +154,6 @@ fn access(review: &Value) -> Access<'_> {
         name: review.str_at(&["resourceName"]),
     };
     Access::resource(verb, target)
-}
-
-/// A rule as the older API shows it: lists are sets, in order, and some are always there.
-#[must_use]
-pub fn legacy_rule(rule: &Rule) -> Value {
-    let set = |list: &[String]| {
-        let mut list = list.to_vec();
-        list.sort();
-        list.dedup();
-        list
-    };
-    let groups = if rule.groups.is_empty() { Value::Null } else { json!(rule.groups) };
-    let mut value = json!({
-        "verbs": set(&rule.verbs),
-        "attributeRestrictions": null,
-        "apiGroups": groups,
-        "resources": set(&rule.resources),
-    });
-    for (field, list) in [("resourceNames", &rule.names), ("nonResourceURLs", &rule.urls)] {
-        if !list.is_empty() {
-            value[field] = json!(set(list));
-        }
-    }
-    value
 }
 
 fn answer(value: Value) -> Written {
