@@ -5,7 +5,7 @@
 //! [`status`] (the error body that clients see), [`field`] (paths and validation errors),
 //! [`validation`] (names and metadata), [`selector`] (which objects are meant),
 //! [`quantity`] and [`int_or_string`] (values with a grammar of their own),
-//! [`yaml`] (manifests), [`patch`] (changing documents),
+//! [`yaml`] (manifests), [`patch`] (changing documents), [`managed_fields`] (who owns which field),
 //! [`image_reference`] (pull specs), and the small ones [`names`], [`duration`], [`hash`].
 //!
 //! Invariant: nothing here knows a particular kind, a clock or a socket.
@@ -17,6 +17,7 @@ pub mod gvk;
 pub mod hash;
 pub mod image_reference;
 pub mod int_or_string;
+pub mod managed_fields;
 pub mod names;
 pub mod object;
 pub mod patch;

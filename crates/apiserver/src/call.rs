@@ -14,8 +14,14 @@ use crate::user::User;
 pub struct WriteOptions {
     /// Whether to go through all checks and store nothing (`dryRun=All`).
     pub dry_run: bool,
-    /// Who manages the fields written; not recorded yet.
+    /// Who manages the fields written; nobody records them when it is empty.
     pub field_manager: String,
+    /// The client's program, who stands for the manager where others manage fields already.
+    pub user_agent: String,
+    /// The sub-resource by which the request came when it is carried out on the object itself.
+    pub through: String,
+    /// Whether an apply takes fields from other managers.
+    pub force: bool,
     /// What to do about unknown and duplicate fields.
     pub field_validation: Mode,
 }
@@ -168,7 +174,7 @@ impl DeleteOptions {
     }
 }
 
-/// The three kinds of patch.
+/// The kinds of patch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PatchKind {
     /// `application/json-patch+json`
@@ -177,6 +183,8 @@ pub enum PatchKind {
     Merge,
     /// `application/strategic-merge-patch+json`
     Strategic,
+    /// `application/apply-patch+yaml`: not a patch but the fields a manager wants.
+    Apply,
 }
 
 /// The outcome of a create, update or patch.

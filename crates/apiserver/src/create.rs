@@ -44,6 +44,7 @@ impl ApiServer {
         if !object.resource_version().is_empty() {
             return Err(error::plain("resourceVersion should not be set on objects to be created"));
         }
+        self.track(call, None, &mut object);
         self.admit(call, Operation::Create, &mut object, None)?;
         let stored = self.create_admitted(call, object)?;
         let object = self.present(call.resource, &stored);
@@ -133,9 +134,7 @@ impl ApiServer {
         strategy: &dyn Strategy,
         object: &mut Value,
     ) -> Result<bool, Status> {
-        for field in
-            ["deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "managedFields"]
-        {
+        for field in ["deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"] {
             object.remove(&["metadata", field]);
         }
         let base = object.str_at(&["metadata", "generateName"]);

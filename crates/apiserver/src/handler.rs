@@ -35,7 +35,11 @@ impl<'a> HandlerContext<'a> {
     /// The same call on another resource or sub-resource, with the caller's rights and options.
     #[must_use]
     pub fn redirect(&self, resource: &'static api::Resource, subresource: &'a str) -> Call<'a> {
-        Call { resource, subresource, ..self.call.clone() }
+        let mut call = Call { resource, subresource, ..self.call.clone() };
+        if subresource.is_empty() {
+            self.call.subresource.clone_into(&mut call.options.through);
+        }
+        call
     }
 }
 

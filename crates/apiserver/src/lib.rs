@@ -6,7 +6,8 @@
 //! transaction of the store; when someone else wrote in between it starts over or answers 409.
 //!
 //! Reading order: [`call`] (what is asked and answered), [`server`] (the handle and how a call finds
-//! whoever serves it), `schema` (bodies), `create`, `read`, `update`, `patch`, `delete`, [`watch`];
+//! whoever serves it), `schema` (bodies), `create`, `read`, `update`, `patch`, `apply`, `managed`
+//! (who owns which field), `delete`, [`watch`];
 //! then the seams by which kinds plug in: [`strategy`] (rules of a stored kind), [`handler`]
 //! (virtual resources and sub-resources), [`admission`] (rules for every write), [`log`], [`user`].
 //!
@@ -30,11 +31,13 @@ pub mod watch;
 
 mod access_review;
 mod continue_token;
+mod apply;
 mod create;
 mod delete;
 mod error;
 mod list_options;
 mod patch;
+mod managed;
 mod project;
 mod read;
 mod schema;

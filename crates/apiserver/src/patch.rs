@@ -21,6 +21,9 @@ impl ApiServer {
     /// 404 when it does not exist; what is wrong with the patch or with the patched object.
     #[expect(clippy::needless_pass_by_value, reason = "bodies are handed over like in every write")]
     pub fn patch(&self, call: &Call<'_>, kind: PatchKind, patch: Value) -> Result<Written, Status> {
+        if kind == PatchKind::Apply {
+            return self.apply(call, &patch);
+        }
         if let Some(handler) = self.handler(call) {
             return handler.patch(&self.handler_context(call), kind, &patch);
         }
@@ -65,7 +68,7 @@ pub(crate) fn apply(
 ) -> Result<Value, Status> {
     match kind {
         PatchKind::Json => patch::json_patch(object, patch),
-        PatchKind::Merge => patch::merge_patch(object, patch),
+        PatchKind::Merge | PatchKind::Apply => patch::merge_patch(object, patch),
         PatchKind::Strategic => schema::strategic_merge(api_version, of, object, patch),
     }
 }

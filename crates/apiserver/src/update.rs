@@ -72,6 +72,20 @@ impl ApiServer {
         attempts: usize,
         change: &mut Change<'_>,
     ) -> Result<Written, Status> {
+        self.rewrite_as_given(call, attempts, &mut |old| {
+            let mut wanted = change(old)?;
+            self.track(call, Some(old), &mut wanted);
+            Ok(wanted)
+        })
+    }
+
+    /// The same, with the managers of fields that `change` gives.
+    pub(crate) fn rewrite_as_given(
+        &self,
+        call: &Call<'_>,
+        attempts: usize,
+        change: &mut Change<'_>,
+    ) -> Result<Written, Status> {
         let strategy = self.strategy(call.resource);
         let key = key::object(call.resource, call.namespace, call.name);
         for _ in 0..attempts {
@@ -100,6 +114,7 @@ impl ApiServer {
         if call.resource.namespaced() {
             object.set(&["metadata", "namespace"], json!(call.namespace));
         }
+        self.track(call, None, &mut object);
         self.admit(call, Operation::Create, &mut object, None)?;
         match self.create_admitted(call, object) {
             Ok(stored) => Ok(Some(Written::created(self.present(call.resource, &stored)))),
@@ -181,9 +196,7 @@ impl ApiServer {
         if let (Some(new), Some(old)) = (wanted.get_mut("metadata"), old.get("metadata")) {
             carry_over_object_meta(new, old);
         }
-        for field in ["selfLink", "managedFields"] {
-            wanted.remove(&["metadata", field]);
-        }
+        wanted.remove(&["metadata", "selfLink"]);
         if call.resource.namespaced() && wanted.namespace().is_empty() {
             wanted.set(&["metadata", "namespace"], json!(call.namespace));
         }

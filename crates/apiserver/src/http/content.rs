@@ -46,6 +46,7 @@ pub(crate) fn patch_kind(content_type: &str) -> Result<PatchKind, Status> {
         "application/json-patch+json" => Ok(PatchKind::Json),
         "application/merge-patch+json" => Ok(PatchKind::Merge),
         "application/strategic-merge-patch+json" => Ok(PatchKind::Strategic),
+        "application/apply-patch+yaml" => Ok(PatchKind::Apply),
         _ => {
             let text = "415: Unsupported Media Type";
             let mut status = Status::new(Reason::UnsupportedMediaType, text);
@@ -66,9 +67,17 @@ pub(crate) fn object(format: Format, bytes: &[u8], kind: &str) -> Result<Value, 
 
 /// Reads the body of a patch.
 pub(crate) fn patch(kind: PatchKind, bytes: &[u8]) -> Result<Value, Status> {
+    if kind == PatchKind::Apply {
+        let read = yaml(bytes).and_then(|read| match read {
+            Value::Object(_) => Ok(read),
+            _ => Err("the configuration is not an object".to_owned()),
+        });
+        return read
+            .map_err(|error| Status::bad_request(format!("error decoding YAML: {error}")));
+    }
     serde_json::from_slice(bytes).map_err(|error| match kind {
         PatchKind::Merge => Status::bad_request("Invalid JSON Patch"),
-        PatchKind::Json | PatchKind::Strategic => {
+        _ => {
             Status::bad_request(format!("error decoding patch: {error}"))
         }
     })

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use api::{Resource, Subresource, Verb};
 use apimachinery::Status;
+use apimachinery::field::{Error as FieldError, Path as FieldPath};
+use apimachinery::managed_fields::managers::MAX_MANAGER;
 use apimachinery::status::{Reason, qualified};
 use bytes::Bytes;
 use hyper::body::Incoming;
@@ -53,7 +55,7 @@ pub(crate) async fn serve(
         namespace: &path.namespace,
         name: &path.name,
         subresource: &path.subresource,
-        options: write_options(&asked.query)?,
+        options: write_options(&asked)?,
     };
     supported(resource, sub, verb)?;
     state.api.authorize(&call, verb)?;
@@ -133,7 +135,8 @@ fn supported(resource: &Resource, sub: Option<&Subresource>, verb: Verb) -> Resu
     Err(Status::method_not_allowed())
 }
 
-fn write_options(query: &Query) -> Result<WriteOptions, Status> {
+fn write_options(asked: &Asked) -> Result<WriteOptions, Status> {
+    let query = &asked.query;
     let dry_run = match query.text("dryRun") {
         "" => false,
         "All" => true,
@@ -155,7 +158,48 @@ fn write_options(query: &Query) -> Result<WriteOptions, Status> {
         }
     };
     let field_manager = query.text("fieldManager").to_owned();
-    Ok(WriteOptions { dry_run, field_manager, field_validation })
+    // Read requests need no name for the client.
+    let agent = if asked.reads() { "" } else { asked.header(header::USER_AGENT) };
+    let agent = agent.split('/').next().unwrap_or_default();
+    let user_agent = agent.chars().take(MAX_MANAGER).collect();
+    let force = query.flag("force");
+    let options = WriteOptions {
+        dry_run,
+        field_manager,
+        user_agent,
+        field_validation,
+        force,
+        through: String::new(),
+    };
+    check_manager(asked, &options)?;
+    Ok(options)
+}
+
+/// The rules for `fieldManager` and `force`.
+///
+/// Mirrors: `k8s.io/apimachinery/pkg/apis/meta/v1/validation/validation.go`.
+fn check_manager(asked: &Asked, options: &WriteOptions) -> Result<(), Status> {
+    let mut errors = Vec::new();
+    let content_type = asked.header(header::CONTENT_TYPE);
+    let applies = asked.method == Method::PATCH
+        && content::patch_kind(content_type) == Ok(crate::PatchKind::Apply);
+    let force = FieldPath::new("force");
+    if !applies && asked.method == Method::PATCH && asked.query.get("force").is_some() {
+        errors.push(FieldError::forbidden(&force, "may not be specified for non-apply patch"));
+    }
+    let manager = FieldPath::new("fieldManager");
+    if options.field_manager.len() > MAX_MANAGER {
+        errors.push(FieldError::too_long(&manager, options.field_manager.as_str(), MAX_MANAGER));
+    }
+    if errors.is_empty() {
+        return Ok(());
+    }
+    let kind = match asked.method {
+        Method::POST => "CreateOptions",
+        Method::PUT => "UpdateOptions",
+        _ => "PatchOptions",
+    };
+    Err(Status::invalid("meta.k8s.io", kind, "", &errors))
 }
 
 fn list_options(query: &Query) -> Result<ListOptions, Status> {

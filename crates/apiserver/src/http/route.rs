@@ -42,7 +42,7 @@ impl Asked {
     }
 
     /// Whether only reading is asked for.
-    fn reads(&self) -> bool {
+    pub(crate) fn reads(&self) -> bool {
         self.method == Method::GET || self.method == Method::HEAD
     }
 }

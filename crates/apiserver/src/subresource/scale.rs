@@ -29,7 +29,7 @@ impl RestHandler for ScaleOf {
         check_names(call, &body)?;
         let replicas = body.int_at(&["spec", "replicas"]).unwrap_or(0);
         check(call, replicas)?;
-        let target = Call { subresource: "", ..call.clone() };
+        let target = cx.redirect(call.resource, "");
         let version = body.resource_version();
         let attempts = if version.is_empty() { ATTEMPTS } else { 1 };
         let written = cx.server.rewrite(&target, attempts, &mut |old| {

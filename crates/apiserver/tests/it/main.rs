@@ -1,6 +1,7 @@
 //! The API server as controllers call it, in process.
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up has failed")]
 
+mod apply;
 mod concurrency;
 mod deletion;
 mod kubectl;
