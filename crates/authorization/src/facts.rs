@@ -1,7 +1,7 @@
 //! The bootstrap policy: what the roles and bindings of a new cluster are.
 //!
-//! The files under `policy/` hold it one fact a line. A line without indentation in mind but with
-//! a kind in front opens an object, the lines after it say more:
+//! The files under `policy/` hold it one fact a line. A line that begins with a kind opens an object,
+//! the lines after it say more:
 //!
 //! ```text
 //! ClusterRole view                      Role kube-system/token-reader
@@ -37,6 +37,9 @@ const SYSTEM_ONLY: &str = "authorization.openshift.io/system-only";
 
 /// All objects of the bootstrap policy in the order of their creation; roles that gather others'
 /// rules have none yet.
+///
+/// # Panics
+/// Never: the files are part of the program.
 #[must_use]
 pub fn objects() -> Vec<(&'static Resource, Value)> {
     let mut objects = Vec::new();

@@ -20,10 +20,14 @@ use self::visible::VisibleProjects;
 use crate::rbac::Rbac;
 use crate::rule::{Access, ResourceTarget};
 
-/// Puts the filter around the handler that is there.
+/// Puts the filters around the handlers that are there.
 pub(crate) fn register(builder: Builder, rbac: &Rbac) -> Builder {
-    let rbac = rbac.clone();
-    builder.wrap(&api::PROJECTS, "", |inner| Box::new(Projects { inner, rbac }))
+    let own = || rbac.clone();
+    builder.wrap(&api::PROJECTS, "", |inner| Box::new(Projects { inner, rbac: own() })).wrap(
+        &api::PROJECT_REQUESTS,
+        "",
+        |inner| Box::new(ProjectRequests { inner, rbac: own() }),
+    )
 }
 
 /// Whether `user` sees the project; with no name, whether they see all.
@@ -92,4 +96,28 @@ impl RestHandler for Projects {
 fn shows_present(options: &ListOptions) -> bool {
     let from_now = matches!(options.resource_version.as_str(), "" | "0");
     options.send_initial_events.unwrap_or(from_now)
+}
+
+/// Serves `projectrequests`: a list tells whether the caller may ask for a project.
+#[derive(Debug)]
+struct ProjectRequests {
+    inner: Box<dyn RestHandler>,
+    rbac: Rbac,
+}
+
+impl RestHandler for ProjectRequests {
+    fn list(&self, cx: &HandlerContext<'_>, options: &ListOptions) -> Result<ObjectList, Status> {
+        let (group, resource) = ("project.openshift.io", "projectrequests");
+        let target = ResourceTarget { group, resource, ..ResourceTarget::default() };
+        if self.rbac.permits(cx.call.user, &Access::resource("create", target)) {
+            return self.inner.list(cx, options);
+        }
+        let text = "You may not request a new project via this API.";
+        let refusal = Status::forbidden(group, "projectrequest", "", text);
+        Err(Status { message: text.to_owned(), ..refusal })
+    }
+
+    fn create(&self, cx: &HandlerContext<'_>, body: Value) -> Result<Written, Status> {
+        self.inner.create(cx, body)
+    }
 }

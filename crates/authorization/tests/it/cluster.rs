@@ -45,12 +45,9 @@ impl Cluster {
 
     /// Lets the controllers work until there is nothing to do.
     pub(crate) fn settle(&mut self) {
-        for _ in 0..10_000 {
-            if matches!(self.driver.step(), Step::Idle { .. }) {
-                return;
-            }
-        }
-        panic!("the controllers never rest");
+        let mut steps = 0..10_000;
+        let rests = steps.any(|_| matches!(self.driver.step(), Step::Idle { .. }));
+        assert!(rests, "the controllers never rest");
     }
 
     pub(crate) fn client(&self, name: &str) -> Client {

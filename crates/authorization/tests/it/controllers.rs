@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::cluster::Cluster;
 
 fn names(cluster: &Cluster, namespace: &str) -> Vec<String> {
-    let all = cluster.admin.list(&ROLE_BINDINGS, namespace).unwrap();
+    let all = cluster.admin.list(&ROLE_BINDINGS, namespace).expect("bindings can be listed");
     all.iter().map(|binding| binding.name().to_owned()).collect()
 }
 

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::cluster::Cluster;
 
 fn names(client: &Client) -> Vec<String> {
-    let all = client.list(&PROJECTS, "").unwrap();
+    let all = client.list(&PROJECTS, "").expect("projects can be listed");
     all.iter().map(|project| project.name().to_owned()).collect()
 }
 
@@ -100,4 +100,17 @@ fn a_watch_wakes_for_bindings() {
     let next = watch.poll_next(&mut cx);
     assert!(matches!(next, Poll::Ready(WatchEvent::Added(_))), "{next:?}");
     assert!(watch.poll_next(&mut cx).is_pending());
+}
+
+#[test]
+fn a_list_of_requests_tells_who_may_ask_for_a_project() {
+    let cluster = Cluster::new();
+    let may = || match cluster.client("bob").list(&api::PROJECT_REQUESTS, "") {
+        Ok(_) => "yes".to_owned(),
+        Err(status) => format!("{} {}", status.code, status.message),
+    };
+    assert_eq!(may(), "yes");
+    let options = DeleteOptions::default();
+    cluster.admin.delete(&api::CLUSTER_ROLE_BINDINGS, "", "self-provisioners", options).unwrap();
+    assert_eq!(may(), "403 You may not request a new project via this API.");
 }
