@@ -115,13 +115,24 @@ pub struct Status {
     /// `details` as on the wire (`name`, `group`, `kind`, `uid`, `causes`, `retryAfterSeconds`), or
     /// null.
     pub details: Value,
+    /// Texts for `Warning` headers; not part of the document.
+    pub warnings: Vec<String>,
 }
 
 impl Status {
     /// A status with no details.
     #[must_use]
     pub fn new(reason: Reason, message: impl Into<String>) -> Self {
-        Self { reason, code: reason.code(), message: message.into(), details: Value::Null }
+        let (message, details) = (message.into(), Value::Null);
+        Self { reason, code: reason.code(), message, details, warnings: Vec::new() }
+    }
+
+    /// The same with warnings before those there are.
+    #[must_use]
+    pub fn with_warnings(mut self, mut warnings: Vec<String>) -> Self {
+        warnings.append(&mut self.warnings);
+        self.warnings = warnings;
+        self
     }
 
     fn about(reason: Reason, group: &str, resource: &str, name: &str, message: String) -> Self {
@@ -131,7 +142,8 @@ impl Status {
                 details.insert(key.to_owned(), json!(value));
             }
         }
-        Self { reason, code: reason.code(), message, details: Value::Object(details) }
+        let details = Value::Object(details);
+        Self { reason, code: reason.code(), message, details, warnings: Vec::new() }
     }
 
     /// 404 `<resource>.<group> "<name>" not found`.

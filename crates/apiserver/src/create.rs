@@ -31,15 +31,18 @@ impl ApiServer {
     pub fn create(&self, call: &Call<'_>, body: impl Into<Body>) -> Result<Written, Status> {
         if let Some(handler) = self.handler(call) {
             let decoded = schema::decode_for_handler(call, body.into())?;
-            let written = handler.create(&self.handler_context(call), decoded.object)?;
-            return Ok(written.with_warnings(decoded.warnings));
+            let outcome = handler.create(&self.handler_context(call), decoded.object);
+            return warned(outcome, decoded.warnings);
         }
         // What can be created but not read is an action, not an object to keep.
         if !call.subresource.is_empty() || !call.resource.supports(Verb::Get) {
             return Err(Status::method_not_allowed());
         }
         let decoded = schema::decode(call.resource, body.into(), call.options.field_validation)?;
-        let mut object = decoded.object;
+        warned(self.create_decoded(call, decoded.object), decoded.warnings)
+    }
+
+    fn create_decoded(&self, call: &Call<'_>, mut object: Value) -> Result<Written, Status> {
         check_place(call, &mut object)?;
         if !object.resource_version().is_empty() {
             return Err(error::plain("resourceVersion should not be set on objects to be created"));
@@ -47,8 +50,7 @@ impl ApiServer {
         self.track(call, None, &mut object);
         self.admit(call, Operation::Create, &mut object, None)?;
         let stored = self.create_admitted(call, object)?;
-        let object = self.present(call.resource, &stored);
-        Ok(Written::created(object).with_warnings(decoded.warnings))
+        Ok(Written::created(self.present(call.resource, &stored)))
     }
 
     /// Stores an admitted object. Objects with claims may lose a race for one and start over.
@@ -170,6 +172,20 @@ impl ApiServer {
             }
         }
         name
+    }
+}
+
+/// An outcome, good or bad, with the warnings its body gave.
+pub(crate) fn warned(
+    outcome: Result<Written, Status>,
+    warnings: Vec<String>,
+) -> Result<Written, Status> {
+    if warnings.is_empty() {
+        return outcome;
+    }
+    match outcome {
+        Ok(written) => Ok(written.with_warnings(warnings)),
+        Err(status) => Err(status.with_warnings(warnings)),
     }
 }
 

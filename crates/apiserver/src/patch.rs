@@ -6,6 +6,7 @@ use apimachinery::{ObjectExt as _, Status, patch};
 use serde_json::Value;
 
 use crate::call::{Call, PatchKind, Written};
+use crate::create::warned;
 use crate::read::check_storage;
 use crate::schema;
 use crate::server::ApiServer;
@@ -30,15 +31,15 @@ impl ApiServer {
         check_storage(call)?;
         let resource = call.resource;
         let mut warnings = Vec::new();
-        let written = self.rewrite(call, ATTEMPTS, &mut |old| {
+        let outcome = self.rewrite(call, ATTEMPTS, &mut |old| {
             let current = schema::served(resource, old);
             let patched = apply(kind, &current, &patch, &resource.api_version(), resource.kind)?;
             check_names(call, &patched)?;
             let decoded = schema::decode(resource, patched.into(), call.options.field_validation)?;
             warnings = decoded.warnings;
             Ok(decoded.object)
-        })?;
-        Ok(written.with_warnings(warnings))
+        });
+        warned(outcome, warnings)
     }
 }
 

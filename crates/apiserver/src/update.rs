@@ -12,7 +12,7 @@ use store::{Compare, KeyValue, Op, OpResponse, Txn};
 
 use crate::admission::Operation;
 use crate::call::{Call, Written};
-use crate::create::claim_value;
+use crate::create::{claim_value, warned};
 use crate::read::check_storage;
 use crate::schema::Body;
 use crate::server::ApiServer;
@@ -34,24 +34,26 @@ impl ApiServer {
     pub fn update(&self, call: &Call<'_>, body: impl Into<Body>) -> Result<Written, Status> {
         if let Some(handler) = self.handler(call) {
             let decoded = schema::decode_for_handler(call, body.into())?;
-            let written = handler.update(&self.handler_context(call), decoded.object)?;
-            return Ok(written.with_warnings(decoded.warnings));
+            let outcome = handler.update(&self.handler_context(call), decoded.object);
+            return warned(outcome, decoded.warnings);
         }
         check_storage(call)?;
         let decoded = schema::decode(call.resource, body.into(), call.options.field_validation)?;
-        let wanted = decoded.object;
+        warned(self.update_decoded(call, decoded.object), decoded.warnings)
+    }
+
+    fn update_decoded(&self, call: &Call<'_>, wanted: Value) -> Result<Written, Status> {
         check_names(call, &wanted)?;
         if let Some(created) = self.create_instead(call, &wanted)? {
-            return Ok(created.with_warnings(decoded.warnings));
+            return Ok(created);
         }
-        let written = if wanted.resource_version().is_empty() {
+        if wanted.resource_version().is_empty() {
             self.rewrite(call, UNCONDITIONAL_ATTEMPTS, &mut |_| Ok(wanted.clone()))
         } else {
             let mut wanted = Some(wanted);
             let missing = || error::modified(call.resource, call.name);
             self.rewrite(call, 1, &mut |_| wanted.take().ok_or_else(missing))
-        };
-        written.map(|written| written.with_warnings(decoded.warnings))
+        }
     }
 
     /// Reads, changes and writes an object until nobody else writes in between, for handlers.

@@ -74,6 +74,7 @@ pub(crate) fn failure(status: &Status, wishes: Wishes) -> Answer {
     if let Some(seconds) = status.details.get("retryAfterSeconds").and_then(Value::as_u64) {
         answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
+    warn(&mut answer, &status.warnings);
     answer
 }
 

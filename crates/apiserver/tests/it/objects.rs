@@ -289,3 +289,25 @@ fn older_versions_are_views_of_the_same_objects() {
          (extensions/v1beta1)"
     );
 }
+
+#[test]
+fn duplicate_fields_are_told_and_warnings_survive_a_refusal() {
+    let client = cluster();
+    let admin = User::system_admin();
+    let mut call = Call::new(&admin, &api::CONFIG_MAPS).within("test");
+    let twice = Bytes::from_static(
+        br#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a"},"data":{"k":"1"},"data":{"k":"2"}}"#,
+    );
+    call.options.field_validation = FieldValidation::Strict;
+    let refused = client.server().create(&call, twice.clone()).unwrap_err();
+    assert_eq!(
+        refused.message,
+        "ConfigMap in version \"v1\" cannot be handled as a ConfigMap: strict decoding error: \
+         duplicate field \"data\""
+    );
+    call.options.field_validation = FieldValidation::Warn;
+    let written = client.server().create(&call, twice.clone()).unwrap();
+    assert_eq!(written.warnings, ["duplicate field \"data\""]);
+    let again = client.server().create(&call, twice).unwrap_err();
+    assert_eq!((again.code, again.warnings), (409, vec!["duplicate field \"data\"".to_owned()]));
+}
