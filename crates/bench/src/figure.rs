@@ -63,6 +63,12 @@ impl Figure {
         self
     }
 
+    /// Says what someone else's program needed.
+    pub(crate) fn peer(mut self, peer: Peer) -> Self {
+        self.peer = Some(peer);
+        self
+    }
+
     /// One line of text, or of JSON.
     pub(crate) fn line(&self, json: bool) -> String {
         if json { self.json().to_string() } else { self.text() }

@@ -9,6 +9,7 @@
 #![expect(clippy::print_stdout, reason = "a program whose output is the point")]
 
 mod api;
+mod docker;
 mod figure;
 mod https;
 mod main_job;
@@ -25,6 +26,10 @@ use crate::figure::Figure;
 
 /// The rehearsal that every figure of a whole run is about, from the workspace's root.
 const MAIN_JOB: &str = "fixtures/rehearsals/hello-promotion";
+
+/// As `rehearse` has it, so that what runs in this process is measured as users get it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[derive(Debug, Parser)]
 #[command(name = "bench", about = "Measures what the project promises")]
@@ -59,6 +64,7 @@ const GROUPS: &[(&str, Measure)] = &[
     ("api", api::measure),
     ("up", up::measure),
     ("main-job", main_job::measure),
+    ("docker", docker::measure),
 ];
 
 fn main() -> Result<()> {

@@ -114,11 +114,13 @@ impl Engine {
 impl Guard {
     /// Takes the cluster down and removes everything it made on the engine.
     pub(crate) fn shut_down(mut self, cluster: Cluster) -> Result<()> {
+        let Some(engine) = self.engine.take() else {
+            // Nothing outside the process: the process ends sooner than its memory is taken apart.
+            std::mem::forget(cluster);
+            return Ok(());
+        };
         drop(cluster);
-        match self.engine.take() {
-            Some(engine) => self.handle.block_on(engine.cleanup()).context("cannot clean up"),
-            None => Ok(()),
-        }
+        self.handle.block_on(engine.cleanup()).context("cannot clean up")
     }
 }
 
