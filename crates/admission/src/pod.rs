@@ -1,0 +1,27 @@
+//! Walking through a pod's containers.
+
+use apimachinery::{ObjectExt as _, Value};
+
+/// The lists of containers, in the order upstream goes through them.
+pub(crate) const LISTS: [&str; 2] = ["initContainers", "containers"];
+
+/// The containers of one list, to be changed.
+pub(crate) fn containers_mut<'a>(pod: &'a mut Value, list: &str) -> &'a mut [Value] {
+    let spec = pod.get_mut("spec").and_then(|spec| spec.get_mut(list));
+    spec.and_then(Value::as_array_mut).map(Vec::as_mut_slice).unwrap_or_default()
+}
+
+/// All containers, the init containers last.
+pub(crate) fn containers(pod: &Value) -> impl Iterator<Item = &Value> {
+    let of = |list| pod.list_at(&["spec", list]);
+    of("containers").iter().chain(of("initContainers"))
+}
+
+/// The list at `path`, created when it is missing.
+pub(crate) fn list_mut<'a>(object: &'a mut Value, path: &[&str]) -> &'a mut Vec<Value> {
+    if object.at(path).and_then(Value::as_array).is_none() {
+        object.set(path, Value::Array(Vec::new()));
+    }
+    let pointer: String = path.iter().flat_map(|part| ["/", part]).collect();
+    object.pointer_mut(&pointer).and_then(Value::as_array_mut).expect("the list was just made")
+}

@@ -1,0 +1,126 @@
+//! The controller that counts what a namespace uses of its quotas.
+//!
+//! Mirrors: `kubernetes/pkg/controller/resourcequota`.
+
+use std::time::Duration;
+
+use api::{RESOURCE_QUOTAS, Resource};
+use apimachinery::{ObjectExt as _, Status, Value};
+use apiserver::Client;
+use controller_runtime::{
+    Caches, Change, Context, Controller, Error, Key, Requeue, Watching, same_key,
+};
+use serde_json::json;
+use world::Time;
+
+use super::amounts::{self, Amounts};
+use super::{scope, usage};
+
+/// How often quotas on resources that are not watched are counted anew.
+const RESYNC: Duration = Duration::from_secs(300);
+
+/// The resources whose changes are counted at once.
+pub(super) static WATCHED: [&Resource; 11] = [
+    &api::PODS,
+    &api::SERVICES,
+    &api::PERSISTENT_VOLUME_CLAIMS,
+    &api::REPLICATION_CONTROLLERS,
+    &api::SECRETS,
+    &api::CONFIG_MAPS,
+    &RESOURCE_QUOTAS,
+    &api::IMAGE_STREAMS,
+    &api::DEPLOYMENTS,
+    &api::REPLICA_SETS,
+    &api::DEPLOYMENT_CONFIGS,
+];
+
+/// Counts what is used of every `ResourceQuota`.
+#[derive(Debug)]
+pub struct QuotaStatus;
+
+impl Controller for QuotaStatus {
+    fn name(&self) -> &'static str {
+        "resourcequota-controller"
+    }
+
+    fn watches(&self) -> Vec<Watching> {
+        let mut watches: Vec<Watching> =
+            WATCHED.iter().map(|resource| Watching::new(resource, quotas_around)).collect();
+        watches.push(Watching::new(&RESOURCE_QUOTAS, same_key));
+        watches
+    }
+
+    fn reconcile(&mut self, cx: &mut Context<'_>, key: &Key) -> Result<Requeue, Error> {
+        let Some(quota) = cx.caches.get_key(&RESOURCE_QUOTAS, key) else {
+            return Ok(Requeue::Done);
+        };
+        if quota.deletion_timestamp().is_some() {
+            return Ok(Requeue::Done);
+        }
+        let spec = &quota["spec"];
+        let used = count(cx.client, spec, &key.namespace, cx.world.now())?;
+        let status = json!({"hard": spec.get("hard"), "used": amounts::to_value(&used)});
+        if quota.get("status") != Some(&status) {
+            let mut new = (*quota).clone();
+            new.set(&["status"], status);
+            cx.client.update_status(&RESOURCE_QUOTAS, new)?;
+        }
+        Ok(resync(spec))
+    }
+}
+
+/// When to count again although nothing that is watched changed.
+pub(super) fn resync(spec: &Value) -> Requeue {
+    let watched = |name: &String| {
+        let mut users = usage::users_of(name).into_iter();
+        users.all(|user| WATCHED.iter().any(|watched| crate::request::same(watched, user)))
+    };
+    let mut names = spec.map_at(&["hard"]).into_iter().flat_map(|hard| hard.keys());
+    if names.all(watched) { Requeue::Done } else { Requeue::After(RESYNC) }
+}
+
+/// What the objects of a namespace use of what `spec` limits.
+pub(super) fn count(client: &Client, spec: &Value, ns: &str, now: Time) -> Result<Amounts, Status> {
+    let hard = amounts::read(spec.get("hard"));
+    let mut used: Amounts = hard.keys().map(|name| (name.clone(), zero())).collect();
+    let mut resources: Vec<&'static Resource> = Vec::new();
+    for user in hard.keys().flat_map(|name| usage::users_of(name)) {
+        if !resources.iter().any(|known| crate::request::same(known, user)) {
+            resources.push(user);
+        }
+    }
+    for resource in resources {
+        for object in client.list(resource, ns)? {
+            if scope::applies(spec, resource, &object) {
+                amounts::add(&mut used, &amounts::mask(&usage::of(resource, &object, now), &hard));
+            }
+        }
+    }
+    Ok(used)
+}
+
+fn zero() -> apimachinery::quantity::Quantity {
+    apimachinery::quantity::Quantity::default()
+}
+
+/// The quotas of the namespace, when the change may matter to them.
+fn quotas_around(caches: &Caches, change: &Change) -> Vec<Key> {
+    if !matters(change) {
+        return Vec::new();
+    }
+    let namespace = change.object().namespace();
+    if namespace.is_empty() {
+        return Vec::new();
+    }
+    caches.iter(&RESOURCE_QUOTAS, namespace).map(|(key, _)| key.clone()).collect()
+}
+
+/// Whether an object came, went, ended or asks for something else.
+pub(super) fn matters(change: &Change) -> bool {
+    let (Some(old), Some(new)) = (&change.old, &change.new) else { return true };
+    let phase = |object: &Value| object.at(&["status", "phase"]).cloned();
+    phase(old) != phase(new)
+        || old.deletion_timestamp() != new.deletion_timestamp()
+        || (matches!(new.kind(), "Service" | "PersistentVolumeClaim")
+            && old.get("spec") != new.get("spec"))
+}

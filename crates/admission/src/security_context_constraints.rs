@@ -1,0 +1,123 @@
+//! `SecurityContextConstraint`: what the containers of a pod may do on their node, and as whom.
+//!
+//! [`choice`] finds the constraints that the caller or the pod's account may use, in the order they
+//! are tried; [`provider`] fills in and checks a pod by one of them; [`bootstrap`] has those of a new
+//! cluster. The first that lets the pod pass wins and is named in the pod's annotation
+//! `openshift.io/scc`.
+//!
+//! Deviation: controllers of this process call the API as `system:admin`. Where such a caller creates
+//! a pod that has an owner, only the pod's account counts, as upstream's controllers have no
+//! constraints of their own.
+//!
+//! Mirrors: `openshift/origin:pkg/security/apiserver/admission/sccadmission`,
+//! `openshift/origin:pkg/security/securitycontextconstraints`.
+
+pub mod bootstrap;
+pub mod choice;
+pub mod provider;
+
+use std::sync::Arc;
+
+use apimachinery::field::{self, ErrorList};
+use apimachinery::{ObjectExt as _, Status, Value};
+use apiserver::{Admission, AdmissionRequest, Operation, User};
+use serde_json::json;
+
+use self::provider::Provider;
+use crate::request::{all, namespace, refuse, writes};
+
+/// Names the constraint that let a pod pass.
+pub const VALIDATED: &str = "openshift.io/scc";
+
+/// Admission of pods: `SecurityContextConstraint`.
+#[derive(Debug)]
+pub struct SecurityContextConstraint;
+
+impl Admission for SecurityContextConstraint {
+    fn admit(&self, request: &mut AdmissionRequest<'_>) -> Result<(), Status> {
+        if !writes(request, &api::PODS) {
+            return Ok(());
+        }
+        let creates = request.operation == Operation::Create;
+        if let Some(old) = request.old.filter(|_| !creates)
+            && same_security(request.object, old)
+        {
+            return Ok(());
+        }
+        let mut errors = ErrorList::new();
+        let candidates = candidates(request);
+        let providers = providers(request, &candidates);
+        if providers.is_empty() {
+            return Err(refuse(request, "no providers available to validate pod request"));
+        }
+        for provider in &providers {
+            let mut pod = request.object.clone();
+            let found = provider.assign(&mut pod);
+            if !found.is_empty() {
+                errors.extend(found);
+            } else if creates {
+                pod.set_annotation(VALIDATED, provider.name());
+                *request.object = pod;
+                return Ok(());
+            } else if pod == *request.object {
+                return Ok(());
+            }
+        }
+        let texts: Vec<String> = errors.iter().map(field::Error::to_string).collect();
+        let text = format!(
+            "unable to validate against any security context constraint: [{}]",
+            texts.join(" ")
+        );
+        Err(refuse(request, &text))
+    }
+}
+
+/// Whether an update leaves alone what constraints are about; labels, annotations, owners and the
+/// little that may change in a spec are nobody's privilege.
+fn same_security(new: &Value, old: &Value) -> bool {
+    let part = |pod: &Value| {
+        let mut spec = pod.get("spec").cloned().unwrap_or(Value::Null);
+        for list in crate::pod::LISTS {
+            for container in spec.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten()
+            {
+                container.remove(&["image"]);
+            }
+        }
+        for field in ["activeDeadlineSeconds", "tolerations", "nodeName"] {
+            spec.remove(&[field]);
+        }
+        spec
+    };
+    part(new) == part(old)
+}
+
+/// The constraints that may be used for the pod, in the order they are tried.
+fn candidates(request: &AdmissionRequest<'_>) -> Vec<Arc<Value>> {
+    let mut found = all(request.server, &api::SECURITY_CONTEXT_CONSTRAINTS, "");
+    let account = request.object.str_at(&["spec", "serviceAccountName"]);
+    let account = (!account.is_empty()).then(|| {
+        User::system(&format!("system:serviceaccount:{}:{account}", request.call.namespace))
+    });
+    let by_controller = request.call.user.name == "system:admin"
+        && !request.object.owner_references().is_empty()
+        && account.is_some();
+    let caller = (!by_controller).then_some(request.call.user);
+    found.retain(|constraint| {
+        caller.is_some_and(|user| choice::usable(constraint, user))
+            || account.as_ref().is_some_and(|user| choice::usable(constraint, user))
+    });
+    choice::sort(&mut found);
+    found
+}
+
+/// What can be made of the constraints in this namespace.
+fn providers<'a>(
+    request: &AdmissionRequest<'_>,
+    candidates: &'a [Arc<Value>],
+) -> Vec<Provider<'a>> {
+    let namespace = namespace(request).unwrap_or_else(|| Arc::new(json!({})));
+    candidates.iter().filter_map(|constraint| Provider::new(constraint, &namespace)).collect()
+}
+
+#[cfg(test)]
+mod tests;
