@@ -92,7 +92,9 @@ static SECURITY_CONTEXT_CONSTRAINTS: Resource =
 
 pub static SERVICE_ACCOUNTS: Resource =
     Resource::in_namespace("", "v1", "serviceaccounts", "serviceaccount", "ServiceAccount")
-        .short(&["sa"]);
+        .short(&["sa"])
+        .with(&[Subresource::new("token", "TokenRequest", &[Verb::Create])
+            .of("authentication.k8s.io", "v1")]);
 
 pub static SERVICES: Resource = Resource::in_namespace("", "v1", "services", "service", "Service")
     .short(&["svc"])
