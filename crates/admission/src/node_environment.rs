@@ -65,9 +65,9 @@ fn parse(text: &str) -> Result<Labels, String> {
     let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
     parts
         .map(|part| {
-            let pair = part
-                .split_once('=')
-                .ok_or(format!("invalid selector, expected: \"key=value\", found: {part:?}"))?;
+            let pair = part.split_once('=').ok_or_else(|| {
+                format!("invalid selector, expected: \"key=value\", found: {part:?}")
+            })?;
             Ok((pair.0.trim().to_owned(), pair.1.trim_start_matches('=').trim().to_owned()))
         })
         .collect()

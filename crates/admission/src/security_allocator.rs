@@ -1,6 +1,6 @@
-//! The block of user ids, groups and SELinux categories that every namespace has for itself.
+//! The block of user ids, groups and `SELinux` categories that every namespace has for itself.
 //!
-//! Blocks are given out in order, the first free one first; the SELinux label follows from the number
+//! Blocks are given out in order, the first free one first; the `SELinux` label follows from the number
 //! of the block.
 //!
 //! Deviation: upstream's controller annotates a namespace some time after it was created. Here the

@@ -220,8 +220,8 @@ mod tests {
 
     use super::*;
 
-    fn check(resource: &Resource, object: Value) -> Value {
-        amounts::to_value(&of(resource, &object, World::simulated(1).now()))
+    fn check(resource: &Resource, object: &Value) -> Value {
+        amounts::to_value(&of(resource, object, World::simulated(1).now()))
     }
 
     /// Rows of upstream's `TestPersistentVolumeClaimEvaluatorUsage`.
@@ -230,12 +230,12 @@ mod tests {
         let mut claim = json!({"spec": {"resources": {"requests": {"storage": "10Gi"}}}});
         let plain = json!({"count/persistentvolumeclaims": "1", "persistentvolumeclaims": "1",
             "requests.storage": "10Gi"});
-        assert_eq!(check(&api::PERSISTENT_VOLUME_CLAIMS, claim.clone()), plain);
+        assert_eq!(check(&api::PERSISTENT_VOLUME_CLAIMS, &claim), plain);
         claim.set(&["spec", "storageClassName"], json!("gold"));
         let mut by_class = plain;
         by_class["gold.storageclass.storage.k8s.io/persistentvolumeclaims"] = json!("1");
         by_class["gold.storageclass.storage.k8s.io/requests.storage"] = json!("10Gi");
-        assert_eq!(check(&api::PERSISTENT_VOLUME_CLAIMS, claim), by_class);
+        assert_eq!(check(&api::PERSISTENT_VOLUME_CLAIMS, &claim), by_class);
     }
 
     /// Rows of upstream's `TestServiceEvaluatorUsage`.
@@ -243,7 +243,7 @@ mod tests {
     fn services_use_ports_and_balancers() {
         let used = |kind: &str| {
             let ports = json!([{"port": 1}, {"port": 2}]);
-            let used = check(&api::SERVICES, json!({"spec": {"type": kind, "ports": ports}}));
+            let used = check(&api::SERVICES, &json!({"spec": {"type": kind, "ports": ports}}));
             format!("{} {}", used["services.nodeports"], used["services.loadbalancers"])
         };
         assert_eq!(used("ClusterIP"), "\"0\" \"0\"");
@@ -260,7 +260,7 @@ mod tests {
             json!({"cpu": "2m", "example.com/dongle": "3"}),
         );
         assert_eq!(
-            check(&api::PODS, json!({"spec": {"initContainers": [one]}})),
+            check(&api::PODS, &json!({"spec": {"initContainers": [one]}})),
             json!({"count/pods": "1", "pods": "1", "cpu": "1m", "requests.cpu": "1m",
                 "limits.cpu": "2m", "requests.example.com/dongle": "3"})
         );
@@ -268,11 +268,11 @@ mod tests {
         let b = container(json!({"memory": "2Mi"}), json!({"memory": "4Mi"}));
         let used = check(
             &api::PODS,
-            json!({"spec": {"containers": [a, b.clone()], "initContainers": [b]}}),
+            &json!({"spec": {"containers": [a, b.clone()], "initContainers": [b]}}),
         );
         assert_eq!((&used["memory"], &used["limits.memory"]), (&json!("3Mi"), &json!("4Mi")));
         let ended = json!({"status": {"phase": "Failed"}});
-        assert_eq!(check(&api::PODS, ended), json!({"count/pods": "1"}));
+        assert_eq!(check(&api::PODS, &ended), json!({"count/pods": "1"}));
     }
 
     /// Rows of upstream's `TestPodConstraintsFunc`.

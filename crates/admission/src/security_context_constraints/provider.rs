@@ -29,7 +29,7 @@ type Groups = Option<Vec<(i64, i64)>>;
 pub struct Provider<'a> {
     constraint: &'a Value,
     uids: Uids,
-    /// The wanted SELinux options; `None` for any.
+    /// The wanted `SELinux` options; `None` for any.
     se_linux: Option<Value>,
     fs_groups: Groups,
     supplemental_groups: Groups,
@@ -200,7 +200,8 @@ impl<'a> Provider<'a> {
         if open(container, "allowPrivilegeEscalation") {
             let default = self.constraint.get("defaultAllowPrivilegeEscalation");
             let allowed = self.constraint.get("allowPrivilegeEscalation").and_then(Value::as_bool);
-            let value = default.and_then(Value::as_bool).or(allowed.filter(|allowed| !allowed));
+            let value =
+                default.and_then(Value::as_bool).or_else(|| allowed.filter(|allowed| !allowed));
             if let Some(value) = value {
                 container.set(&["securityContext", "allowPrivilegeEscalation"], json!(value));
             }
@@ -237,7 +238,11 @@ impl<'a> Provider<'a> {
             let set = |context: &'_ Value| context.get(field).filter(|it| !it.is_null()).cloned();
             set(own).or_else(|| set(of_pod))
         };
-        let mut errors = self.check_user(effective("runAsUser"), effective("runAsNonRoot"), path);
+        let mut errors = self.check_user(
+            effective("runAsUser").as_ref(),
+            effective("runAsNonRoot").as_ref(),
+            path,
+        );
         let options = effective("seLinuxOptions");
         errors.extend(self.check_se_linux(options.as_ref(), &path.child("seLinuxOptions")));
         if own.bool_at(&["privileged"]) && !self.allows("allowPrivilegedContainer") {
@@ -264,13 +269,13 @@ impl<'a> Provider<'a> {
         errors
     }
 
-    fn check_user(&self, user: Option<Value>, non_root: Option<Value>, path: &Path) -> ErrorList {
+    fn check_user(&self, user: Option<&Value>, non_root: Option<&Value>, path: &Path) -> ErrorList {
         let path = path.child("securityContext");
-        let uid = user.as_ref().and_then(Value::as_i64);
+        let uid = user.and_then(Value::as_i64);
         let (of_user, of_root) = (path.child("runAsUser"), path.child("runAsNonRoot"));
         match (self.uids, uid) {
             (Uids::Any, _) => ErrorList::new(),
-            (Uids::NonRoot, _) => match (non_root.and_then(|it| it.as_bool()), uid) {
+            (Uids::NonRoot, _) => match (non_root.and_then(Value::as_bool), uid) {
                 (None, None) => vec![Error::required(&of_root, "must be true")],
                 (Some(false), _) => vec![Error::invalid(&of_root, false, "must be true")],
                 (_, Some(0)) => {

@@ -17,13 +17,13 @@ fn assign(constraint: &str, pod: &mut Value) -> String {
     errors.iter().map(field::Error::to_string).collect::<Vec<_>>().join(" ")
 }
 
-fn pod(container: Value) -> Value {
+fn pod(container: &Value) -> Value {
     json!({"spec": {"containers": [container]}})
 }
 
 #[test]
 fn restricted_fills_in_what_was_recorded() {
-    let mut plain = pod(json!({"name": "c"}));
+    let mut plain = pod(&json!({"name": "c"}));
     assert_eq!(assign("restricted", &mut plain), "");
     assert_eq!(
         plain["spec"],
@@ -38,7 +38,7 @@ fn restricted_fills_in_what_was_recorded() {
 
 #[test]
 fn anyuid_and_privileged_leave_the_user_open() {
-    let mut plain = pod(json!({"name": "c"}));
+    let mut plain = pod(&json!({"name": "c"}));
     assert_eq!(assign("anyuid", &mut plain), "");
     assert_eq!(
         plain["spec"],
@@ -47,7 +47,7 @@ fn anyuid_and_privileged_leave_the_user_open() {
             "securityContext": {"seLinuxOptions": {"level": "s0:c21,c10"}},
         })
     );
-    let bare = pod(json!({"name": "c", "securityContext": {"privileged": true}}));
+    let bare = pod(&json!({"name": "c", "securityContext": {"privileged": true}}));
     let mut same = bare.clone();
     assert_eq!(assign("privileged", &mut same), "");
     assert_eq!(same, bare);
@@ -55,12 +55,12 @@ fn anyuid_and_privileged_leave_the_user_open() {
 
 #[test]
 fn refusals_read_as_recorded() {
-    let mut privileged = pod(json!({"securityContext": {"privileged": true}}));
+    let mut privileged = pod(&json!({"securityContext": {"privileged": true}}));
     assert_eq!(
         assign("restricted", &mut privileged),
         "spec.containers[0].securityContext.privileged: Invalid value: true: Privileged containers are not allowed"
     );
-    let mut root = pod(json!({"securityContext": {"runAsUser": 0}}));
+    let mut root = pod(&json!({"securityContext": {"runAsUser": 0}}));
     assert_eq!(
         assign("restricted", &mut root),
         "spec.containers[0].securityContext.securityContext.runAsUser: Invalid value: 0: must be in the ranges: [1000690000, 1000699999]"

@@ -372,14 +372,14 @@ mod tests {
             "type": kind, "data": {"token": "x"}}))
     }
 
-    fn check(account: Option<Value>, secrets: &[Arc<Value>]) -> Vec<Action> {
-        plan(account.as_ref(), secrets)
+    fn check(account: Option<&Value>, secrets: &[Arc<Value>]) -> Vec<Action> {
+        plan(account, secrets)
     }
 
     #[test]
     fn an_account_gets_what_it_lacks() {
-        let bare = || Some(json!({"metadata": {"name": "sa", "uid": "u"}}));
-        assert_eq!(check(bare(), &[]), [Action::CreateToken, Action::CreateDockercfg]);
+        let bare = json!({"metadata": {"name": "sa", "uid": "u"}});
+        assert_eq!(check(Some(&bare), &[]), [Action::CreateToken, Action::CreateDockercfg]);
         let mut second = (*secret("sa-token-bbbbb", TOKEN_TYPE, "u", "")).clone();
         second.set_annotation(CREATED_BY, DOCKERCFG_CREATOR);
         let secrets = [
@@ -390,15 +390,15 @@ mod tests {
         let (token, pull) = ("sa-token-aaaaa".to_owned(), "sa-dockercfg-ccccc".to_owned());
         let secrets_of = vec![token, pull.clone()];
         assert_eq!(
-            check(bare(), &secrets),
+            check(Some(&bare), &secrets),
             [Action::Reference { secrets: secrets_of, pull: vec![pull] }]
         );
         // The token that only logs in to the registry is not the one for pods.
-        assert_eq!(check(bare(), &secrets[1..]), [Action::CreateToken]);
+        assert_eq!(check(Some(&bare), &secrets[1..]), [Action::CreateToken]);
         // Without its token a pull secret is worthless.
         let deleted = Action::Delete { name: "sa-dockercfg-ccccc".into(), uid: "s".into() };
         assert_eq!(
-            check(bare(), &[secrets[0].clone(), secrets[2].clone()]),
+            check(Some(&bare), &[secrets[0].clone(), secrets[2].clone()]),
             [deleted, Action::CreateDockercfg]
         );
     }
@@ -414,7 +414,7 @@ mod tests {
         ];
         let strings = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
         assert_eq!(
-            check(Some(account), &secrets),
+            check(Some(&account), &secrets),
             [Action::Reference {
                 secrets: strings(&["mine", "sa-token-aaaaa", "sa-dockercfg-ccccc"]),
                 pull: strings(&["mine", "sa-dockercfg-ccccc"]),
@@ -426,10 +426,10 @@ mod tests {
     fn secrets_die_with_their_account() {
         let token = secret("sa-token-aaaaa", TOKEN_TYPE, "old", "");
         let gone = || Action::Delete { name: "sa-token-aaaaa".into(), uid: "s".into() };
-        assert_eq!(check(None, &[token.clone()]), [gone()]);
+        assert_eq!(check(None, std::slice::from_ref(&token)), [gone()]);
         let anew = json!({"metadata": {"name": "sa", "uid": "new"}});
         assert_eq!(
-            check(Some(anew), &[token]),
+            check(Some(&anew), &[token]),
             [gone(), Action::CreateToken, Action::CreateDockercfg]
         );
     }

@@ -1,5 +1,7 @@
 //! Service accounts, their secrets and their tokens.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 use admission::token_user;
 use apimachinery::{ObjectExt as _, Value};
 use base64::Engine as _;
