@@ -7,6 +7,7 @@
 //! Invariant: pure; what needs other objects (quotas, references, cluster IP ranges) is checked
 //! elsewhere.
 
+mod annotations;
 mod autoscaling;
 mod batch;
 mod checks;

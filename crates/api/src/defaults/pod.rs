@@ -48,7 +48,23 @@ fn spec(object: &mut Value, path: &[&str]) {
             each(spec, &[list], |entry| container(entry, host_network));
         }
         each(spec, &["volumes"], volume::volume);
+        drop_disabled(spec);
     });
+}
+
+/// Fields of features that OpenShift 3.11 has switched off are not stored.
+///
+/// Mirrors: `DropDisabledAlphaFields` of `pkg/api/pod` in Kubernetes 1.11.
+fn drop_disabled(spec: &mut Value) {
+    drop(spec.remove(&["shareProcessNamespace"]));
+    drop(spec.remove(&["securityContext", "runAsGroup"]));
+    for list in ["containers", "initContainers"] {
+        each(spec, &[list], |container| {
+            drop(container.remove(&["securityContext", "runAsGroup"]));
+            drop(container.remove(&["volumeDevices"]));
+        });
+    }
+    each(spec, &["volumes"], |volume| drop(volume.remove(&["emptyDir", "sizeLimit"])));
 }
 
 /// The old and the new name of the field always say the same.

@@ -176,3 +176,33 @@ fn an_image_stream_says_what_upstream_always_says() {
         })
     );
 }
+
+#[test]
+fn a_stateful_set_that_names_its_strategy_gets_no_partition() {
+    let set = crate::resources::find("apps", "v1", "statefulsets").expect("is served");
+    for (given, expected) in [
+        (json!({}), json!({"type": "RollingUpdate", "rollingUpdate": {"partition": 0}})),
+        (json!({"type": "RollingUpdate"}), json!({"type": "RollingUpdate"})),
+        (json!({"type": "OnDelete"}), json!({"type": "OnDelete"})),
+    ] {
+        let set = applied(set, json!({"spec": {"updateStrategy": given}}));
+        assert_eq!(set["spec"]["updateStrategy"], expected);
+    }
+}
+
+#[test]
+fn fields_of_features_that_are_off_are_dropped() {
+    let pod = applied(
+        &crate::PODS,
+        json!({"spec": {
+            "shareProcessNamespace": true,
+            "securityContext": {"runAsGroup": 1, "runAsUser": 2},
+            "volumes": [{"name": "v", "emptyDir": {"sizeLimit": "1Gi"}}],
+            "containers": [{"name": "a", "securityContext": {"runAsGroup": 1}}],
+        }}),
+    );
+    assert!(pod["spec"].get("shareProcessNamespace").is_none());
+    assert_eq!(pod["spec"]["securityContext"], json!({"runAsUser": 2}));
+    assert_eq!(pod["spec"]["volumes"][0]["emptyDir"], json!({}));
+    assert_eq!(pod["spec"]["containers"][0]["securityContext"], json!({}));
+}

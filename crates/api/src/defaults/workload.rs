@@ -83,11 +83,7 @@ fn stateful_set(version: &str, object: &mut Value) {
         labels_and_selector(object);
     }
     fill(object, &["spec", "podManagementPolicy"], json!("OrderedReady"));
-    let kind = if version == "v1beta1" { "OnDelete" } else { "RollingUpdate" };
-    fill(object, &["spec", "updateStrategy", "type"], json!(kind));
-    if object.str_at(&["spec", "updateStrategy", "type"]) == "RollingUpdate" {
-        fill(object, &["spec", "updateStrategy", "rollingUpdate", "partition"], json!(0));
-    }
+    update_strategy(version, object);
     fill(object, &["spec", "replicas"], json!(1));
     fill(object, &["spec", "revisionHistoryLimit"], json!(10));
     pod::embedded_template(object, &["spec", "template"]);
@@ -98,6 +94,20 @@ fn stateful_set(version: &str, object: &mut Value) {
         core::persistent_volume_claim(claim);
     });
     fill(object, &["status", "replicas"], json!(0));
+}
+
+/// A type that a client wrote itself comes without a partition.
+fn update_strategy(version: &str, object: &mut Value) {
+    const KIND: &[&str] = &["spec", "updateStrategy", "type"];
+    const ROLLING: &[&str] = &["spec", "updateStrategy", "rollingUpdate"];
+    let given = !object.str_at(KIND).is_empty();
+    let kind = if version == "v1beta1" { "OnDelete" } else { "RollingUpdate" };
+    fill(object, KIND, json!(kind));
+    let rolling = object.str_at(KIND) == "RollingUpdate";
+    let described = object.at(ROLLING).is_some_and(|params| !params.is_null());
+    if rolling && (described || !given) {
+        fill(object, &["spec", "updateStrategy", "rollingUpdate", "partition"], json!(0));
+    }
 }
 
 fn job(object: &mut Value) {

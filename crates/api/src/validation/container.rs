@@ -152,6 +152,8 @@ fn host_port_conflicts(containers: &[Value], path: &Path, errors: &mut ErrorList
 
 fn volume_mounts(container: &Value, volumes: &BTreeSet<&str>, path: &Path, errors: &mut ErrorList) {
     let mut mount_paths = BTreeSet::new();
+    // Upstream leaves the index out of the paths of these two.
+    let list = path;
     for (index, mount) in container.list_at(&["volumeMounts"]).iter().enumerate() {
         let path = path.index(index);
         checks::required(mount, &path, "name", errors);
@@ -167,9 +169,9 @@ fn volume_mounts(container: &Value, volumes: &BTreeSet<&str>, path: &Path, error
         }
         let sub_path = mount.str_at(&["subPath"]);
         if !sub_path.is_empty() {
-            checks::descending_path(sub_path, &path.child("subPath"), errors);
+            checks::descending_path(sub_path, &list.child("subPath"), errors);
         }
-        mount_propagation(mount, container, &path, errors);
+        mount_propagation(mount, container, list, errors);
     }
 }
 

@@ -7,7 +7,7 @@ use apimachinery::field::{Error, ErrorList, Path};
 use apimachinery::validation::{self, object_meta};
 use apimachinery::{ObjectExt as _, Value};
 
-use super::{checks, container, scheduling, volume};
+use super::{annotations, checks, container, scheduling, volume};
 
 const MAX_INT32: i64 = 2_147_483_647;
 const CONTAINER_LISTS: [&str; 2] = ["containers", "initContainers"];
@@ -16,6 +16,9 @@ const CONTAINER_LISTS: [&str; 2] = ["containers", "initContainers"];
 pub(super) fn create(pod: &Value, errors: &mut ErrorList) {
     let path = Path::new("spec");
     let spec = pod.get("spec").unwrap_or(&Value::Null);
+    let null = Value::Null;
+    let metadata = pod.get("metadata").unwrap_or(&null);
+    annotations::check(metadata, spec, &Path::new("metadata").child("annotations"), errors);
     check_spec(spec, &path, errors);
     for list in CONTAINER_LISTS {
         for (index, container) in spec.list_at(&[list]).iter().enumerate() {
@@ -35,7 +38,10 @@ fn untrimmed_image(container: &Value, path: &Path, errors: &mut ErrorList) {
 /// Checks a pod template: its labels, annotations and spec.
 pub(super) fn template(template: &Value, path: &Path, errors: &mut ErrorList) {
     template_metadata(template, path, errors);
-    let spec = template.get("spec").unwrap_or(&Value::Null);
+    let null = Value::Null;
+    let spec = template.get("spec").unwrap_or(&null);
+    let metadata = template.get("metadata").unwrap_or(&null);
+    annotations::check(metadata, spec, &path.child("annotations"), errors);
     check_spec(spec, &path.child("spec"), errors);
 }
 
@@ -114,6 +120,7 @@ fn host_aliases(aliases: &[Value], path: &Path, errors: &mut ErrorList) {
 /// Deviation: upstream appends a dump of both specs, as Go structs, to the refusal.
 pub(super) fn update(new: &Value, old: &Value, errors: &mut ErrorList) {
     let path = Path::new("spec");
+    annotations::update(new, old, errors);
     for list in CONTAINER_LISTS {
         if new.list_at(&["spec", list]).len() != old.list_at(&["spec", list]).len() {
             let text = "pod updates may not add or remove containers";

@@ -85,6 +85,36 @@ fn node_term(term: &Value, path: &Path, errors: &mut ErrorList) {
         }
         checks::label_name(requirement.str_at(&["key"]), &path.child("key"), errors);
     }
+    for (index, requirement) in term.list_at(&["matchFields"]).iter().enumerate() {
+        node_field(requirement, &path.child("matchFields").index(index), errors);
+    }
+}
+
+fn node_field(requirement: &Value, path: &Path, errors: &mut ErrorList) {
+    let values = requirement.list_at(&["values"]);
+    match requirement.str_at(&["operator"]) {
+        "In" | "NotIn" if values.len() == 1 => {}
+        "In" | "NotIn" => {
+            let text = "must be only one value when `operator` is 'In' or 'NotIn' for node field \
+                        selector";
+            errors.push(Error::required(&path.child("values"), text));
+        }
+        other => {
+            let text = "not a valid selector operator";
+            errors.push(Error::invalid(&path.child("operator"), other, text));
+        }
+    }
+    match requirement.str_at(&["key"]) {
+        "metadata.name" => {
+            for (index, name) in values.iter().filter_map(Value::as_str).enumerate() {
+                checks::dns_subdomain(name, &path.child("values").index(index), errors);
+            }
+        }
+        other => {
+            let text = "not a valid field selector key";
+            errors.push(Error::invalid(&path.child("key"), other, text));
+        }
+    }
 }
 
 fn pod_term(term: &Value, path: &Path, errors: &mut ErrorList) {

@@ -352,3 +352,62 @@ fn an_image_may_be_left_to_a_trigger() {
         ["spec.template.spec.containers[0].image: Required value"]
     );
 }
+
+#[test]
+fn annotations_of_pods_that_mean_something_are_checked() {
+    let check = |key: &str, value: &str, expected: &[&str]| {
+        let mut pod = pod_with(|_| {});
+        pod["metadata"] = json!({"annotations": {key: value}});
+        assert_eq!(created(&PODS, pod), expected, "{key}");
+    };
+    check(
+        "kubernetes.io/config.mirror",
+        "",
+        &["metadata.annotations[kubernetes.io/config.mirror]: Invalid value: \"\": must set \
+         spec.nodeName if mirror pod annotation is set"],
+    );
+    check("seccomp.security.alpha.kubernetes.io/pod", "localhost/a", &[]);
+    check(
+        "seccomp.security.alpha.kubernetes.io/pod",
+        "a",
+        &[
+            "metadata.annotations.seccomp.security.alpha.kubernetes.io/pod: Invalid value: \"a\": must \
+         be a valid seccomp profile",
+        ],
+    );
+    check("container.apparmor.security.beta.kubernetes.io/ctr", "runtime/default", &[]);
+    check(
+        "container.apparmor.security.beta.kubernetes.io/other",
+        "a",
+        &[
+            "metadata.annotations[container.apparmor.security.beta.kubernetes.io/other]: Invalid value: \
+         \"other\": container not found",
+            "metadata.annotations[container.apparmor.security.beta.kubernetes.io/other]: Invalid value: \
+         \"a\": invalid AppArmor profile name: \"a\"",
+        ],
+    );
+}
+
+#[test]
+fn paths_of_some_refusals_leave_out_the_index() {
+    let container = |change: fn(&mut Value), expected: &str| {
+        let pod = pod_with(|spec| {
+            spec["volumes"] = json!([{"name": "v"}]);
+            change(&mut spec["containers"][0]);
+        });
+        assert_eq!(created(&PODS, pod), [expected]);
+    };
+    container(
+        |ctr| ctr["volumeMounts"] = json!([{"name": "v", "mountPath": "/a", "subPath": "../b"}]),
+        "spec.containers[0].volumeMounts.subPath: Invalid value: \"../b\": must not contain '..'",
+    );
+    container(
+        |ctr| ctr["envFrom"] = json!([{}]),
+        "spec.containers[0].envFrom: Invalid value: \"\": must specify one of: `configMapRef` or \
+         `secretRef`",
+    );
+    container(
+        |ctr| ctr["resources"] = json!({"limits": {"hugepages-2Mi": "2Mi"}}),
+        "spec.containers[0].resources: Forbidden: HugePages require cpu or memory",
+    );
+}

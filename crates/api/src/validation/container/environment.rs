@@ -95,8 +95,11 @@ pub(in crate::validation) fn field_reference(
                 checks::invalid(&path, &key, &validation::qualified_name(&key), errors);
             }
             _ => {
-                let text = "does not support subscript";
-                errors.push(Error::invalid(&path, map, text));
+                let text = format!(
+                    "error converting fieldPath: field label does not support subscript: \
+                     {field_path}"
+                );
+                errors.push(Error::invalid(&path, field_path, &text));
             }
         }
         return;
@@ -124,6 +127,8 @@ fn key_reference(selector: &Value, path: &Path, errors: &mut ErrorList) {
 }
 
 pub(super) fn sources(sources: &[Value], path: &Path, errors: &mut ErrorList) {
+    // Upstream leaves the index out when the source itself is wrong.
+    let list = path;
     for (index, source) in sources.iter().enumerate() {
         let path = path.index(index);
         let prefix = source.str_at(&["prefix"]);
@@ -147,6 +152,6 @@ pub(super) fn sources(sources: &[Value], path: &Path, errors: &mut ErrorList) {
             1 => continue,
             _ => "may not have more than one field specified at a time",
         };
-        errors.push(Error::invalid(&path, "", complaint));
+        errors.push(Error::invalid(list, "", complaint));
     }
 }

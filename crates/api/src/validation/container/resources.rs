@@ -59,6 +59,10 @@ pub(in crate::validation) fn check(
         }
     }
     let requests = requirements.map_at(&["requests"]).unwrap_or(&empty);
+    let any = |is: fn(&str) -> bool| limits.keys().chain(requests.keys()).any(|name| is(name));
+    if any(|name| name.starts_with("hugepages-")) && !any(|name| matches!(name, "cpu" | "memory")) {
+        errors.push(Error::forbidden(path, "HugePages require cpu or memory"));
+    }
     for (name, value) in requests {
         let requests_path = path.child("requests");
         let path = requests_path.key(name);
