@@ -7,6 +7,7 @@
 //! `kubernetes/plugin/pkg/auth/authorizer/rbac`.
 //!
 //! Invariant: the answer depends on the present documents only, not on the order they came in.
+//! Invariant: what is gone leaves no trace, so that churn does not grow the index.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -27,18 +28,27 @@ const ACCOUNT_PREFIX: &str = "system:serviceaccount:";
 pub struct Policy {
     /// By namespace, empty for cluster roles, and name.
     roles: BTreeMap<String, BTreeMap<String, Arc<[Rule]>>>,
-    bindings: BTreeMap<String, BTreeMap<String, Binding>>,
+    bindings: Places,
     users: BTreeMap<String, Places>,
     groups: BTreeMap<String, Places>,
 }
 
-/// The names of bindings by namespace.
-type Places = BTreeMap<String, BTreeSet<String>>;
+/// Bindings by namespace and name.
+type Places = BTreeMap<String, BTreeMap<String, Arc<Binding>>>;
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Binding {
     role: RoleRef,
     subjects: Vec<Subject>,
+    /// The rules of the role, as long as there is one: asking must not look for it.
+    rules: Option<Arc<[Rule]>>,
+}
+
+impl Binding {
+    fn grants(&self, access: &Access<'_>) -> bool {
+        let mut rules = self.rules.iter().flat_map(|rules| rules.iter());
+        rules.any(|rule| rule.allows(access))
+    }
 }
 
 /// The role that a binding grants.
@@ -130,10 +140,14 @@ impl Policy {
             "roles" | "clusterroles" => {
                 let roles = self.roles.entry(namespace.to_owned()).or_default();
                 roles.insert(name.to_owned(), Rule::of_role(object).into());
+                self.relink(namespace, name);
             }
             "rolebindings" | "clusterrolebindings" => {
                 self.unbind(namespace, name);
-                self.bind(namespace, name, object);
+                let subjects = object.list_at(&["subjects"]).iter();
+                let subjects = subjects.filter_map(|s| Subject::read(s, namespace)).collect();
+                let role = RoleRef::of_binding(object);
+                self.bind(namespace, name, Binding { role, subjects, rules: None });
             }
             _ => {}
         }
@@ -145,29 +159,56 @@ impl Policy {
             "roles" | "clusterroles" => {
                 if let Some(roles) = self.roles.get_mut(namespace) {
                     roles.remove(name);
+                    if roles.is_empty() {
+                        self.roles.remove(namespace);
+                    }
                 }
+                self.relink(namespace, name);
             }
             _ => self.unbind(namespace, name),
         }
     }
 
-    fn bind(&mut self, namespace: &str, name: &str, object: &Value) {
-        let subjects = object.list_at(&["subjects"]).iter();
-        let subjects: Vec<_> = subjects.filter_map(|s| Subject::read(s, namespace)).collect();
-        for subject in &subjects {
-            let places = self.places_mut(subject);
-            places.entry(namespace.to_owned()).or_default().insert(name.to_owned());
+    /// Gives the bindings of a role its present rules.
+    fn relink(&mut self, role_namespace: &str, role: &str) {
+        let of_cluster = role_namespace.is_empty();
+        let refers =
+            |binding: &Binding| binding.role.name == role && binding.role.of_cluster == of_cluster;
+        let places = self.bindings.iter().filter(|(ns, _)| of_cluster || *ns == role_namespace);
+        let bound: Vec<_> = places
+            .flat_map(|(ns, bindings)| bindings.iter().map(move |(name, b)| (ns, name, b)))
+            .filter(|(_, _, binding)| refers(binding))
+            .map(|(ns, name, binding)| (ns.clone(), name.clone(), (**binding).clone()))
+            .collect();
+        for (namespace, name, binding) in bound {
+            self.bind(&namespace, &name, binding);
         }
-        let binding = Binding { role: RoleRef::of_binding(object), subjects };
+    }
+
+    fn bind(&mut self, namespace: &str, name: &str, mut binding: Binding) {
+        binding.rules = self.rules_of(&binding.role, namespace).cloned();
+        let binding = Arc::new(binding);
+        for subject in &binding.subjects {
+            let places = self.places_mut(subject).entry(namespace.to_owned()).or_default();
+            places.insert(name.to_owned(), Arc::clone(&binding));
+        }
         self.bindings.entry(namespace.to_owned()).or_default().insert(name.to_owned(), binding);
     }
 
+    /// Leaves nothing of a binding behind, not even its places when they are empty.
     fn unbind(&mut self, namespace: &str, name: &str) {
-        let of_namespace = self.bindings.get_mut(namespace);
-        let Some(binding) = of_namespace.and_then(|bindings| bindings.remove(name)) else { return };
+        let Some(binding) = take(&mut self.bindings, namespace, name) else { return };
         for subject in &binding.subjects {
-            if let Some(names) = self.places_mut(subject).get_mut(namespace) {
-                names.remove(name);
+            let user = subject.user();
+            let (all, key) = match (subject, &user) {
+                (Subject::Group(name), _) => (&mut self.groups, name),
+                (_, Some(user)) => (&mut self.users, user),
+                (_, None) => continue,
+            };
+            let Some(places) = all.get_mut(key) else { continue };
+            take(places, namespace, name);
+            if places.is_empty() {
+                all.remove(key);
             }
         }
     }
@@ -189,9 +230,7 @@ impl Policy {
     #[must_use]
     pub fn allows(&self, user: &User, access: &Access<'_>) -> bool {
         is_master(user)
-            || self.granting(user, access.namespace()).any(|(namespace, name)| {
-                self.binding(namespace, name).is_some_and(|b| self.grants(b, namespace, access))
-            })
+            || self.granting(user, access.namespace()).any(|(_, binding)| binding.grants(access))
     }
 
     /// Why `user` may do this, in the words of the upstream authoriser; `None` when they may not.
@@ -200,15 +239,13 @@ impl Policy {
         if is_master(user) {
             return Some(String::new());
         }
-        self.bindings_of(user, access.namespace()).into_iter().find_map(|(namespace, name)| {
-            let binding = self.binding(namespace, name)?;
+        self.bindings_of(user, access.namespace()).into_iter().find_map(|(place, binding)| {
             let subject = binding.subjects.iter().find(|subject| subject.is(user))?;
-            self.grants(binding, namespace, access).then(|| {
+            binding.grants(access).then(|| {
                 let (role, subject) = (&binding.role, subject.describe());
-                let (kind, name) = if namespace.is_empty() {
-                    ("ClusterRoleBinding", name.to_owned())
-                } else {
-                    ("RoleBinding", format!("{name}/{namespace}"))
+                let (kind, name) = match place {
+                    ("", name) => ("ClusterRoleBinding", name.to_owned()),
+                    (namespace, name) => ("RoleBinding", format!("{name}/{namespace}")),
                 };
                 let (of, role) = (role.kind(), &role.name);
                 format!("RBAC: allowed by {kind} {name:?} of {of} {role:?} to {subject}")
@@ -220,9 +257,7 @@ impl Policy {
     #[must_use]
     pub fn rules_for(&self, user: &User, namespace: &str) -> Vec<Rule> {
         let bindings = self.bindings_of(user, namespace);
-        let rules = bindings.into_iter().filter_map(|(namespace, name)| {
-            self.rules_of(&self.binding(namespace, name)?.role, namespace)
-        });
+        let rules = bindings.values().filter_map(|binding| binding.rules.as_ref());
         rules.flat_map(|rules| rules.iter().cloned()).collect()
     }
 
@@ -232,8 +267,8 @@ impl Policy {
         let mut who = Subjects::default();
         who.groups.insert(MASTERS.to_owned());
         for namespace in places_of(access.namespace()) {
-            let bindings = self.bindings.get(namespace).into_iter().flatten();
-            for (_, binding) in bindings.filter(|(_, b)| self.grants(b, namespace, access)) {
+            let bindings = self.bindings.get(namespace).into_iter().flat_map(BTreeMap::values);
+            for binding in bindings.filter(|binding| binding.grants(access)) {
                 for subject in &binding.subjects {
                     match subject {
                         Subject::Group(name) => who.groups.insert(name.clone()),
@@ -245,27 +280,18 @@ impl Policy {
         who
     }
 
-    fn binding(&self, namespace: &str, name: &str) -> Option<&Binding> {
-        self.bindings.get(namespace)?.get(name)
-    }
-
-    fn grants(&self, binding: &Binding, namespace: &str, access: &Access<'_>) -> bool {
-        let rules = self.rules_of(&binding.role, namespace);
-        rules.is_some_and(|rules| rules.iter().any(|rule| rule.allows(access)))
-    }
-
     /// The bindings that hold for a user in a namespace, by namespace and name; maybe repeatedly.
     fn granting<'a>(
         &'a self,
         user: &'a User,
         namespace: &'a str,
-    ) -> impl Iterator<Item = (&'a str, &'a str)> {
+    ) -> impl Iterator<Item = ((&'a str, &'a str), &'a Binding)> {
         let groups = user.groups.iter().filter_map(|group| self.groups.get(group));
         let places = self.users.get(&user.name).into_iter().chain(groups);
         places.flat_map(move |places| {
             places_of(namespace).flat_map(move |namespace| {
-                let names = places.get(namespace).into_iter().flatten();
-                names.map(move |name| (namespace, name.as_str()))
+                let bindings = places.get(namespace).into_iter().flatten();
+                bindings.map(move |(name, binding)| ((namespace, name.as_str()), &**binding))
             })
         })
     }
@@ -275,9 +301,18 @@ impl Policy {
         &'a self,
         user: &'a User,
         namespace: &'a str,
-    ) -> BTreeSet<(&'a str, &'a str)> {
+    ) -> BTreeMap<(&'a str, &'a str), &'a Binding> {
         self.granting(user, namespace).collect()
     }
+}
+
+fn take(places: &mut Places, namespace: &str, name: &str) -> Option<Arc<Binding>> {
+    let bindings = places.get_mut(namespace)?;
+    let taken = bindings.remove(name);
+    if bindings.is_empty() {
+        places.remove(namespace);
+    }
+    taken
 }
 
 /// The cluster, and the namespace if there is one.

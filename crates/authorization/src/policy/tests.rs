@@ -87,6 +87,35 @@ fn changes_replace_what_was_there() {
 }
 
 #[test]
+fn what_is_gone_leaves_no_trace() {
+    let mut policy = policy();
+    for (kind, namespace, name) in [
+        ("clusterroles", "", "read"),
+        ("roles", "a", "read"),
+        ("clusterrolebindings", "", "all"),
+        ("rolebindings", "a", "own"),
+        ("rolebindings", "b", "own"),
+        ("rolebindings", "b", "lost"),
+    ] {
+        policy.remove(kind, namespace, name);
+    }
+    assert_eq!(format!("{policy:?}"), format!("{:?}", Policy::default()));
+}
+
+#[test]
+fn bindings_may_come_before_their_roles() {
+    let mut policy = Policy::default();
+    policy.put("rolebindings", &binding("a", "own", ("Role", "read"), &[["User", "", "ann"]]));
+    let ann = User::with_groups("ann", &[]);
+    assert_eq!(places(&policy, &ann), "");
+    policy.put("roles", &role("b", "read", &["list"]));
+    policy.put("clusterroles", &role("", "read", &["list"]));
+    assert_eq!(places(&policy, &ann), "");
+    policy.put("roles", &role("a", "read", &["list"]));
+    assert_eq!(places(&policy, &ann), "list:a");
+}
+
+#[test]
 fn reasons_name_binding_role_and_subject() {
     let policy = policy();
     let reason = |name: &str, groups: &[&str], access| {
