@@ -96,11 +96,7 @@ impl ApiServer {
             return if self.store().get(&key).is_some() { Err(taken()) } else { Ok(Some(value)) };
         }
         if claims.is_empty() {
-            return self
-                .store()
-                .create(&key, value)
-                .map(|kv| Some(kv.value.clone()))
-                .map_err(|_| taken());
+            return self.put_at(strategy, &key, 0, value).map(Some).ok_or_else(taken);
         }
         self.create_with_claims(&key, value, &claims).ok_or_else(taken)
     }

@@ -19,6 +19,7 @@ pub(crate) use self::kinds::{Generic, built_in};
 pub(crate) use self::service::KUBERNETES_SERVICE_IP;
 
 use std::fmt::Debug;
+use std::time::Duration;
 
 use api::Resource;
 use apimachinery::field::ErrorList;
@@ -151,6 +152,11 @@ pub trait Strategy: Send + Sync + Debug {
     /// Whether a completed deletion answers with the object instead of a `Status`.
     fn returns_deleted_object(&self) -> bool {
         false
+    }
+
+    /// How long objects live without being written; `None` for ever. Such objects hold no claims.
+    fn time_to_live(&self) -> Option<Duration> {
+        None
     }
 
     /// Whether objects of this kind ever hold claims.

@@ -226,8 +226,7 @@ impl ApiServer {
     ) -> Option<Stored> {
         let key = &*current.key;
         if !strategy.has_claims() {
-            let kv = self.store().update(key, current.mod_revision, value).ok()?;
-            return Some(kv.value.clone());
+            return self.put_at(strategy, key, current.mod_revision, value);
         }
         let before = strategy.claims(&current.value.value);
         let after = strategy.claims(&value.value);

@@ -1,20 +1,20 @@
 //! Events: what controllers tell the people who look.
 //!
 //! The same event again only counts up: `count` and `lastTimestamp` of the stored Event are patched.
+//! What is similar or too much is told together or not at all (`correlator`).
 //!
 //! Invariant: an event that cannot be written is dropped; events never fail a reconcile.
 //!
 //! Mirrors: `k8s.io/client-go/tools/record` (names `<object>.<hex nanoseconds>`, counting).
 
-use std::collections::{BTreeMap, VecDeque};
+mod correlator;
 
 use apimachinery::{ObjectExt as _, Value};
 use apiserver::{Client, PatchKind};
 use serde_json::json;
 use world::World;
 
-/// How many distinct events are remembered for counting.
-const REMEMBERED: usize = 4096;
+use self::correlator::{Correlator, Identity, Memory, Verdict};
 
 /// Whether an event tells of trouble.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,15 +51,13 @@ pub struct EventRecord<'a> {
     pub field_path: &'a str,
 }
 
-type Identity = (String, String, String, EventType, String, String, String);
-
 /// Writes Events through the API.
 #[derive(Debug)]
 pub struct Recorder {
     client: Client,
     world: World,
-    seen: BTreeMap<Identity, Seen>,
-    order: VecDeque<Identity>,
+    seen: Memory<Seen>,
+    correlator: Correlator,
     last_name_nanos: i64,
 }
 
@@ -74,7 +72,8 @@ impl Recorder {
     /// A recorder that writes by `client`.
     #[must_use]
     pub fn new(client: Client, world: World) -> Self {
-        Self { client, world, seen: BTreeMap::new(), order: VecDeque::new(), last_name_nanos: 0 }
+        let (seen, correlator) = (Memory::default(), Correlator::default());
+        Self { client, world, seen, correlator, last_name_nanos: 0 }
     }
 
     /// Records an event of `component` about `involved`.
@@ -93,19 +92,26 @@ impl Recorder {
 
     /// Records an event with host and field path.
     pub fn record(&mut self, involved: &Value, record: &EventRecord<'_>) {
-        let identity = identity(involved, record);
-        if let Some(seen) = self.seen.get_mut(&identity) {
-            seen.count += 1;
-            let patch = json!({"count": seen.count, "lastTimestamp": self.world.now().rfc3339()});
-            let (namespace, name) = (seen.namespace.clone(), seen.name.clone());
-            let result =
-                self.client.patch(&api::EVENTS, &namespace, &name, PatchKind::Merge, patch);
-            if result.is_ok() {
-                return;
+        let now = self.world.now();
+        let Verdict { identity, message, told } = self.correlator.correlate(involved, record, now);
+        let record = EventRecord { message: &message, ..*record };
+        let Some(seen) = self.seen.get_mut(&identity) else {
+            if told {
+                self.create(involved, &record, identity);
             }
-            self.seen.remove(&identity);
+            return;
+        };
+        seen.count += 1;
+        if !told {
+            return;
         }
-        self.create(involved, record, identity);
+        let patch = json!({
+            "count": seen.count, "lastTimestamp": now.rfc3339(), "message": message});
+        let (namespace, name) = (seen.namespace.clone(), seen.name.clone());
+        let result = self.client.patch(&api::EVENTS, &namespace, &name, PatchKind::Merge, patch);
+        if result.is_err() {
+            self.create(involved, &record, identity);
+        }
     }
 
     fn create(&mut self, involved: &Value, record: &EventRecord<'_>, identity: Identity) {
@@ -113,21 +119,11 @@ impl Recorder {
         let namespace = event.namespace().to_owned();
         let name = event.name().to_owned();
         match self.client.create(&api::EVENTS, &namespace, event) {
-            Ok(_) => self.remember(identity, Seen { namespace, name, count: 1 }),
+            Ok(_) => self.seen.put(identity, Seen { namespace, name, count: 1 }),
             Err(status) => {
                 tracing::debug!(%status, reason = record.reason, "event dropped");
             }
         }
-    }
-
-    fn remember(&mut self, identity: Identity, seen: Seen) {
-        if self.order.len() >= REMEMBERED
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.seen.remove(&oldest);
-        }
-        self.order.push_back(identity.clone());
-        self.seen.insert(identity, seen);
     }
 
     fn document(&mut self, involved: &Value, record: &EventRecord<'_>) -> Value {
@@ -155,18 +151,6 @@ impl Recorder {
         }
         event
     }
-}
-
-fn identity(involved: &Value, record: &EventRecord<'_>) -> Identity {
-    (
-        format!("{}/{}", record.component, record.host),
-        format!("{}/{}/{}", involved.kind(), involved.namespace(), involved.name()),
-        involved.uid().to_owned(),
-        record.event_type,
-        record.reason.to_owned(),
-        record.message.to_owned(),
-        record.field_path.to_owned(),
-    )
 }
 
 fn involved_object(involved: &Value, field_path: &str) -> Value {

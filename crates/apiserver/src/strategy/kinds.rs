@@ -2,6 +2,8 @@
 //!
 //! Mirrors: `kubernetes/pkg/registry/*/strategy.go`, `openshift/origin/pkg/*/registry`.
 
+use std::time::Duration;
+
 use api::Resource;
 use apimachinery::{ObjectExt as _, Status};
 use serde_json::{Value, json};
@@ -28,9 +30,20 @@ pub(crate) fn built_in() -> Vec<(&'static Resource, Box<dyn Strategy>)> {
         (&api::DEPLOYMENTS, Box::new(DeploymentStrategy)),
         (&api::JOBS, Box::new(JobStrategy)),
         (&api::NODES, Box::new(NodeStrategy)),
+        (&api::EVENTS, Box::new(EventStrategy)),
         (&api::PERSISTENT_VOLUMES, Box::new(PendingStrategy)),
         (&api::PERSISTENT_VOLUME_CLAIMS, Box::new(PendingStrategy)),
     ]
+}
+
+/// Events are forgotten two hours after they were last counted, as OpenShift sets it.
+#[derive(Debug)]
+struct EventStrategy;
+
+impl Strategy for EventStrategy {
+    fn time_to_live(&self) -> Option<Duration> {
+        Some(Duration::from_secs(2 * 60 * 60))
+    }
 }
 
 /// Nodes register themselves with their status.

@@ -311,3 +311,28 @@ fn duplicate_fields_are_told_and_warnings_survive_a_refusal() {
     let again = client.server().create(&call, twice).unwrap_err();
     assert_eq!((again.code, again.warnings), (409, vec!["duplicate field \"data\"".to_owned()]));
 }
+
+#[test]
+fn events_go_two_hours_after_they_were_last_counted() {
+    let client = cluster();
+    let event = |name: &str| {
+        json!({"metadata": {"name": name}, "reason": "R", "message": "m", "type": "Normal",
+            "involvedObject": {"kind": "Pod", "namespace": "test", "name": "p"}, "count": 1})
+    };
+    let world = client.server().world().clone();
+    let left = || {
+        client.server().store().expire_leases();
+        let events = client.list(&api::EVENTS, "test").unwrap();
+        events.iter().map(|event| event.name().to_owned()).collect::<Vec<_>>()
+    };
+    for name in ["a", "b"] {
+        client.create(&api::EVENTS, "test", event(name)).unwrap();
+    }
+    assert_eq!(client.server().store().leases().len(), 1);
+    world.advance_to(world.now() + std::time::Duration::from_secs(3600));
+    client.patch(&api::EVENTS, "test", "a", PatchKind::Merge, json!({"count": 2})).unwrap();
+    world.advance_to(world.now() + std::time::Duration::from_secs(3660));
+    assert_eq!(left(), ["a"]);
+    world.advance_to(world.now() + std::time::Duration::from_secs(3600));
+    assert!(left().is_empty());
+}

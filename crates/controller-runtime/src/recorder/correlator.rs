@@ -1,0 +1,207 @@
+//! Which events are told one by one, which together, and which not at all.
+//!
+//! Events that differ in nothing but their message are told together from the tenth on, and one
+//! source may tell 25 events about one object before it has to wait five minutes for each further one.
+//!
+//! Invariant: pure but for its own memory; the instant is handed in.
+//! Mirrors: `k8s.io/client-go/tools/record/events_cache.go`.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use apimachinery::{ObjectExt as _, Value};
+use world::Time;
+
+use super::EventRecord;
+
+/// How much of each kind is remembered.
+const REMEMBERED: usize = 4096;
+/// From how many different messages on events are told together.
+const SIMILAR: usize = 10;
+/// How far apart similar events may be.
+const SIMILAR_WITHIN: Duration = Duration::from_secs(600);
+/// Events that a source may tell of an object at once.
+const BURST: u32 = 25;
+/// How long it takes until it may tell one more.
+const REFILL: Duration = Duration::from_secs(300);
+/// What stands before the message of events told together.
+const COMBINED: &str = "(combined from similar events): ";
+
+/// What is the same about events that are one.
+pub(super) type Identity = String;
+
+/// What to do about an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Verdict {
+    /// Under which identity it is counted.
+    pub(super) identity: Identity,
+    /// Its message.
+    pub(super) message: String,
+    /// Whether it may be told.
+    pub(super) told: bool,
+}
+
+/// A map that forgets what came first.
+#[derive(Debug)]
+pub(super) struct Memory<T> {
+    entries: BTreeMap<Identity, T>,
+    order: VecDeque<Identity>,
+}
+
+impl<T> Default for Memory<T> {
+    fn default() -> Self {
+        Self { entries: BTreeMap::new(), order: VecDeque::new() }
+    }
+}
+
+impl<T> Memory<T> {
+    pub(super) fn get_mut(&mut self, identity: &str) -> Option<&mut T> {
+        self.entries.get_mut(identity)
+    }
+
+    pub(super) fn put(&mut self, identity: Identity, entry: T) {
+        if self.entries.insert(identity.clone(), entry).is_some() {
+            return;
+        }
+        self.order.push_back(identity);
+        if self.order.len() > REMEMBERED
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.entries.remove(&oldest);
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Similar {
+    messages: BTreeSet<String>,
+    last: Time,
+}
+
+#[derive(Debug)]
+struct Bucket {
+    tokens: u32,
+    /// When the bucket last had exactly `tokens`.
+    at: Time,
+}
+
+/// Remembers what was told.
+#[derive(Debug, Default)]
+pub(super) struct Correlator {
+    similar: Memory<Similar>,
+    buckets: Memory<Bucket>,
+}
+
+impl Correlator {
+    pub(super) fn correlate(
+        &mut self,
+        involved: &Value,
+        record: &EventRecord<'_>,
+        now: Time,
+    ) -> Verdict {
+        let object = object_identity(involved, record);
+        let kind = format!("{object}\n{}\n{}", record.event_type.as_str(), record.reason);
+        let (identity, message) = if self.many_similar(&kind, record.message, now) {
+            (kind, format!("{COMBINED}{}", record.message))
+        } else {
+            let identity = format!("{kind}\n{}\n{}", record.field_path, record.message);
+            (identity, record.message.to_owned())
+        };
+        Verdict { identity, message, told: self.take_token(object, now) }
+    }
+
+    fn many_similar(&mut self, kind: &str, message: &str, now: Time) -> bool {
+        let fresh = |similar: &&mut Similar| now.since(similar.last) <= SIMILAR_WITHIN;
+        let Some(similar) = self.similar.get_mut(kind).filter(fresh) else {
+            let messages = BTreeSet::from([message.to_owned()]);
+            self.similar.put(kind.to_owned(), Similar { messages, last: now });
+            return false;
+        };
+        similar.last = now;
+        similar.messages.insert(message.to_owned());
+        if similar.messages.len() < SIMILAR {
+            return false;
+        }
+        similar.messages.pop_first();
+        true
+    }
+
+    fn take_token(&mut self, object: Identity, now: Time) -> bool {
+        let Some(bucket) = self.buckets.get_mut(&object) else {
+            self.buckets.put(object, Bucket { tokens: BURST - 1, at: now });
+            return true;
+        };
+        while bucket.tokens < BURST && now.since(bucket.at) >= REFILL {
+            bucket.tokens += 1;
+            bucket.at = bucket.at + REFILL;
+        }
+        if bucket.tokens == BURST {
+            bucket.at = now;
+        }
+        if bucket.tokens == 0 {
+            return false;
+        }
+        bucket.tokens -= 1;
+        true
+    }
+}
+
+/// The source and the object.
+fn object_identity(involved: &Value, record: &EventRecord<'_>) -> Identity {
+    [
+        record.component,
+        record.host,
+        involved.kind(),
+        involved.namespace(),
+        involved.name(),
+        involved.uid(),
+        involved.api_version(),
+    ]
+    .join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::EventType;
+    use super::*;
+
+    fn tell(correlator: &mut Correlator, message: &str, seconds: i64) -> Verdict {
+        let pod = json!({"kind": "Pod", "metadata": {"name": "a", "namespace": "t"}});
+        let record = EventRecord {
+            component: "kubelet",
+            host: "n1",
+            event_type: EventType::Warning,
+            reason: "Unhealthy",
+            message,
+            field_path: "",
+        };
+        correlator.correlate(&pod, &record, Time::from_unix_seconds(1_000_000 + seconds))
+    }
+
+    #[test]
+    fn the_tenth_message_and_those_after_are_told_together() {
+        let mut correlator = Correlator::default();
+        let verdicts: Vec<Verdict> =
+            (0..12).map(|n| tell(&mut correlator, &format!("m{n:02}"), n)).collect();
+        let messages: Vec<&str> = verdicts.iter().map(|verdict| &*verdict.message).collect();
+        assert_eq!(messages[8], "m08");
+        assert_eq!(messages[9], "(combined from similar events): m09");
+        assert_eq!(verdicts[9].identity, verdicts[11].identity);
+        let later = tell(&mut correlator, "m99", 12 + 601);
+        assert_eq!(later.message, "m99");
+    }
+
+    #[test]
+    fn a_source_that_tells_too_much_has_to_wait() {
+        let mut correlator = Correlator::default();
+        let told = |correlator: &mut Correlator, at| tell(correlator, "same", at).told;
+        assert!((0..25).all(|_| told(&mut correlator, 0)));
+        assert!(!told(&mut correlator, 299));
+        assert!(told(&mut correlator, 300));
+        assert!(!told(&mut correlator, 301));
+        assert!(told(&mut correlator, 900) && told(&mut correlator, 900));
+        assert!(!told(&mut correlator, 900));
+    }
+}
