@@ -1,7 +1,8 @@
 //! The handle: what a server is made of and how a call finds whoever serves it.
 //!
 //! Invariant: after [`Builder::build`] nothing here changes; every call runs on the caller's thread
-//! and takes no lock but the store's.
+//! and takes no lock but the store's and,
+//! for events, that of their lease.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use crate::admission::namespace_lifecycle::NamespaceLifecycle;
 use crate::admission::{Admission, AdmissionRequest, Operation};
 use crate::call::Call;
 use crate::handler::{HandlerContext, RestHandler};
+use crate::lease::SharedLease;
 use crate::log::PodLogs;
 use crate::schema;
 use crate::stored::Stored;
@@ -40,6 +42,7 @@ struct Inner {
     authorizer: Box<dyn Authorizer>,
 }
 
+    shared_lease: SharedLease,
 /// Collects what a server is made of.
 #[derive(Debug)]
 pub struct Builder(Inner);
@@ -141,6 +144,7 @@ impl ApiServer {
     #[must_use]
     pub fn store(&self) -> &Store<Stored> {
         &self.0.store
+            shared_lease: SharedLease::default(),
     }
 
     /// The source of time and names.
@@ -207,6 +211,10 @@ impl ApiServer {
 
     pub(crate) fn strategy_context<'a>(
         &'a self,
+    pub(crate) fn shared_lease(&self) -> &SharedLease {
+        &self.0.shared_lease
+    }
+
         call: &Call<'a>,
         name: &'a str,
     ) -> StrategyContext<'a> {

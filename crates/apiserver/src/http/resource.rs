@@ -68,7 +68,7 @@ pub(crate) async fn serve(
             match verb {
                 Verb::Get => request.get(),
                 Verb::List => request.list(),
-                _ => request.write(verb, &body::read(incoming).await?),
+                _ => request.write(verb, body::read(incoming).await?),
             }
         }
     }
@@ -321,7 +321,7 @@ impl<'a> Request<'a> {
         Ok(respond::stream("text/plain", log::until_stop(chunks, self.state.stop.clone())))
     }
 
-    fn write(&self, verb: Verb, bytes: &[u8]) -> Result<Answer, Status> {
+    fn write(&self, verb: Verb, bytes: Bytes) -> Result<Answer, Status> {
         let content_type = self.asked.header(header::CONTENT_TYPE);
         match verb {
             Verb::Create => {
@@ -334,15 +334,15 @@ impl<'a> Request<'a> {
             }
             Verb::Patch => {
                 let kind = content::patch_kind(content_type)?;
-                let patch = content::patch(kind, bytes)?;
+                let patch = content::patch(kind, &bytes)?;
                 self.api().patch(&self.call, kind, patch).map(|written| self.written(&written))
             }
             Verb::Delete => {
-                let options = delete_options(self.asked, bytes, self.call.options.dry_run)?;
+                let options = delete_options(self.asked, &bytes, self.call.options.dry_run)?;
                 self.api().delete(&self.call, options).map(|deleted| self.deleted(deleted))
             }
             _ => {
-                let options = delete_options(self.asked, bytes, self.call.options.dry_run)?;
+                let options = delete_options(self.asked, &bytes, self.call.options.dry_run)?;
                 let which = list_options(&self.asked.query)?;
                 let list = self.api().delete_collection(&self.call, options, &which)?;
                 Ok(self.bytes(StatusCode::OK, self.shaper.list(&list)))
@@ -350,10 +350,15 @@ impl<'a> Request<'a> {
         }
     }
 
-    fn decode(&self, content_type: &str, bytes: &[u8]) -> Result<Value, Status> {
+    /// JSON goes on as it came: only there duplicate fields can be told.
+    fn decode(&self, content_type: &str, bytes: Bytes) -> Result<crate::Body, Status> {
+        let format = Format::of(content_type)?;
+        if format == Format::Json {
+            return Ok(bytes.into());
+        }
         let sub = self.call.resource.subresource(self.call.subresource);
         let kind = sub.map_or(self.call.resource.kind, |sub| sub.kind);
-        content::object(Format::of(content_type)?, bytes, kind)
+        content::object(format, &bytes, kind).map(Into::into)
     }
 
     fn written(&self, written: &Written) -> Answer {
