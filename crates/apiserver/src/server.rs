@@ -40,9 +40,9 @@ struct Inner {
     admission: Vec<Box<dyn Admission>>,
     logs: Option<Arc<dyn PodLogs>>,
     authorizer: Box<dyn Authorizer>,
+    shared_lease: SharedLease,
 }
 
-    shared_lease: SharedLease,
 /// Collects what a server is made of.
 #[derive(Debug)]
 pub struct Builder(Inner);
@@ -134,6 +134,7 @@ impl ApiServer {
             admission: vec![Box::new(NamespaceLifecycle)],
             logs: None,
             authorizer: Box::new(AllowAll),
+            shared_lease: SharedLease::default(),
         });
         subresource::built_in().into_iter().fold(builder, |builder, (resource, word, handler)| {
             builder.handler(resource, word, handler)
@@ -144,7 +145,6 @@ impl ApiServer {
     #[must_use]
     pub fn store(&self) -> &Store<Stored> {
         &self.0.store
-            shared_lease: SharedLease::default(),
     }
 
     /// The source of time and names.
@@ -195,6 +195,10 @@ impl ApiServer {
         self.0.authorizer.impersonate(caller, wanted)
     }
 
+    pub(crate) fn shared_lease(&self) -> &SharedLease {
+        &self.0.shared_lease
+    }
+
     pub(crate) fn strategy(&self, resource: &Resource) -> &dyn Strategy {
         let found = self.0.strategies.get(&identity(resource));
         found.map_or(&Generic, |strategy| &**strategy)
@@ -211,10 +215,6 @@ impl ApiServer {
 
     pub(crate) fn strategy_context<'a>(
         &'a self,
-    pub(crate) fn shared_lease(&self) -> &SharedLease {
-        &self.0.shared_lease
-    }
-
         call: &Call<'a>,
         name: &'a str,
     ) -> StrategyContext<'a> {
