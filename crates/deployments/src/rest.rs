@@ -30,7 +30,7 @@ struct DeploymentConfigStrategy;
 impl Strategy for DeploymentConfigStrategy {
     fn prepare_for_create(
         &self,
-        _: &StrategyContext<'_>,
+        cx: &StrategyContext<'_>,
         object: &mut Value,
     ) -> Result<(), Status> {
         object.set(
@@ -42,6 +42,10 @@ impl Strategy for DeploymentConfigStrategy {
         );
         for params in image_change_params(object) {
             params.remove(&["lastTriggeredImage"]);
+            let own = params.str_at(&["from", "namespace"]).is_empty();
+            if own && params.str_at(&["from", "kind"]) == "ImageStreamTag" {
+                params.set(&["from", "namespace"], json!(cx.namespace));
+            }
         }
         Ok(())
     }
