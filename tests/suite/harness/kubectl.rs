@@ -17,9 +17,6 @@ const DIRECTORIES: [&str; 3] = ["/usr/lib/google-cloud-sdk/bin", "/usr/local/bin
 /// The version that everything is tested with.
 pub(crate) const MAIN: &str = "1.32";
 
-/// The versions of the smoke test.
-pub(crate) const OTHERS: [&str; 6] = ["1.27", "1.28", "1.29", "1.30", "1.31", "1.33"];
-
 /// The binary of `version`, if this machine has it.
 fn find(version: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();

@@ -68,7 +68,7 @@ fn one_thing_changed() {
          ~ rollout status deployment/web --timeout=60s
          get deployment web -o jsonpath='{.spec.replicas} {.spec.template.metadata.labels}'
          create configmap settings --from-literal=a=b
-         replace --raw /api/v1/namespaces/default/configmaps/settings -f @create/settings.json
+         - replace --raw /api/v1/namespaces/default/configmaps/settings -f @create/settings.json
          get configmap settings -o jsonpath='{.data}'
          replace --raw /api/v1/namespaces/default/configmaps/settings -f @create/settings-stale.json
          autoscale deployment web --max=5"#,

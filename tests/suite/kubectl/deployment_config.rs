@@ -81,7 +81,8 @@ fn is_scaled_patched_and_deleted() {
          - wait --for=jsonpath='{.metadata.annotations.openshift\.io/deployment\.phase}'=Complete rc/hello-2 --timeout=120s
          get dc hello -o jsonpath='{.status.details}'
          get rc hello-2 -o jsonpath='{.spec.template.spec.containers[0].env}'
-         create --raw /apis/apps.openshift.io/v1/namespaces/hello/deploymentconfigs/hello/instantiate -f @openshift-hello/rollout-latest.json
+         - create --raw /apis/apps.openshift.io/v1/namespaces/hello/deploymentconfigs/hello/instantiate -f @openshift-hello/rollout-latest.json
+         get dc hello -o jsonpath='{.status.details}'
          - wait --for=create rc/hello-3 --timeout=120s
          - wait --for=jsonpath='{.metadata.annotations.openshift\.io/deployment\.phase}'=Complete rc/hello-3 --timeout=120s
          label dc hello stage=dev

@@ -17,8 +17,8 @@ fn tagged_from_project_to_project() {
          create -n production -f @openshift-hello/tag.yaml
          get -n production is,istag
          get -n production is hello -o yaml
-         replace --raw /apis/image.openshift.io/v1/namespaces/production/imagestreamtags/hello:stable -f @openshift-hello/tag-stable.json
-         get -n production istag hello:stable -o jsonpath='{.image.metadata.name}'
+         - replace --raw /apis/image.openshift.io/v1/namespaces/production/imagestreamtags/hello:stable -f @openshift-hello/tag-stable.json
+         get -n production istag hello:stable -o yaml
          create -n hello -f @openshift-hello/push-2.yaml
          get -n hello is hello -o jsonpath='{range .status.tags[0].items[*]}{.generation} {.image}{\"\\n\"}{end}'
          get -n production istag hello:promoted -o jsonpath='{.image.metadata.name}'

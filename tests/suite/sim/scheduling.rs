@@ -10,7 +10,7 @@ fn pod(name: &str, extra: &str) -> String {
     )
 }
 
-/// The messages of all FailedScheduling events about a pod, in order.
+/// The messages of all `FailedScheduling` events about a pod, in order.
 fn failures(cluster: &mut Simulated, name: &str) -> Vec<String> {
     let events = cluster.client().list(&api::EVENTS, "shop").unwrap();
     events
