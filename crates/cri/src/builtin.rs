@@ -20,6 +20,7 @@ use world::{Time, World};
 
 use crate::config::ContainerConfig;
 use crate::digest::sha256;
+use crate::stream::{Connecting, Process, Stdio, Streams, follow_lines};
 use crate::logs::{Line, LineSource, LogOptions, LogStream, Logs, line_stream};
 use crate::runtime::{
     Command, ContainerExit, ContainerRuntime, ContainerState, ContainerStatus, Error, Event, Image,
@@ -442,6 +443,11 @@ impl<R: ContainerRuntime> ContainerRuntime for WithBuiltins<R> {
     fn logs(&self) -> Arc<dyn Logs> {
         Arc::new(BuiltinLogs { state: Arc::clone(&self.builtin.state), inner: self.inner.logs() })
     }
+
+    fn streams(&self) -> Arc<dyn Streams> {
+        let state = Arc::clone(&self.builtin.state);
+        Arc::new(BuiltinStreams { state, inner: self.inner.streams() })
+    }
 }
 
 #[derive(Debug)]
@@ -457,5 +463,39 @@ impl Logs for BuiltinLogs {
             return line_stream(source, id, options);
         }
         self.inner.open(id, options)
+    }
+}
+
+/// Builtin containers have no programs, but their output can be joined.
+#[derive(Debug)]
+struct BuiltinStreams {
+    state: Arc<State>,
+    inner: Arc<dyn Streams>,
+}
+
+impl BuiltinStreams {
+    fn knows(&self, id: &str) -> bool {
+        self.state.inner.lock().containers.contains_key(id)
+    }
+}
+
+impl Streams for BuiltinStreams {
+    fn exec(&self, id: &str, command: &[String], stdio: Stdio) -> Result<Process, Error> {
+        if self.knows(id) {
+            return Err(Error::Unsupported("exec in a builtin container"));
+        }
+        self.inner.exec(id, command, stdio)
+    }
+
+    fn attach(&self, id: &str, stdio: Stdio) -> Result<Process, Error> {
+        if self.knows(id) {
+            let source: Arc<dyn LineSource> = Arc::<State>::clone(&self.state);
+            return follow_lines(source, id, stdio);
+        }
+        self.inner.attach(id, stdio)
+    }
+
+    fn connect(&self, ip: &str, port: u16) -> Connecting {
+        self.inner.connect(ip, port)
     }
 }

@@ -72,6 +72,8 @@ pub struct ContainerConfig {
     pub tty: bool,
     /// Whether to keep standard input open.
     pub stdin: bool,
+    /// Whether the end of the first client's input is the end of the process's.
+    pub stdin_once: bool,
     /// Limits.
     pub resources: ContainerResources,
     /// Security settings.

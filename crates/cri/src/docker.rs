@@ -20,6 +20,7 @@ mod archive;
 mod build;
 mod container;
 mod error;
+mod exec;
 mod exits;
 mod image;
 mod log;
@@ -40,6 +41,7 @@ use world::{Time, World};
 use self::exits::Lives;
 pub use self::pause::pause_program;
 use crate::logs::Logs;
+use crate::stream::Streams;
 use crate::runtime::{Command, ContainerRuntime, Error, Event, Reply, Ticket, Wake};
 
 /// Label with the id of the cluster that an object belongs to.
@@ -316,5 +318,9 @@ impl ContainerRuntime for DockerRuntime {
 
     fn logs(&self) -> Arc<dyn Logs> {
         Arc::new(log::DockerLogs::new(Arc::clone(&self.engine.shared)))
+    }
+
+    fn streams(&self) -> Arc<dyn Streams> {
+        Arc::new(exec::DockerStreams::new(Arc::clone(&self.engine.shared)))
     }
 }

@@ -12,6 +12,7 @@ use world::Time;
 
 use crate::config::{ContainerConfig, HttpGet, PodSandboxConfig};
 use crate::logs::Logs;
+use crate::stream::Streams;
 
 /// Names one submitted command; chosen by the caller, unique per runtime.
 pub type Ticket = u64;
@@ -41,6 +42,9 @@ pub trait ContainerRuntime: Send + Debug {
 
     /// The way to the containers' output, usable from other threads.
     fn logs(&self) -> Arc<dyn Logs>;
+
+    /// The way to run commands in containers and to reach their ports, likewise.
+    fn streams(&self) -> Arc<dyn Streams>;
 }
 
 impl<R: ContainerRuntime + ?Sized> ContainerRuntime for Box<R> {
@@ -64,6 +68,9 @@ impl<R: ContainerRuntime + ?Sized> ContainerRuntime for Box<R> {
     }
     fn logs(&self) -> Arc<dyn Logs> {
         (**self).logs()
+    }
+    fn streams(&self) -> Arc<dyn Streams> {
+        (**self).streams()
     }
 }
 

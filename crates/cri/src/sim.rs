@@ -9,7 +9,9 @@
 //! Invariant: nothing happens between two entries of the heap.
 
 mod behaviour;
+mod exec;
 mod images;
+mod shell;
 mod state;
 
 use std::sync::Arc;
@@ -18,11 +20,12 @@ use std::task::Waker;
 use parking_lot::Mutex;
 use world::{Time, World};
 
-pub use self::behaviour::{Behaviour, Exit, HttpAnswer, LogLine};
+pub use self::behaviour::{Behaviour, ExecAnswer, Exit, HttpAnswer, LogLine};
 pub use self::images::SimImages;
 use self::state::State;
 use crate::logs::{Line, LineSource, LogOptions, LogStream, Logs, line_stream};
 use crate::runtime::{Command, ContainerRuntime, Error, Event, Ticket, Wake};
+use crate::stream::Streams;
 
 /// The simulated runtime.
 #[derive(Debug)]
@@ -79,6 +82,10 @@ impl ContainerRuntime for SimRuntime {
 
     fn logs(&self) -> Arc<dyn Logs> {
         Arc::new(SimLogs(Arc::clone(&self.shared)))
+    }
+
+    fn streams(&self) -> Arc<dyn Streams> {
+        Arc::new(exec::SimStreams(Arc::clone(&self.shared)))
     }
 }
 

@@ -53,6 +53,7 @@ pub fn container_config(
         annotations: annotations(pod, container, attempt),
         tty: container.bool_at(&["tty"]),
         stdin: container.bool_at(&["stdin"]),
+        stdin_once: container.bool_at(&["stdinOnce"]),
         resources: resources(pod, container),
         security,
         termination_message_path: container.str_at(&["terminationMessagePath"]).to_owned(),

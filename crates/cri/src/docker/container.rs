@@ -169,6 +169,7 @@ fn body(shared: &Shared, sandbox: &str, config: &ContainerConfig) -> ContainerCr
         user: text(&config.security.user),
         tty: Some(config.tty),
         open_stdin: Some(config.stdin),
+        stdin_once: Some(config.stdin_once),
         healthcheck: Some(no_healthcheck()),
         labels: Some(labels(shared, sandbox, config).into_iter().collect()),
         host_config: Some(host_config(sandbox, config)),

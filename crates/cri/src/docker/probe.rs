@@ -17,7 +17,7 @@ pub(super) async fn tcp(host: &str, port: u16, limit: Duration) -> Result<(), Er
     connect(host, port, limit).await.map(drop)
 }
 
-async fn connect(host: &str, port: u16, limit: Duration) -> Result<TcpStream, Error> {
+pub(super) async fn connect(host: &str, port: u16, limit: Duration) -> Result<TcpStream, Error> {
     match timeout(limit, TcpStream::connect((host, port))).await {
         Some(Ok(stream)) => Ok(stream),
         Some(Err(error)) => {

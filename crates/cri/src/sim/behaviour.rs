@@ -60,6 +60,10 @@ pub struct Behaviour {
     /// HTTP answers by path. A path that is not named gives 404; with no path named at all, 200.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub http: BTreeMap<String, HttpAnswer>,
+    /// What commands run in it answer, the first entry that fits; without one, a few usual programs
+    /// are there (`sh -c`, `echo`, `cat`, `env`, `tar` …).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub exec: Vec<ExecAnswer>,
     /// CPU in use, as a quantity, e.g. `100m`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cpu: Option<String>,
@@ -128,6 +132,33 @@ pub struct HttpAnswer {
     /// Body.
     #[serde(default)]
     pub body: String,
+}
+
+/// What a command answers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ExecAnswer {
+    /// The words that the command begins with.
+    pub command: Vec<String>,
+    /// What it writes.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub stdout: String,
+    /// What it writes to its error output.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub stderr: String,
+    /// Exit code.
+    #[serde(default)]
+    pub code: i64,
+    /// How long it takes, on the host's clock.
+    #[serde(default)]
+    pub after_seconds: f64,
+}
+
+impl ExecAnswer {
+    /// Whether it is about `command`.
+    pub(super) fn answers(&self, command: &[String]) -> bool {
+        !self.command.is_empty() && command.starts_with(&self.command)
+    }
 }
 
 fn ok() -> u16 {

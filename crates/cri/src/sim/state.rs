@@ -13,6 +13,7 @@ use world::{Time, World};
 
 use super::behaviour::{Behaviour, Exit, HttpAnswer, seconds};
 use super::images::SimImages;
+use super::shell::{Files, Place};
 use crate::config::{ContainerConfig, HttpGet, PodSandboxConfig};
 use crate::logs::Line;
 use crate::runtime::{
@@ -68,6 +69,8 @@ struct Container {
     /// Where in the heap its next exit stands.
     ends: Option<(Time, u64)>,
     exit: Option<ContainerExit>,
+    /// What commands have written in it.
+    files: Files,
 }
 
 /// Someone who reads a log as it grows.
@@ -269,7 +272,14 @@ impl State {
         let id = self.world.hex(64);
         home.containers.push(id.clone());
         let behaviour = self.images.resolve(&config.image).behaviour;
-        let container = Container { config, behaviour, started_at: None, ends: None, exit: None };
+        let container = Container {
+            config,
+            behaviour,
+            started_at: None,
+            ends: None,
+            exit: None,
+            files: Files::default(),
+        };
         self.containers.insert(id.clone(), container);
         self.done(ticket, self.jittered(60), Ok(Reply::Container(id)));
     }
@@ -480,6 +490,17 @@ impl State {
         let mut lines = container.behaviour.lines(start, end);
         lines.drain(..from.min(lines.len()));
         Some((lines, container.exit.is_none()))
+    }
+
+    /// What a command in container `id` finds there; `Some(None)` when it does not run.
+    pub(super) fn place(&self, id: &str) -> Option<Option<Place>> {
+        let container = self.containers.get(id)?;
+        Some(container.running_since().map(|_| Place {
+            hostname: container.config.pod_name.clone(),
+            env: container.config.env.clone(),
+            behaviour: Arc::clone(&container.behaviour),
+            files: container.files.clone(),
+        }))
     }
 
     pub(super) fn follow(&mut self, id: &str, waker: &Waker) {
