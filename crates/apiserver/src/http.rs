@@ -1,7 +1,8 @@
 //! The server as clients on the network see it: HTTPS, discovery, resources, watches, logs.
 //!
 //! Reading order: [`server`] (sockets, life and end of connections), [`route`] (what a path names
-//! and who answers), [`resource`] (requests on objects), [`watch`] and [`log`] (streams). The rest
+//! and who answers), [`resource`] (requests on objects), [`watch`] and [`log`] (streams), [`stream`]
+//! (exec, attach, port-forward). The rest
 //! is what they lean on: [`tls`], [`certs`], [`kubeconfig`], [`auth`] (who is there), [`path`],
 //! [`query`], [`accept`], [`content`], [`body`] (reading a request), [`shape`], [`columns`],
 //! [`respond`] (writing an answer), [`discovery`], [`openapi`] (what there is).
@@ -26,6 +27,7 @@ mod respond;
 mod route;
 mod server;
 mod shape;
+mod stream;
 mod tls;
 mod watch;
 

@@ -9,7 +9,8 @@
 //! whoever serves it), `schema` (bodies), `create`, `read`, `update`, `patch`, `apply`, `managed`
 //! (who owns which field), `delete`, [`watch`];
 //! then the seams by which kinds plug in: [`strategy`] (rules of a stored kind), [`handler`]
-//! (virtual resources and sub-resources), [`admission`] (rules for every write), [`log`], [`user`].
+//! (virtual resources and sub-resources), [`admission`] (rules for every write), [`log`],
+//! [`stream`], [`user`].
 //!
 //! Invariant: components meet only through this API; nobody else writes the store.
 //! Invariant: objects are stored in one version per kind and shown in the version asked for.
@@ -25,6 +26,7 @@ pub mod log;
 pub mod server;
 pub mod stored;
 pub mod strategy;
+pub mod stream;
 pub mod update;
 pub mod user;
 pub mod watch;
@@ -60,4 +62,5 @@ pub use crate::server::{ApiServer, Builder};
 pub use crate::stored::Stored;
 pub use crate::strategy::{Claim, Strategy, StrategyContext};
 pub use crate::user::{AllowAll, Attributes, Authorizer, Impersonation, User};
+pub use crate::stream::PodStreams;
 pub use crate::watch::{EventSource, Watch, WatchEvent};

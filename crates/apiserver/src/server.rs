@@ -21,6 +21,7 @@ use crate::log::PodLogs;
 use crate::schema;
 use crate::stored::Stored;
 use crate::strategy::{self, Generic, Strategy, StrategyContext};
+use crate::stream::PodStreams;
 use crate::subresource;
 use crate::user::{AllowAll, Attributes, Authorizer, Impersonation, User};
 
@@ -39,6 +40,7 @@ struct Inner {
     handlers: BTreeMap<Identity, BTreeMap<&'static str, Box<dyn RestHandler>>>,
     admission: Vec<Box<dyn Admission>>,
     logs: Option<Arc<dyn PodLogs>>,
+    streams: Option<Arc<dyn PodStreams>>,
     authorizer: Box<dyn Authorizer>,
     shared_lease: SharedLease,
 }
@@ -98,6 +100,13 @@ impl Builder {
         self
     }
 
+    /// Says who runs commands in containers and reaches their ports.
+    #[must_use]
+    pub fn streams(mut self, streams: Arc<dyn PodStreams>) -> Self {
+        self.0.streams = Some(streams);
+        self
+    }
+
     /// Says who may do what.
     #[must_use]
     pub fn authorizer(mut self, authorizer: Box<dyn Authorizer>) -> Self {
@@ -133,6 +142,7 @@ impl ApiServer {
             handlers: BTreeMap::new(),
             admission: vec![Box::new(NamespaceLifecycle)],
             logs: None,
+            streams: None,
             authorizer: Box::new(AllowAll),
             shared_lease: SharedLease::default(),
         });
@@ -157,6 +167,12 @@ impl ApiServer {
     #[must_use]
     pub fn pod_logs(&self) -> Option<&Arc<dyn PodLogs>> {
         self.0.logs.as_ref()
+    }
+
+    /// Who runs commands in containers and reaches their ports.
+    #[must_use]
+    pub fn pod_streams(&self) -> Option<&Arc<dyn PodStreams>> {
+        self.0.streams.as_ref()
     }
 
     /// Whether the caller may do this; to be asked at the edge.

@@ -8,6 +8,7 @@ mod scale;
 
 use api::Resource;
 
+pub(crate) use self::pod_log::{choose as choose_container, runs};
 use crate::access_review::{AccessReviews, SelfSubjectReviews};
 use crate::handler::RestHandler;
 use crate::project::{ProjectRequests, Projects};

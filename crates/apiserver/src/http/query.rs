@@ -34,6 +34,11 @@ impl Query {
         self.get(key).unwrap_or_default()
     }
 
+    /// Every value of `key`, in order.
+    pub(crate) fn all(&self, key: &str) -> Vec<String> {
+        self.pairs().filter(|(name, _)| *name == key).map(|(_, value)| value.to_owned()).collect()
+    }
+
     /// Every parameter, in order.
     pub(crate) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
         self.pairs.iter().map(|(key, value)| (key.as_str(), value.as_str()))

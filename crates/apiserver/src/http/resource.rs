@@ -24,7 +24,7 @@ use super::route::Asked;
 use super::server::State;
 use super::shape::{IncludeObject, Shaper};
 use super::watch::{self, WatchTerms};
-use super::{body, log};
+use super::{body, log, stream};
 use crate::{
     ApiServer, Call, DeleteOptions, Deleted, FieldValidation, ListOptions, Stored, User,
     WriteOptions, Written,
@@ -44,7 +44,7 @@ pub(crate) async fn serve(
     state: &Arc<State>,
     user: &User,
     path: &ResourcePath,
-    asked: Asked,
+    mut asked: Asked,
     incoming: &mut Option<Incoming>,
 ) -> Result<Answer, Status> {
     let (resource, sub) = find(path)?;
@@ -57,6 +57,10 @@ pub(crate) async fn serve(
         subresource: &path.subresource,
         options: write_options(&asked)?,
     };
+    if let Some(kind) = stream::Kind::of(resource.plural, &path.subresource) {
+        state.api.authorize(&call, verb)?;
+        return stream::serve(state, &call, kind, &mut asked);
+    }
     supported(resource, sub, verb)?;
     state.api.authorize(&call, verb)?;
     let request = Request::new(state, call, &asked)?;
@@ -74,7 +78,7 @@ pub(crate) async fn serve(
     }
 }
 
-fn too_many() -> Status {
+pub(crate) fn too_many() -> Status {
     let text = "Too many requests, please try again later.";
     let mut status = Status::new(Reason::TooManyRequests, text);
     status.details = serde_json::json!({"retryAfterSeconds": 1});

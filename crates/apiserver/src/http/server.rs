@@ -33,6 +33,8 @@ use crate::{ApiServer, User};
 const MAX_CONNECTIONS: usize = 4096;
 /// As upstream: 400 reading and 200 writing.
 const MAX_IN_FLIGHT: usize = 600;
+/// Connections that have become streams of `exec`, `attach` or `portforward`.
+const MAX_TURNED: usize = 1000;
 const MAX_STREAMS: u32 = 250;
 const MAX_HEADERS: u32 = 256 * 1024;
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -107,6 +109,8 @@ pub(crate) struct State {
     pub(crate) address: SocketAddr,
     /// One permit per request that is being answered, streams excepted.
     pub(crate) in_flight: Semaphore,
+    /// One permit per connection that speaks another protocol by now.
+    pub(crate) turned: Arc<Semaphore>,
     /// Turns true when the server stops; streams end then.
     pub(crate) stop: watch::Receiver<bool>,
     pub(crate) ready: watch::Receiver<bool>,
@@ -155,6 +159,7 @@ impl Server {
             gate,
             address,
             in_flight: Semaphore::new(MAX_IN_FLIGHT),
+            turned: Arc::new(Semaphore::new(MAX_TURNED)),
             stop: stopped,
             ready: readiness,
         });

@@ -35,7 +35,7 @@ fn names(pod: &Value, list: &str) -> Vec<String> {
 }
 
 /// The container asked for, or the only one.
-fn choose<'a>(pod: &'a Value, wanted: &'a str) -> Result<&'a str, String> {
+pub(crate) fn choose<'a>(pod: &'a Value, wanted: &'a str) -> Result<&'a str, String> {
     let containers = names(pod, "containers");
     let inits = names(pod, "initContainers");
     if !wanted.is_empty() {
@@ -57,14 +57,23 @@ fn choose<'a>(pod: &'a Value, wanted: &'a str) -> Result<&'a str, String> {
     Err(text)
 }
 
+fn status_of<'a>(pod: &'a Value, container: &str) -> Option<&'a Value> {
+    ["containerStatuses", "initContainerStatuses"]
+        .iter()
+        .flat_map(|list| pod.list_at(&["status", list]))
+        .find(|status| status.str_at(&["name"]) == container)
+}
+
+/// Whether the container runs now, as far as the pod's status tells.
+pub(crate) fn runs(pod: &Value, container: &str) -> bool {
+    let status = status_of(pod, container).and_then(|status| status.at(&["state", "running"]));
+    status.is_some_and(|running| !running.is_null())
+}
+
 /// A container has a log once it has run.
 fn check_started(pod: &Value, container: &str, previous: bool) -> Result<(), String> {
     let pod_name = pod.name();
-    let status = ["containerStatuses", "initContainerStatuses"]
-        .iter()
-        .flat_map(|list| pod.list_at(&["status", list]))
-        .find(|status| status.str_at(&["name"]) == container);
-    let Some(status) = status else {
+    let Some(status) = status_of(pod, container) else {
         return Err(format!("container {container:?} in pod {pod_name:?} is not available"));
     };
     let has_run_before = !status.str_at(&["lastState", "terminated", "containerID"]).is_empty();

@@ -1,0 +1,1 @@
+//! SPDY connections.
