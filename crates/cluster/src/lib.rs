@@ -20,7 +20,7 @@ use controller_runtime::{Controller, Driver};
 use cri::builtin::{Builtin, WithBuiltins};
 use cri::sim::SimRuntime;
 use cri::{ContainerRuntime, Wake};
-use node::{Agent, RuntimeLogs};
+use node::{Agent, RuntimeLogs, RuntimeStreams};
 use world::{Time, World};
 
 pub use crate::config::{Config, Runtime};
@@ -73,8 +73,8 @@ impl Cluster {
     ) -> Result<Self, Error> {
         let builder = ApiServer::builder(world.clone());
         let builder = deployments::register(images::register(builder));
-        let server =
-            builder.logs(Arc::new(RuntimeLogs::new(world.clone(), runtime.logs()))).build();
+        let builder = builder.logs(Arc::new(RuntimeLogs::new(world.clone(), runtime.logs())));
+        let server = builder.streams(Arc::new(RuntimeStreams::new(runtime.streams()))).build();
         apiserver::bootstrap(&server)?;
         let mut driver = Driver::new(world.clone(), server.clone());
         let wake: Wake = driver.waker();

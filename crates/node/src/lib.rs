@@ -8,7 +8,7 @@
 //!
 //! Reading order: [`admission`], [`record`], [`plan`], [`status`], [`backoff`], [`expansion`], [`env`],
 //! [`volumes`], [`container`] (the runtime's view of a container), [`probe`], `worker`, [`agent`],
-//! [`node_status`], [`logs`].
+//! [`node_status`], [`logs`], [`streams`].
 //!
 //! Mirrors: `k8s.io/kubernetes/pkg/kubelet` of 1.11.
 //!
@@ -28,6 +28,7 @@ pub mod plan;
 pub mod probe;
 pub mod record;
 pub mod status;
+pub mod streams;
 pub mod volumes;
 
 mod worker;
@@ -35,3 +36,4 @@ mod worker;
 pub use crate::agent::{Agent, agents};
 pub use crate::config::{AgentConfig, NodeConfig};
 pub use crate::logs::RuntimeLogs;
+pub use crate::streams::RuntimeStreams;
