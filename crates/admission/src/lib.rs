@@ -25,9 +25,12 @@ pub mod security_context_constraints;
 pub mod service_account;
 pub mod storage;
 pub mod tolerations;
+pub mod webhook;
 
 mod pod;
 mod request;
+
+use std::sync::Arc;
 
 use apimachinery::{Status, Value};
 use apiserver::{Admission, ApiServer, Builder, Client, User};
@@ -81,6 +84,10 @@ fn plugins(options: &Options) -> Vec<Box<dyn Admission>> {
         plugins.push(Box::new(tolerations));
     }
     plugins.push(Box::new(storage::StorageObjectInUseProtection));
+    if let Some(caller) = &options.webhooks {
+        plugins.push(Box::new(webhook::MutatingWebhooks(Arc::clone(caller))));
+        plugins.push(Box::new(webhook::ValidatingWebhooks(Arc::clone(caller))));
+    }
     plugins.push(Box::new(tolerations::PodTolerationRestriction));
     plugins.push(Box::new(limit_ranger::image::ImageLimitRange));
     plugins.push(Box::new(resource_quota::ResourceQuota));

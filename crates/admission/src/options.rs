@@ -7,6 +7,7 @@ use crate::project_request_limit::ProjectLimit;
 use crate::security_allocator::SecurityAllocator;
 use crate::service_account::credentials::Settings;
 use crate::tolerations::DefaultTolerationSeconds;
+use crate::webhook::Caller;
 
 /// Settings of all plugins and controllers.
 #[derive(Debug, Clone)]
@@ -31,6 +32,9 @@ pub struct Options {
     pub external_ip_networks: Vec<String>,
     /// The networks of pods and services, where users may not point endpoints to.
     pub restricted_networks: Vec<String>,
+    /// How webhooks are reached; without it none is asked. [`crate::webhook::HttpCaller`] uses the
+    /// network, which a simulated world does not have.
+    pub webhooks: Option<Arc<dyn Caller>>,
     /// The user id blocks that are given out.
     pub allocator: SecurityAllocator,
 }
@@ -52,6 +56,7 @@ impl Default for Options {
             security_context_constraints: true,
             external_ip_networks: owned(&["0.0.0.0/0"]),
             restricted_networks: owned(&["10.128.0.0/14", "172.30.0.0/16"]),
+            webhooks: None,
             allocator: SecurityAllocator::default(),
         }
     }

@@ -4,3 +4,4 @@ mod accounts;
 mod cluster;
 mod quota;
 mod security;
+mod webhooks;
