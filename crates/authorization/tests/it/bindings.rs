@@ -5,6 +5,7 @@ use api::{
     ROLES, Verb,
 };
 use apimachinery::{ObjectExt as _, Status};
+use apiserver::{Call, Client, DeleteOptions};
 use serde_json::{Value, json};
 
 use crate::cluster::{Cluster, RBAC, binding, user};
@@ -120,11 +121,33 @@ fn a_revoked_binding_is_forgotten_at_once() {
     assert_ne!(get(&cluster), "ok");
     cluster.bind("alice-proj", "view", "bob");
     assert_eq!(get(&cluster), "ok");
-    let options = apiserver::DeleteOptions::default();
+    let options = DeleteOptions::default();
     cluster.admin.delete(&ROLE_BINDINGS, "alice-proj", "view-bob", options).unwrap();
     assert_ne!(get(&cluster), "ok");
     cluster.bind("", "view", "bob");
     assert_eq!(get(&cluster), "ok");
+}
+
+#[test]
+fn whoever_wrote_a_binding_is_answered_by_it_whatever_others_do() {
+    let cluster = Cluster::new();
+    let round = |admin: &Client, name: &str| {
+        let user = user(name);
+        let call = Call::new(&user, &api::PODS).within("alice-proj").named("p");
+        let may = || admin.server().authorize(&call, Verb::Get).is_ok();
+        assert!(!may());
+        admin.create(&ROLE_BINDINGS, "alice-proj", binding(name, "view", name)).unwrap();
+        assert!(may());
+        let options = DeleteOptions::default();
+        admin.delete(&ROLE_BINDINGS, "alice-proj", name, options).unwrap();
+        assert!(!may());
+    };
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let admin = cluster.admin.clone();
+            scope.spawn(move || (0..50).for_each(|n| round(&admin, &format!("u-{thread}-{n}"))));
+        }
+    });
 }
 
 #[test]
