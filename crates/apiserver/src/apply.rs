@@ -23,7 +23,7 @@ use crate::managed::KindVersions;
 use crate::read::check_storage;
 use crate::server::ApiServer;
 use crate::update::check_names;
-use crate::{error, key, schema};
+use crate::{error, key, legacy, schema};
 
 /// Attempts of an apply that carries no resource version.
 const ATTEMPTS: usize = 6;
@@ -97,7 +97,7 @@ impl ApiServer {
         config: &Value,
     ) -> Result<(Value, Vec<String>), Status> {
         let resource = call.resource;
-        let api_version = resource.api_version();
+        let api_version = legacy::shape(resource).api_version();
         let now = self.world().now().rfc3339();
         let writer = self.writer(call, &call.options.field_manager, &api_version, &now);
         let versions = KindVersions::new(resource, call.subresource);
@@ -215,7 +215,7 @@ fn checked<'a>(call: &Call<'_>, config: &'a Value) -> Result<Cow<'a, Value>, Sta
         return Err(Status::bad_request("metadata.managedFields must be nil"));
     }
     let versions = KindVersions::new(resource, call.subresource);
-    let problems = match versions.schema(&expected) {
+    let problems = match versions.schema(&legacy::shape(resource).api_version()) {
         Some(schema) if config.kind() == resource.kind => check(schema, config),
         _ => {
             return Err(error::plain(format!(

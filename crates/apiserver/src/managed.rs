@@ -18,8 +18,8 @@ use apimachinery::{Gvk, ObjectExt as _};
 use serde_json::{Value, json};
 
 use crate::call::Call;
-use crate::schema;
 use crate::server::ApiServer;
+use crate::{legacy, schema};
 
 /// A place in the schema of a kind.
 #[derive(Debug, Clone, Copy)]
@@ -160,7 +160,7 @@ impl KindVersions {
             _ if resource.subresource("status").is_some() => Set::of_fields(&[&["status"]]),
             _ => Set::default(),
         };
-        Self { resource, reset }
+        Self { resource: legacy::shape(resource), reset }
     }
 
     fn served_as(&self, api_version: &str) -> Option<&'static Resource> {
@@ -181,6 +181,7 @@ impl Versions for KindVersions {
 
     fn convert(&self, document: &Value, api_version: &str) -> Value {
         let mut converted = document.clone();
+        converted.set(&["apiVersion"], json!(self.resource.api_version()));
         schema::to_storage(self.resource, &mut converted);
         if let Some(resource) = self.served_as(api_version) {
             schema::to_served(resource, &mut converted);
@@ -235,7 +236,7 @@ impl ApiServer {
         let resource = call.resource;
         let versions = KindVersions::new(resource, call.subresource);
         let old = old.map(|old| schema::served(resource, old));
-        let api_version = resource.api_version();
+        let api_version = legacy::shape(resource).api_version();
         let now = self.world().now().rfc3339();
         let writer = self.writer(call, manager, &api_version, &now);
         let new = schema::served(resource, wanted);

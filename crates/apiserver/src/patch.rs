@@ -8,9 +8,9 @@ use serde_json::Value;
 use crate::call::{Call, PatchKind, Written};
 use crate::create::warned;
 use crate::read::check_storage;
-use crate::schema;
 use crate::server::ApiServer;
 use crate::update::check_names;
+use crate::{legacy, schema};
 
 /// Attempts of a patch that carries no resource version.
 const ATTEMPTS: usize = 6;
@@ -33,7 +33,8 @@ impl ApiServer {
         let mut warnings = Vec::new();
         let outcome = self.rewrite(call, ATTEMPTS, &mut |old| {
             let current = schema::served(resource, old);
-            let patched = apply(kind, &current, &patch, &resource.api_version(), resource.kind)?;
+            let api_version = legacy::shape(resource).api_version();
+            let patched = apply(kind, &current, &patch, &api_version, resource.kind)?;
             check_names(call, &patched)?;
             let decoded = schema::decode(resource, patched.into(), call.options.field_validation)?;
             warnings = decoded.warnings;

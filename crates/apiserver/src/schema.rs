@@ -16,6 +16,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use crate::call::Call;
+use crate::legacy;
 
 /// A request's body: JSON as it came, or a document that was read from another form or built in
 /// process. Duplicate fields can only be told from the bytes.
@@ -85,7 +86,7 @@ pub(crate) fn decode(
     mode: Mode,
 ) -> Result<Decoded, Status> {
     let mut decoded = decode_as_sent(resource, body, mode)?;
-    api::defaults::apply(resource, &mut decoded.object);
+    api::defaults::apply(legacy::shape(resource), &mut decoded.object);
     to_storage(resource, &mut decoded.object);
     Ok(decoded)
 }
@@ -95,10 +96,10 @@ pub(crate) fn decode_for_handler(call: &Call<'_>, body: Body) -> Result<Decoded,
     let mode = call.options.field_validation;
     let Some(sub) = call.resource.subresource(call.subresource) else {
         let mut decoded = decode_as_sent(call.resource, body, mode)?;
-        api::defaults::apply(call.resource, &mut decoded.object);
+        api::defaults::apply(legacy::shape(call.resource), &mut decoded.object);
         return Ok(decoded);
     };
-    let group = sub.group.unwrap_or(call.resource.group);
+    let group = sub.group.unwrap_or(legacy::shape(call.resource).group);
     let version = sub.version.unwrap_or(call.resource.version);
     let (api_version, kind) = match body.names() {
         Ok(names) => names,
@@ -123,7 +124,7 @@ fn decode_as_sent(resource: &'static Resource, body: Body, mode: Mode) -> Result
         Err(error) => return Err(decode::refusal(&error, None, resource.kind, body.bytes())),
     };
     identify(resource, &api_version, &kind)?;
-    let of = type_of(resource.group, resource.version, resource.kind);
+    let of = type_of(legacy::shape(resource).group, resource.version, resource.kind);
     let found = Some((resource.kind, resource.version));
     let decoded = body
         .decode(of, mode)
@@ -172,14 +173,17 @@ fn identify(resource: &Resource, api_version: &str, kind: &str) -> Result<(), St
 /// Converts from the served to the storage version.
 pub(crate) fn to_storage(resource: &'static Resource, object: &mut Value) {
     if !is_storage(resource) {
-        api::convert(object, resource, api::storage_of(resource));
+        let shape = legacy::shape(resource);
+        object.set(&["apiVersion"], json!(shape.api_version()));
+        api::convert(object, shape, api::storage_of(resource));
     }
 }
 
 /// Converts from the storage version to the served one.
 pub(crate) fn to_served(resource: &'static Resource, object: &mut Value) {
     if !is_storage(resource) {
-        api::convert(object, api::storage_of(resource), resource);
+        api::convert(object, api::storage_of(resource), legacy::shape(resource));
+        object.set(&["apiVersion"], json!(resource.api_version()));
     }
 }
 
@@ -200,12 +204,12 @@ pub(crate) fn is_storage(resource: &Resource) -> bool {
 
 /// Everything wrong with a new object.
 pub(crate) fn validate_create(resource: &'static Resource, object: &Value) -> ErrorList {
-    api::validation::create(resource, object)
+    api::validation::create(legacy::shape(resource), object)
 }
 
 /// Everything wrong with a changed object.
 pub(crate) fn validate_update(resource: &'static Resource, new: &Value, old: &Value) -> ErrorList {
-    api::validation::update(resource, new, old)
+    api::validation::update(legacy::shape(resource), new, old)
 }
 
 /// Applies a strategic merge patch to an object of a kind.

@@ -6,6 +6,8 @@ use serde::Serialize;
 use serde_json::Value;
 use world::Time;
 
+use crate::legacy;
+
 /// One column as the table describes it.
 #[derive(Debug, Serialize)]
 pub(crate) struct Definition {
@@ -23,7 +25,7 @@ pub(crate) fn definitions(resource: &'static Resource, kind: &str) -> Vec<Defini
     if kind == "Scale" && resource.kind != kind {
         return SCALE.iter().map(|(name, kind, format)| column(name, kind, format)).collect();
     }
-    api::columns::columns(resource)
+    api::columns::columns(legacy::shape(resource))
         .iter()
         .map(|column| Definition {
             name: column.name,
@@ -40,7 +42,7 @@ pub(crate) fn cells(resource: &'static Resource, object: &Value, now: Time) -> V
     if object.kind() == "Scale" && resource.kind != "Scale" {
         return scale_cells(object);
     }
-    api::columns::cells(resource, object, now)
+    api::columns::cells(legacy::shape(resource), object, now)
 }
 
 const SCALE: &[(&str, &str, &str)] = &[

@@ -5,6 +5,7 @@
 //! Mirrors: `k8s.io/apiserver/pkg/endpoints/request/requestinfo.go`.
 
 use super::query::percent_decode;
+use crate::legacy;
 
 /// What a path names, before any lookup.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,9 +22,11 @@ pub(crate) enum Target {
     Api,
     /// `/apis`
     Apis,
+    /// `/oapi`
+    Oapi,
     /// `/apis/<group>`
     Group(String),
-    /// `/api/v1` or `/apis/<group>/<version>`
+    /// `/api/v1`, `/apis/<group>/<version>` or, with `oapi` for the group, `/oapi/v1`
     GroupVersion { group: String, version: String },
     /// `/openapi/v2` and its older names.
     OpenApiV2,
@@ -73,6 +76,8 @@ impl Target {
             ["openapi", "v2"] | ["swagger.json"] | ["swagger-2.0.0.pb-v1"] => Self::OpenApiV2,
             ["openapi", "v3"] => Self::OpenApiV3,
             ["openapi", "v3", rest @ ..] => Self::OpenApiV3Document(rest.join("/")),
+            ["oapi"] => Self::Oapi,
+            ["oapi", version, rest @ ..] => Self::below(legacy::ROOT, version, rest),
             ["api", version, rest @ ..] => Self::below("", version, rest),
             ["apis", group, version, rest @ ..] => Self::below(group, version, rest),
             _ => Self::Unknown,

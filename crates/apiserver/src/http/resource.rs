@@ -27,7 +27,7 @@ use super::watch::{self, WatchTerms};
 use super::{body, log, stream};
 use crate::{
     ApiServer, Call, DeleteOptions, Deleted, FieldValidation, ListOptions, Stored, User,
-    WriteOptions, Written,
+    WriteOptions, Written, legacy,
 };
 
 /// A request on a known resource.
@@ -87,8 +87,11 @@ pub(crate) fn too_many() -> Status {
 
 /// The resource and sub-resource of a path; 404 when there is no such thing in that scope.
 fn find(path: &ResourcePath) -> Result<(&'static Resource, Option<&'static Subresource>), Status> {
-    let resource =
-        api::find(&path.group, &path.version, &path.plural).ok_or_else(Status::no_such_path)?;
+    let resource = match path.group.as_str() {
+        legacy::ROOT => legacy::find(&path.plural),
+        group => api::find(group, &path.version, &path.plural),
+    };
+    let resource = resource.ok_or_else(Status::no_such_path)?;
     let placed = match (resource.namespaced(), path.namespace.is_empty()) {
         (true, true) => path.name.is_empty(),
         (false, false) => false,
@@ -296,7 +299,12 @@ impl<'a> Request<'a> {
 
     fn list(&self) -> Result<Answer, Status> {
         let options = list_options(&self.asked.query)?;
-        let list = self.api().list(&self.call, &options)?;
+        let mut list = self.api().list(&self.call, &options)?;
+        for item in &mut list.items {
+            if let Some(legacy) = legacy::answer(self.call.resource, item) {
+                *item = legacy;
+            }
+        }
         Ok(self.bytes(StatusCode::OK, self.shaper.list(&list)))
     }
 
@@ -377,7 +385,8 @@ impl<'a> Request<'a> {
     }
 
     fn object(&self, code: StatusCode, object: &Stored) -> Answer {
-        self.bytes(code, self.shaper.object(object))
+        let legacy = legacy::answer(self.call.resource, object);
+        self.bytes(code, self.shaper.object(legacy.as_ref().unwrap_or(object)))
     }
 
     fn bytes(&self, code: StatusCode, bytes: Bytes) -> Answer {

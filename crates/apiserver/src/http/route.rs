@@ -21,7 +21,7 @@ use super::query::Query;
 use super::respond::{self, Answer, Wishes, text};
 use super::server::State;
 use super::{body, discovery, openapi, resource};
-use crate::User;
+use crate::{User, legacy};
 
 /// A request taken apart; the body is still on the wire.
 #[derive(Debug)]
@@ -93,6 +93,9 @@ async fn dispatch(
 }
 
 fn known(path: &ResourcePath) -> bool {
+    if path.group == legacy::ROOT {
+        return path.version == "v1";
+    }
     api::resources()
         .iter()
         .any(|resource| resource.group == path.group && resource.version == path.version)
@@ -111,17 +114,24 @@ fn document(state: &State, target: &Target, asked: &Asked) -> Result<Answer, Sta
         Target::Api => discovered(asked, true, || {
             discovery::api_versions(resources, &state.address.to_string())
         }),
+        Target::Oapi => {
+            ok(&discovery::api_versions(legacy::resources(), &state.address.to_string()))
+        }
         Target::Apis => discovered(asked, false, || discovery::group_list(resources)),
         Target::Group(name) => {
             discovery::group(resources, name).map_or_else(not_found_page, |group| ok(&group))
         }
-        Target::GroupVersion { group, version } => discovery::resource_list(
-            resources, group, version,
-        )
-        .map_or_else(not_found_page, |list| {
-            accept::negotiate(asked.accept())?;
-            tagged(asked, "application/json", &list)
-        }),
+        Target::GroupVersion { group, version } => {
+            let list = if group == legacy::ROOT {
+                discovery::resource_list(legacy::resources(), "", version)
+            } else {
+                discovery::resource_list(resources, group, version)
+            };
+            list.map_or_else(not_found_page, |list| {
+                accept::negotiate(asked.accept())?;
+                tagged(asked, "application/json", &list)
+            })
+        }
         Target::OpenApiV2 => openapi::v2(asked),
         Target::OpenApiV3 => openapi::v3_index(asked),
         Target::OpenApiV3Document(path) => openapi::v3_document(asked, path),

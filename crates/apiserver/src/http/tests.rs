@@ -1,6 +1,7 @@
 //! The server over real sockets: protocols, credentials, limits, streams and its end.
 
 mod client;
+mod legacy;
 
 use std::time::Duration;
 

@@ -14,6 +14,7 @@ use super::pod::PodStrategy;
 use super::service::ServiceStrategy;
 use super::{Strategy, StrategyContext, copy_field, keep_all_but_status};
 use crate::call::Propagation;
+use crate::legacy;
 
 /// The strategy of every kind without one of its own.
 #[derive(Debug)]
@@ -120,6 +121,9 @@ pub(super) fn tracks_generation(resource: &Resource) -> bool {
 pub(super) fn default_propagation(resource: &Resource) -> Propagation {
     let old_version = resource.group == "extensions" || resource.version.starts_with("v1beta");
     match resource.plural {
+        "deploymentconfigs" | "buildconfigs" if legacy::grouped(resource).is_some() => {
+            Propagation::Orphan
+        }
         "replicationcontrollers" | "jobs" | "cronjobs" => Propagation::Orphan,
         "deployments" | "replicasets" | "daemonsets" | "statefulsets" if old_version => {
             Propagation::Orphan
@@ -130,7 +134,8 @@ pub(super) fn default_propagation(resource: &Resource) -> Propagation {
 }
 
 pub(super) fn allow_unconditional_update(resource: &Resource) -> bool {
-    let openshift = resource.group.ends_with(".openshift.io");
+    let openshift =
+        resource.storage.0.ends_with(".openshift.io") || resource.group.ends_with(".openshift.io");
     !openshift
         && !matches!(
             resource.plural,
@@ -150,4 +155,5 @@ pub(super) fn allow_create_on_update(resource: &Resource) -> bool {
             | "clusterroles"
             | "clusterrolebindings"
     ) && !resource.group.ends_with(".openshift.io")
+        && legacy::grouped(resource).is_none()
 }
