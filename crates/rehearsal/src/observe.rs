@@ -41,6 +41,8 @@ pub struct Observer {
     /// Broken availability so far.
     pub violations: Vec<Violation>,
     tracked: BTreeMap<(String, String), Tracked>,
+    /// What last kept a pod from serving, by project and rollout.
+    troubles: BTreeMap<(String, String), String>,
 }
 
 #[derive(Debug, Default)]
@@ -66,6 +68,7 @@ impl Observer {
             entries: Vec::new(),
             violations: Vec::new(),
             tracked: BTreeMap::new(),
+            troubles: BTreeMap::new(),
         })
     }
 
@@ -73,6 +76,13 @@ impl Observer {
     #[must_use]
     pub fn start(&self) -> Time {
         self.start
+    }
+
+    /// What last kept a pod of `rollout` from serving, as far as that was seen.
+    #[must_use]
+    pub fn trouble(&self, project: &str, rollout: &str) -> Option<&str> {
+        let key = (project.to_owned(), rollout.to_owned());
+        self.troubles.get(&key).map(String::as_str)
     }
 
     /// Takes in every write since the last call.
@@ -114,6 +124,10 @@ impl Observer {
     }
 
     fn see_pod(&mut self, pod: &Value, exists: bool, now: Time) {
+        if let Some(trouble) = trouble(pod).filter(|_| exists) {
+            let key = (pod.namespace().to_owned(), pod.label("deployment").to_owned());
+            self.troubles.insert(key, trouble);
+        }
         let key = (pod.namespace().to_owned(), pod.label("deploymentconfig").to_owned());
         let Some(tracked) = self.tracked.get_mut(&key) else { return };
         let serves = exists && pod.deletion_timestamp().is_none() && api::views::pod::is_ready(pod);
@@ -133,6 +147,32 @@ impl Observer {
             });
         }
     }
+}
+
+/// What keeps a pod that is meant to serve from serving; `None` when nothing does, or when it is too
+/// early to say.
+fn trouble(pod: &Value) -> Option<String> {
+    if pod.deletion_timestamp().is_some() || api::views::pod::is_ready(pod) {
+        return None;
+    }
+    let scheduled = api::views::pod::condition(pod, "PodScheduled");
+    if let Some(condition) = scheduled.filter(|c| c.str_at(&["status"]) == "False") {
+        return Some(format!("unschedulable: {}", condition.str_at(&["message"])));
+    }
+    let statuses = pod.list_at(&["status", "containerStatuses"]);
+    statuses.iter().find_map(|status| {
+        let name = status.str_at(&["name"]);
+        let state = |kind: &str, field: &str| status.str_at(&["state", kind, field]).to_owned();
+        let waiting = state("waiting", "reason");
+        if !waiting.is_empty() && !matches!(&*waiting, "ContainerCreating" | "PodInitializing") {
+            return Some(format!("container {name}: {waiting}: {}", state("waiting", "message")));
+        }
+        if let Some(code) = status.int_at(&["state", "terminated", "exitCode"]) {
+            return Some(format!("container {name} ended with exit code {code}"));
+        }
+        status.at(&["state", "running"])?;
+        Some(format!("container {name} runs but is not ready"))
+    })
 }
 
 /// How many pods a rollout of `dc` may take away; all of them for strategies other than Rolling.

@@ -22,8 +22,8 @@ enum State {
     UnderWay(String),
     /// Complete, all replicas ready.
     Complete,
-    /// Ended as failed, and why.
-    Failed(String),
+    /// Ended as failed: the rollout, and what it was for.
+    Failed(String, String),
 }
 
 pub(super) fn run(step: &VerifyDeployment, stage: &mut Stage<'_, '_>) -> Result<(), Error> {
@@ -35,14 +35,25 @@ pub(super) fn run(step: &VerifyDeployment, stage: &mut Stage<'_, '_>) -> Result<
         last = look(client, project, name);
         !matches!(last, State::UnderWay(_))
     })?;
+    let trouble = |stage: &Stage<'_, '_>, rollout: &str| {
+        let seen = stage.observer.trouble(project, rollout);
+        seen.map(|text| format!(", {text}")).unwrap_or_default()
+    };
     match (reached, last) {
-        (true, State::Complete) => Ok(()),
-        (_, State::Failed(why)) => Err(Error::NotHeld(why)),
-        (_, State::UnderWay(why)) => Err(Error::NotHeld(format!(
-            "{project}/{name} is not rolled out after {} s: {why}",
-            step.within_seconds
-        ))),
-        (false, State::Complete) => Ok(()),
+        (_, State::Complete) => Ok(()),
+        (_, State::Failed(rollout, why)) => {
+            let trouble = trouble(stage, &rollout);
+            Err(Error::NotHeld(format!("{project}/{rollout} failed ({why}){trouble}")))
+        }
+        (_, State::UnderWay(why)) => {
+            let dc = stage.client().find(&api::DEPLOYMENT_CONFIGS, project, name)?;
+            let version = dc.and_then(|dc| dc.int_at(&["status", "latestVersion"])).unwrap_or(0);
+            let trouble = trouble(stage, &format!("{name}-{version}"));
+            let seconds = step.within_seconds;
+            Err(Error::NotHeld(format!(
+                "{project}/{name} is not rolled out after {seconds} s: {why}{trouble}"
+            )))
+        }
     }
 }
 
@@ -70,7 +81,7 @@ fn look(client: &Client, project: &str, name: &str) -> State {
     match rc.annotation("openshift.io/deployment.phase").unwrap_or_default() {
         "Failed" => {
             let reason = rc.annotation("openshift.io/deployment.status-reason");
-            State::Failed(format!("{project}/{rollout} failed ({})", reason.unwrap_or_default()))
+            State::Failed(rollout, reason.unwrap_or_default().to_owned())
         }
         "Complete" => {
             let ready = ready_pods(client, project, name);
