@@ -7,8 +7,13 @@ mod defaults;
 mod deployments;
 mod documents;
 mod errors;
+mod golden;
 mod harness;
+mod images;
+mod kubelet;
+mod printers;
 mod ratchet;
+mod scheduler;
 mod validation;
 
 use crate::harness::Suites;
@@ -18,6 +23,10 @@ fn suites() -> Suites {
     apimachinery::register(&mut suites);
     defaults::register(&mut suites);
     deployments::register(&mut suites);
+    images::register(&mut suites);
+    kubelet::register(&mut suites);
+    printers::register(&mut suites);
+    scheduler::register(&mut suites);
     validation::register(&mut suites);
     suites
 }
@@ -29,5 +38,14 @@ fn upstream_tables_pass_as_often_as_the_ratchet_says() {
         return;
     };
     let report = suites().run(&dir);
-    ratchet::hold(&report);
+    ratchet::hold("ratchet.txt", &report);
+}
+
+#[test]
+fn a_recorded_master_is_answered_alike() {
+    let Some(dir) = harness::setting("GOLDEN_DIR") else {
+        harness::say("skipped: GOLDEN_DIR names no directory of recordings");
+        return;
+    };
+    ratchet::hold("golden.txt", &golden::replay(&dir));
 }

@@ -1,4 +1,5 @@
-//! Holds the counts of a run against `ratchet.txt`.
+//! Holds the counts of a run against a list: `ratchet.txt` for the tables, `golden.txt` for the
+//! recording.
 //!
 //! A line reads `<file> <function or test> <passes> of <applicable>[: <reason>]`. A name may end in `*` and
 //! then speaks for every table of the file that nothing calls; it needs a reason.
@@ -9,10 +10,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
+use std::path::Path;
 
 use crate::harness::{Count, Report, say, setting};
-
-const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/ratchet.txt");
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Line {
@@ -23,8 +23,9 @@ struct Line {
 type Lines = BTreeMap<(String, String), Line>;
 
 /// Fails when a count fell or when a table is not named.
-pub(crate) fn hold(report: &Report) {
-    let mut lines = parse(&fs::read_to_string(PATH).expect("ratchet.txt is there"));
+pub(crate) fn hold(list: &str, report: &Report) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(list);
+    let mut lines = parse(&fs::read_to_string(&path).expect("the list is there"));
     let mut problems = Vec::new();
     for ((file, name), count) in report {
         match count {
@@ -42,7 +43,7 @@ pub(crate) fn hold(report: &Report) {
         }
     }
     if setting("UPDATE_RATCHET").is_some() {
-        fs::write(PATH, print(&lines)).expect("ratchet.txt is writable");
+        fs::write(&path, print(&lines)).expect("the list is writable");
     }
     let all: Vec<Count> = report.values().filter_map(|count| *count).collect();
     let passes: usize = all.iter().map(|count| count.passes).sum();

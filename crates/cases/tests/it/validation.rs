@@ -28,7 +28,12 @@ fn whole(
     resource: &'static Resource,
 ) {
     suites.add(file, name, move |row| {
-        agree(&api::validation::create(resource, row.arg(arg)), row.result(0))
+        let mut got = api::validation::create(resource, row.arg(arg));
+        // The server checks the names of events apart from what upstream calls here.
+        got.retain(|error| {
+            resource.kind != "Event" || !error.field.to_string().starts_with("metadata.")
+        });
+        agree(&got, row.result(0))
     });
 }
 
@@ -42,10 +47,17 @@ fn change(
 ) {
     suites.add(file, name, move |row| {
         let (new, old) = (named(row.arg(new), resource), named(row.arg(old), resource));
+        // Upstream checks the new object apart from the change; the server does both.
+        let alone = api::validation::create(resource, &new);
+        let mut got = api::validation::update(resource, &new, &old);
+        got.retain(|error| !alone.contains(error) || wants(row.result(0), &error.to_string()));
         // Whether a version is required is decided by the server's strategies.
-        let version = |text: &str| !text.starts_with("metadata.resourceVersion: ");
-        agree_on(&api::validation::update(resource, &new, &old), row.result(0), version)
+        agree_on(&got, row.result(0), |text| !text.starts_with("metadata.resourceVersion: "))
     });
+}
+
+fn wants(errors: &Value, text: &str) -> bool {
+    errors.as_array().into_iter().flatten().any(|error| error["error"] == text)
 }
 
 /// Gives an object the name and namespace that every stored object has.

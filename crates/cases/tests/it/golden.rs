@@ -1,0 +1,236 @@
+//! Replays what a real OpenShift 3.11 master answered to objects that were posted to it.
+//!
+//! `GOLDEN_DIR/apply/answers.jsonl.gz` holds one line an object. Each is posted in process to the API
+//! server of a simulated cluster, into a namespace of its own, and the answers are compared: the code,
+//! the causes and message of a refusal, the stored object without what no two servers share.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+
+use apimachinery::{ObjectExt as _, Status};
+use apiserver::{ApiServer, Call, Client, DeleteOptions, User};
+use cluster::{Cluster, Config, Runtime};
+use cri::sim::SimImages;
+use flate2::read::GzDecoder;
+use serde_json::{Value, json};
+use world::World;
+
+use crate::documents::{bare, differences};
+use crate::harness::{Count, Report, say, setting};
+
+const FILE: &str = "apply/answers.jsonl.gz";
+
+/// Counts of one kind of comparison.
+#[derive(Debug, Default)]
+struct Tally {
+    codes: Count,
+    causes: Count,
+    messages: Count,
+    objects: Count,
+    fields: Count,
+}
+
+fn note(count: &mut Count, passes: bool) {
+    count.applicable += 1;
+    count.passes += usize::from(passes);
+}
+
+/// Replays every line.
+pub(crate) fn replay(dir: &str) -> Report {
+    let images = Runtime::Sim(SimImages::new());
+    let cluster =
+        Cluster::start(Config::new(World::simulated(1), images, 1)).expect("a cluster starts");
+    let user = User::system_admin();
+    let client = Client::new(cluster.server().clone(), user.clone());
+    let mut tally = Tally::default();
+    let file = std::fs::File::open(Path::new(dir).join(FILE)).expect("the recording is there");
+    for (index, line) in BufReader::new(GzDecoder::new(file)).lines().enumerate() {
+        let row: Value = serde_json::from_str(&line.expect("readable")).expect("a line is JSON");
+        // Processing a template is another request than creating it.
+        if row["process"] == true {
+            continue;
+        }
+        let namespace = format!("ns-{index}");
+        client
+            .create(&api::NAMESPACES, "", json!({"metadata": {"name": namespace}}))
+            .expect("a namespace is made");
+        let got = post(cluster.server(), &user, &namespace, &row);
+        compare(&mut tally, index, &row, got.as_ref().map_err(Status::clone), &namespace);
+        remove(&client, got.ok());
+    }
+    let Tally { codes, causes, messages, objects, fields } = tally;
+    let lines = [
+        ("codes", codes),
+        ("causes", causes),
+        ("messages", messages),
+        ("objects", objects),
+        ("fields", fields),
+    ];
+    lines
+        .map(|(name, count)| {
+            say(&format!(
+                "{name}: {} of {} ({:.1} %)",
+                count.passes,
+                count.applicable,
+                percent(count)
+            ));
+            ((FILE.to_owned(), name.to_owned()), Some(count))
+        })
+        .into()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a share for people")]
+fn percent(count: Count) -> f64 {
+    100.0 * count.passes as f64 / count.applicable.max(1) as f64
+}
+
+/// The resource that the recorder posted to: group-less OpenShift kinds went to their group.
+fn target(row: &Value) -> Option<&'static api::Resource> {
+    let (api_version, kind) = (row["apiVersion"].as_str()?, row["kind"].as_str()?);
+    let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+    let known = api::resources::find_kind(group, version, kind);
+    known.or_else(|| {
+        let all = api::resources::resources().iter().copied();
+        let mut all = all
+            .filter(|resource| resource.kind == kind && resource.group.ends_with(".openshift.io"));
+        all.find(|_| group.is_empty())
+    })
+}
+
+fn post(server: &ApiServer, user: &User, namespace: &str, row: &Value) -> Result<Value, Status> {
+    let resource = target(row).ok_or_else(Status::no_such_path)?;
+    let call = Call::new(user, resource);
+    let call = if resource.namespaced() { call.within(namespace) } else { call };
+    let mut request = row["request"].clone();
+    if resource.namespaced() && !request["metadata"]["namespace"].is_null() {
+        request["metadata"]["namespace"] = json!(namespace);
+    }
+    let written = server.create(&call, request)?;
+    Ok(serde_json::from_slice(&written.object.json()).expect("stored objects are JSON"))
+}
+
+/// Makes room for the next object of the same name outside of namespaces.
+fn remove(client: &Client, object: Option<Value>) {
+    let Some(object) = object.filter(|object| object.namespace().is_empty()) else { return };
+    let (group, version) =
+        object.api_version().split_once('/').unwrap_or_else(|| ("", object.api_version()));
+    if let Some(resource) = api::resources::find_kind(group, version, object.kind()) {
+        // What cannot be deleted again was not stored in the first place.
+        drop(client.delete(resource, "", object.name(), DeleteOptions::background()));
+    }
+}
+
+fn compare(
+    tally: &mut Tally,
+    index: usize,
+    row: &Value,
+    got: Result<&Value, Status>,
+    namespace: &str,
+) {
+    let answer = &row["answer"];
+    let code = got.as_ref().map_or_else(|status| status.code, |_| 201);
+    note(&mut tally.codes, answer["code"] == code);
+    let mut complaints = Vec::new();
+    if answer["code"] != code {
+        let text =
+            got.as_ref().map_or_else(|status| status.message.clone(), |_| "created".to_owned());
+        complaints.push(format!(
+            "code: want {} {}, got {code} {text}",
+            answer["code"], answer["message"]
+        ));
+    }
+    match got {
+        Err(status) if answer["code"] != 201 => refusal(tally, answer, &status, &mut complaints),
+        Ok(object) if answer["code"] == 201 => {
+            stored(tally, answer, object, namespace, &mut complaints);
+        }
+        _ => {}
+    }
+    let title = format!(
+        "{index} {} {}",
+        row["apiVersion"].as_str().unwrap_or_default(),
+        row["kind"].as_str().unwrap_or_default()
+    );
+    if !complaints.is_empty()
+        && setting("CASES_SHOW").is_some_and(|part| format!("golden {title}").contains(&part))
+    {
+        say(&format!("golden {title}\n    {}", complaints.join("\n    ")));
+    }
+}
+
+fn refusal(tally: &mut Tally, answer: &Value, status: &Status, complaints: &mut Vec<String>) {
+    let mut got: Vec<Value> = status
+        .details
+        .list_at(&["causes"])
+        .iter()
+        .map(|cause| json!([cause["reason"], cause["field"]]))
+        .collect();
+    let mut want = answer["causes"].as_array().cloned().unwrap_or_default();
+    got.sort_by_key(Value::to_string);
+    want.sort_by_key(Value::to_string);
+    note(&mut tally.causes, got == want);
+    note(&mut tally.messages, answer["message"] == status.message);
+    if answer["message"] != status.message {
+        complaints.push(format!("want {}\n    got  {}", answer["message"], json!(status.message)));
+    }
+}
+
+fn stored(
+    tally: &mut Tally,
+    answer: &Value,
+    object: &Value,
+    namespace: &str,
+    complaints: &mut Vec<String>,
+) {
+    let want = bare(&answer["object"]);
+    let mut got = bare(&named_as_recorded(object, namespace));
+    for field in ["uid", "resourceVersion", "creationTimestamp", "selfLink", "generation"] {
+        if want["metadata"][field].is_null()
+            && let Some(metadata) = got["metadata"].as_object_mut()
+        {
+            metadata.remove(field);
+        }
+    }
+    if want["status"].is_null() {
+        got.as_object_mut().expect("an object").remove("status");
+    }
+    let mut places = Vec::new();
+    differences(&got, &want, "", &mut places);
+    // Generations and random ids are left out of the recording, or are what no two servers share.
+    let volatile = |place: &str| {
+        place.contains(".generation: want null") || place.contains("controller-uid: want \"")
+    };
+    places.retain(|place| !is_masked(place) && !volatile(place));
+    let all = leaves(&want);
+    tally.fields.applicable += all;
+    tally.fields.passes += all.saturating_sub(places.len());
+    note(&mut tally.objects, places.is_empty());
+    complaints.extend(places);
+}
+
+/// Whether the recording hides the value, and there is one.
+fn is_masked(place: &str) -> bool {
+    place.contains("MASK") && !place.ends_with("got null")
+}
+
+fn named_as_recorded(object: &Value, namespace: &str) -> Value {
+    match object {
+        Value::String(text) if text.contains(namespace) => json!(text.replace(namespace, "NS")),
+        Value::Object(map) => map
+            .iter()
+            .map(|(key, value)| (key.clone(), named_as_recorded(value, namespace)))
+            .collect(),
+        Value::Array(list) => {
+            list.iter().map(|value| named_as_recorded(value, namespace)).collect()
+        }
+        other => other.clone(),
+    }
+}
+
+fn leaves(value: &Value) -> usize {
+    match value {
+        Value::Object(map) => map.values().map(leaves).sum(),
+        Value::Array(list) => list.iter().map(leaves).sum(),
+        _ => 1,
+    }
+}

@@ -1,0 +1,240 @@
+//! Image streams: histories, names, pull specs, validation and triggers.
+//!
+//! Upstream's internal streams hold their tags in maps by name, the served ones in lists.
+
+use apimachinery::image_reference::{
+    ImageReference, parse_image_stream_image, parse_image_stream_tag,
+};
+use images::history::{self, TagEvent};
+use images::{stream, trigger};
+use serde_json::{Map, Value, json};
+
+use crate::documents::{bare, same_document, without};
+use crate::errors::{agree, agree_on};
+use crate::harness::{Outcome, Row, Suites, same};
+
+const API: &str = "openshift-images/image-api.json";
+const VALIDATION: &str = "openshift-images/image-validation.json";
+
+pub(crate) fn register(suites: &mut Suites) {
+    histories(suites);
+    resolution(suites);
+    names(suites);
+    references(suites);
+    validation(suites);
+    suites.add(
+        "openshift-images/image-trigger-dc.json",
+        "UpdateDeploymentConfigImages",
+        trigger_images,
+    );
+}
+
+/// An internal stream as it is served.
+fn served(internal: &Value) -> Value {
+    let list = |tags: &Value, key: &str| -> Vec<Value> {
+        let named = |(name, tag): (&String, &Value)| {
+            let mut tag = tag.clone();
+            tag[key] = json!(name);
+            tag
+        };
+        tags.as_object().into_iter().flatten().map(named).collect()
+    };
+    let mut stream = internal.clone();
+    if internal["spec"]["tags"].is_object() {
+        stream["spec"]["tags"] = json!(list(&internal["spec"]["tags"], "name"));
+    }
+    if internal["status"]["tags"].is_object() {
+        stream["status"]["tags"] = json!(list(&internal["status"]["tags"], "tag"));
+    }
+    stream
+}
+
+fn event(document: &Value) -> Value {
+    bare(&without(document, &["created"]))
+}
+
+fn event_of(event: &TagEvent) -> Value {
+    let mut document = Map::new();
+    document.insert("dockerImageReference".to_owned(), json!(event.docker_image_reference));
+    document.insert("image".to_owned(), json!(event.image));
+    if event.generation != 0 {
+        document.insert("generation".to_owned(), json!(event.generation));
+    }
+    bare(&Value::Object(document))
+}
+
+fn tag_or_latest<'a>(row: &'a Row<'_>) -> &'a str {
+    Some(row.text("tag")).filter(|tag| !tag.is_empty()).unwrap_or("latest")
+}
+
+fn histories(suites: &mut Suites) {
+    suites.add(API, "AddTagEventToImageStream", |row| {
+        let mut stream = served(row.arg("stream"));
+        let changed =
+            history::add_event(&mut stream, row.text("tag"), &TagEvent::read(row.arg("next")));
+        same(&json!(changed), row.result(0))
+    });
+    suites.add(API, "TestAddTagEventToImageStream.L735", |row| {
+        let mut stream = served(&json!({"status": {"tags": row.arg("tags")}}));
+        let next =
+            json!({"dockerImageReference": row.arg("nextRef"), "image": row.arg("nextImage")});
+        let changed = history::add_event(&mut stream, "latest", &TagEvent::read(&next));
+        let tidy = |stream: &Value| event(&without(&stream["status"]["tags"], &["generation"]));
+        let want = served(&json!({"status": {"tags": row.arg("expectedTags")}}));
+        same(&json!(changed), row.arg("expectedUpdate"))
+            .and(|| same_document(&tidy(&stream), &tidy(&want)))
+    });
+    suites.add(API, "LatestTaggedImage", |row| {
+        let got = history::latest(&served(row.arg("stream")), tag_or_latest(row));
+        same(&got.as_ref().map_or(Value::Null, event_of), &event(row.result(0)))
+    });
+    suites.add(API, "TestLatestTaggedImage.L416", |row| {
+        let stream = served(&json!({"status": {"tags": row.arg("tags")}}));
+        let got =
+            history::latest(&stream, tag_or_latest(row)).map(|event| event.docker_image_reference);
+        same(&got.unwrap_or_default().as_str(), &row.text("expected"))
+    });
+    suites.add(API, "UpdateTrackingTags", |row| {
+        let mut stream = served(row.arg("stream"));
+        let next = TagEvent::read(row.arg("updatedImage"));
+        let changed = history::update_tracking_tags(&mut stream, row.text("updatedTag"), &next);
+        same(&changed, &(row.result(0) != 0))
+    });
+}
+
+fn resolution(suites: &mut Suites) {
+    suites.add(API, "ResolveLatestTaggedImage", |row| {
+        let got = stream::resolve_pull_spec(&served(row.arg("stream")), tag_or_latest(row));
+        let want = row.result(0).as_str().filter(|_| row.result(1) == true);
+        same(&got.as_deref(), &want)
+    });
+    suites.add(API, "TestResolveLatestTaggedImage.L566", |row| {
+        let stream = served(&json!({
+            "spec": {"tags": row.arg("refs")},
+            "status": {"tags": row.arg("tags"), "dockerImageRepository": row.arg("statusRef")},
+        }));
+        let got = stream::resolve_pull_spec(&stream, tag_or_latest(row));
+        same(&got.unwrap_or_default().as_str(), &row.text("expected"))
+    });
+    suites.add(API, "ResolveImageID", |row| {
+        let got = stream::find_image(&served(row.arg("stream")), row.text("imageID"));
+        same(&got.as_ref().map_or(Value::Null, event_of), &event(row.result(0)))
+    });
+    suites.add(API, "TestResolveImageID.L1059", |row| {
+        let stream = served(&json!({"status": {"tags": row.arg("tags")}}));
+        let got = stream::find_image(&stream, row.text("imageID"));
+        same(&got.as_ref().map_or_else(|| json!({}), event_of), &event(row.arg("expEvent")))
+    });
+}
+
+fn names(suites: &mut Suites) {
+    suites.add(API, "ParseImageStreamTagName", |row| {
+        parts(parse_image_stream_tag(row.text("istag")).map_err(|error| error.to_string()), row)
+    });
+    suites.add(API, "ParseImageStreamImageName", |row| {
+        parts(parse_image_stream_image(row.text("input")).map_err(|error| error.to_string()), row)
+    });
+    suites.add(API, "TestParseImageStreamImageName.L49", |row| {
+        match parse_image_stream_image(row.text("input")) {
+            Ok(got) => same(&got, &(row.text("expectedRepo"), row.text("expectedId"))),
+            Err(_) => same(&(row.arg("expectError") == true), &true),
+        }
+    });
+    suites.add(API, "TestParseImageStreamTagName.L105", |row| {
+        match parse_image_stream_tag(row.text("id")) {
+            Ok(got) => same(&got, &(row.text("expectedName"), row.text("expectedTag"))),
+            Err(_) => same(&(row.arg("expectError") == true), &true),
+        }
+    });
+}
+
+fn parts(got: Result<(&str, &str), String>, row: &Row<'_>) -> Outcome {
+    match (got, row.result(2)["error"].as_str()) {
+        (Ok((first, second)), None) => {
+            same(&json!([first, second]), &json!([row.result(0), row.result(1)]))
+        }
+        (Err(got), Some(want)) => same(&got.as_str(), &want),
+        (got, want) => Outcome::Fail(format!("got {got:?}, want error {want:?}")),
+    }
+}
+
+fn reference(document: &Value, [registry, namespace, name, tag, id]: [&str; 5]) -> ImageReference {
+    let text = |key: &str| document[key].as_str().unwrap_or_default().to_owned();
+    ImageReference {
+        registry: text(registry),
+        namespace: text(namespace),
+        name: text(name),
+        tag: text(tag),
+        id: text(id),
+    }
+}
+
+fn references(suites: &mut Suites) {
+    const PARTS: [&str; 5] = ["Registry", "Namespace", "Name", "Tag", "ID"];
+    const LOWER: [&str; 5] = ["registry", "namespace", "name", "tag", "id"];
+    type Change = fn(&ImageReference) -> ImageReference;
+    for (test, change) in [
+        ("TestDockerImageReferenceString.L345", Clone::clone as Change),
+        ("TestDockerImageReferenceAsRepository.L148", ImageReference::as_repository),
+        ("TestDockerImageReferenceDaemonMinimal.L222", ImageReference::daemon_minimal),
+    ] {
+        suites.add(API, test, move |row| {
+            same(&change(&reference(row.input, PARTS)).exact().as_str(), &row.text("Expected"))
+        });
+    }
+    suites.add(API, "TestDockerImageReferenceEquality.L1144", |row| {
+        let [a, b] = ["a", "b"].map(|side| reference(row.arg(side), LOWER));
+        same(&(a == b), &(row.arg("isEqual") == true))
+    });
+    suites.add(API, "ParseDockerImageReference", |row| {
+        let got = ImageReference::parse(row.text("spec")).map_err(|error| error.to_string());
+        same(&got, &Ok(reference(row.result(0), LOWER)))
+    });
+}
+
+fn validation(suites: &mut Suites) {
+    for (name, arg, resource) in [
+        ("ValidateImage", "image", &api::IMAGES),
+        ("ValidateImageStream", "stream", &api::IMAGE_STREAMS),
+        ("ValidateImageStreamMapping", "mapping", &api::IMAGE_STREAM_MAPPINGS),
+    ] {
+        suites.add(VALIDATION, name, move |row| {
+            agree(&api::validation::create(resource, row.arg(arg)), row.result(0))
+        });
+    }
+    suites.add(VALIDATION, "ValidateImageStreamWithWhitelister", |row| {
+        if !row.arg("whitelister").is_null() {
+            return Outcome::Skip;
+        }
+        agree(&api::validation::create(&api::IMAGE_STREAMS, row.arg("stream")), row.result(0))
+    });
+    suites.add(VALIDATION, "ValidateImageStreamTagUpdate", |row| {
+        let got =
+            api::validation::update(&api::IMAGE_STREAM_TAGS, row.arg("newIST"), row.arg("oldIST"));
+        agree_on(&got, row.result(0), |text| !text.starts_with("metadata.resourceVersion: "))
+    });
+}
+
+fn trigger_images(row: &Row<'_>) -> Outcome {
+    // Upstream's test leaves out the type, which every stored trigger has.
+    let typed = |dc: &Value| {
+        let mut dc = dc.clone();
+        for trigger in dc["spec"]["triggers"].as_array_mut().into_iter().flatten() {
+            trigger["type"] = json!("ImageChange");
+        }
+        bare(&dc)
+    };
+    let resolve = |namespace: &str, name: &str, tag: &str| {
+        let tags = row.arg("tagRetriever").as_array().into_iter().flatten();
+        let mut wanted = tags.filter(|known| {
+            known["Namespace"] == namespace && known["Name"] == format!("{name}:{tag}")
+        });
+        wanted.next().and_then(|known| known["Ref"].as_str()).map(str::to_owned)
+    };
+    let got = trigger::plan(&typed(row.arg("dc")), &resolve);
+    match (got, row.result(0).is_object()) {
+        (Some(got), true) => same_document(&bare(&got), &typed(row.result(0))),
+        (None, false) => Outcome::Pass,
+        (got, want) => Outcome::Fail(format!("changed {}, want {want}", got.is_some())),
+    }
+}
