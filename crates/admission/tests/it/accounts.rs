@@ -143,3 +143,26 @@ fn deployers_run_as_their_account() {
     let volume = deployer.list_at(&["spec", "volumes"])[0].str_at(&["name"]);
     assert!(volume.starts_with("deployer-token-"));
 }
+
+#[test]
+fn whatever_the_order_of_controllers_the_outcome_is_the_same() {
+    for seed in 100..130 {
+        let mut cluster = Cluster::new(seed);
+        // Half of the time a pod's admission is faster than the controllers.
+        if seed % 2 == 0 {
+            cluster.create(&api::PODS, pod("early", &json!({})));
+        }
+        cluster.run(60);
+        let secrets = cluster.client.list(&api::SECRETS, "").unwrap();
+        let accounts = cluster.client.list(&api::SERVICE_ACCOUNTS, "").unwrap();
+        // Seven namespaces, and the key that signs tokens.
+        assert_eq!((accounts.len(), secrets.len()), (21, 64), "seed {seed}");
+        for account in accounts {
+            assert_eq!(account.list_at(&["secrets"]).len(), 2, "seed {seed}");
+            assert_eq!(account.list_at(&["imagePullSecrets"]).len(), 1, "seed {seed}");
+        }
+        let revision = cluster.server.store().revision();
+        cluster.run(600);
+        assert_eq!(cluster.server.store().revision(), revision, "seed {seed}");
+    }
+}
