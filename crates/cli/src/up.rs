@@ -5,13 +5,16 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use admission::ServiceAccountTokens;
 use anyhow::{Context as _, Result};
+use apiserver::User;
 use apiserver::http::{self, Server, kubeconfig};
 use clap::Args;
-use cluster::Cluster;
+use cluster::{Access, Cluster};
 
 use crate::engine::{self, Engine, On, Prepared};
 use crate::interrupt;
@@ -27,9 +30,26 @@ pub(crate) struct Options {
     /// Where to write the kubeconfig.
     #[arg(long, default_value = "rehearse.kubeconfig", value_name = "FILE")]
     kubeconfig: PathBuf,
+    /// A bearer token that is recognised, and whose it is; may be given several times.
+    #[arg(long = "token", value_name = "TOKEN=USER", value_parser = parse_token)]
+    tokens: Vec<(String, User)>,
+    /// Let everyone who is recognised do everything, without roles, quota or other rules.
+    #[arg(long)]
+    allow_all: bool,
     /// Where to listen.
     #[arg(long, default_value = "127.0.0.1:8443", value_name = "ADDRESS:PORT")]
     listen: SocketAddr,
+}
+
+/// Reads `TOKEN=USER`; people get the group of those who logged in with a token.
+fn parse_token(text: &str) -> Result<(String, User), String> {
+    match text.split_once('=') {
+        Some((token, name)) if !token.is_empty() && !name.is_empty() => {
+            let groups = ["system:authenticated", "system:authenticated:oauth"];
+            Ok((token.to_owned(), User::with_groups(name, &groups)))
+        }
+        _ => Err("must be of the form TOKEN=USER".to_owned()),
+    }
 }
 
 /// How long the loop runs before it is asked to go on; it is woken by whatever happens before.
@@ -40,7 +60,10 @@ pub(crate) fn up(options: &Options) -> Result<bool> {
     let tokio = engine::tokio_runtime()?;
     let engine = Engine::choose(options.on, &tokio);
     let nodes = usize::from(options.nodes);
-    let Prepared { config, guard, .. } = engine.prepare(world::World::real(), nodes, &tokio)?;
+    let Prepared { mut config, guard, .. } = engine.prepare(world::World::real(), nodes, &tokio)?;
+    if !options.allow_all {
+        config.access = Access::Policy;
+    }
     let mut cluster = Cluster::start(config).context("cannot start the cluster")?;
     let server = {
         let _guard = tokio.enter();
@@ -60,6 +83,11 @@ pub(crate) fn up(options: &Options) -> Result<bool> {
 fn serve(cluster: &Cluster, options: &Options) -> Result<Server> {
     let mut config = http::Config::local()?;
     config.listen = options.listen;
+    config.tokens.clone_from(&options.tokens);
+    if !options.allow_all {
+        let accounts = ServiceAccountTokens::new(cluster.server().clone());
+        config.authenticator = Some(Arc::new(accounts));
+    }
     Ok(Server::start(cluster.server().clone(), config)?)
 }
 

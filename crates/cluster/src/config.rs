@@ -16,6 +16,17 @@ pub struct Config {
     pub runtime: Runtime,
     /// The nodes.
     pub agent: AgentConfig,
+    /// Who may do what.
+    pub access: Access,
+}
+
+/// Who may do what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Everyone may do everything; there are no roles. For runs whose only caller is the program.
+    Open,
+    /// OpenShift's bootstrap roles and whatever is granted by bindings; its admission rules hold.
+    Policy,
 }
 
 /// What runs the containers.
@@ -33,7 +44,8 @@ impl Config {
     pub fn new(world: World, runtime: Runtime, nodes: usize) -> Self {
         let nodes = node_configs(nodes);
         let heartbeat = if world.is_simulated() { None } else { AgentConfig::default().heartbeat };
-        Self { world, runtime, agent: AgentConfig { nodes, heartbeat } }
+        let agent = AgentConfig { nodes, heartbeat };
+        Self { world, runtime, agent, access: Access::Open }
     }
 }
 

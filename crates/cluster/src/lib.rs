@@ -23,7 +23,7 @@ use cri::{ContainerRuntime, Wake};
 use node::{Agent, RuntimeLogs, RuntimeStreams};
 use world::{Time, World};
 
-pub use crate::config::{Config, Runtime};
+pub use crate::config::{Access, Config, Runtime};
 use crate::pages::Pages;
 
 /// A running cluster, driven by whoever calls [`Cluster::run_until`].
@@ -33,6 +33,16 @@ pub struct Cluster {
     driver: Driver,
     server: ApiServer,
     pages: Pages,
+}
+
+/// What a cluster is put together from.
+struct Parts<R> {
+    world: World,
+    runtime: R,
+    builtin: Builtin,
+    agent: node::AgentConfig,
+    pages: Pages,
+    access: Access,
 }
 
 /// Why a cluster did not start.
@@ -49,38 +59,47 @@ impl Cluster {
     /// # Errors
     /// When the objects that every cluster has cannot be made.
     pub fn start(config: Config) -> Result<Self, Error> {
-        let Config { world, runtime, agent } = config;
+        let Config { world, runtime, agent, access } = config;
         let builtin = Builtin::new(world.clone());
         match runtime {
             Runtime::Sim(images) => {
                 let sim = SimRuntime::new(world.clone(), images);
                 let pages = Pages::Sim(sim.control());
-                Self::compose(world, WithBuiltins::new(sim, builtin.clone()), builtin, agent, pages)
+                let runtime = WithBuiltins::new(sim, builtin.clone());
+                Self::compose(Parts { world, runtime, builtin, agent, pages, access })
             }
             Runtime::Engine(engine) => {
                 let runtime = WithBuiltins::new(engine, builtin.clone());
-                Self::compose(world, runtime, builtin, agent, Pages::Network)
+                let pages = Pages::Network;
+                Self::compose(Parts { world, runtime, builtin, agent, pages, access })
             }
         }
     }
 
-    fn compose<R: ContainerRuntime + 'static>(
-        world: World,
-        mut runtime: R,
-        builtin: Builtin,
-        agent: node::AgentConfig,
-        pages: Pages,
-    ) -> Result<Self, Error> {
+    fn compose<R: ContainerRuntime + 'static>(parts: Parts<R>) -> Result<Self, Error> {
+        let Parts { world, mut runtime, builtin, agent, pages, access } = parts;
+        let rules = admission::Options::default();
         let builder = ApiServer::builder(world.clone());
         let builder = deployments::register(images::register(builder));
         let builder = builder.logs(Arc::new(RuntimeLogs::new(world.clone(), runtime.logs())));
-        let server = builder.streams(Arc::new(RuntimeStreams::new(runtime.streams()))).build();
+        let mut builder = builder.streams(Arc::new(RuntimeStreams::new(runtime.streams())));
+        if access == Access::Policy {
+            builder = authorization::register(admission::register(builder, &rules));
+        }
+        let server = builder.build();
         apiserver::bootstrap(&server)?;
         let mut driver = Driver::new(world.clone(), server.clone());
         let wake: Wake = driver.waker();
         runtime.set_wake(wake);
         for controller in controllers(builtin) {
             driver.add(controller);
+        }
+        if access == Access::Policy {
+            authorization::bootstrap(&server)?;
+            admission::bootstrap(&server)?;
+            let more =
+                authorization::controllers().into_iter().chain(admission::controllers(&rules));
+            more.for_each(|controller| driver.add(controller));
         }
         driver.add(Box::new(Agent::new(agent, Box::new(runtime))));
         Ok(Self { world, driver, server, pages })

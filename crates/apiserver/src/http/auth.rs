@@ -11,13 +11,13 @@ use std::sync::Arc;
 
 use apimachinery::Status;
 use apimachinery::status::Reason;
-use hyper::header::{self, HeaderMap};
+use hyper::header::{self, HeaderMap, HeaderValue};
 
 use super::respond::text;
 use crate::User;
+use crate::user::Impersonation;
 
 const AUTHENTICATED: &str = "system:authenticated";
-const MASTERS: &str = "system:masters";
 
 /// Recognises bearer tokens that are not in the static table, e.g. OAuth access tokens.
 pub trait Authenticator: Send + Sync + fmt::Debug {
@@ -55,18 +55,14 @@ impl Gate {
 
     /// The caller of a request; `None` for an anonymous one.
     pub(crate) fn caller(&self, peer: &Peer, headers: &HeaderMap) -> Result<Option<User>, Status> {
-        let user = match peer {
+        Ok(match peer {
             Peer::Certified(user) => Some(user.clone()),
             Peer::Unknown | Peer::Refused => match text(headers, header::AUTHORIZATION) {
                 "" if matches!(peer, Peer::Refused) => return Err(unauthorized()),
                 "" => None,
                 credential => Some(self.bearer(credential).ok_or_else(unauthorized)?),
             },
-        };
-        match user {
-            Some(user) => impersonated(user, headers).map(Some),
-            None => Ok(None),
-        }
+        })
     }
 
     fn bearer(&self, credential: &str) -> Option<User> {
@@ -94,24 +90,21 @@ pub(crate) fn authenticated(mut user: User) -> User {
     user
 }
 
-/// Applies `Impersonate-User` and `Impersonate-Group` for those who may.
-fn impersonated(user: User, headers: &HeaderMap) -> Result<User, Status> {
-    let Some(name) = headers.get("impersonate-user").and_then(|value| value.to_str().ok()) else {
-        return Ok(user);
-    };
-    if !user.groups.iter().any(|group| group == MASTERS) {
-        let text = format!(
-            "User {:?} cannot impersonate users at the cluster scope: no RBAC policy matched",
-            user.name
-        );
-        return Err(Status::forbidden("", "users", name, &text));
-    }
-    let groups = headers
-        .get_all("impersonate-group")
+/// Whom the caller wants to act as, by `Impersonate-User` and the headers that go with it; whether
+/// they may is the authoriser's to say.
+pub(crate) fn impersonation(headers: &HeaderMap) -> Option<Impersonation> {
+    const EXTRA: &str = "impersonate-extra-";
+    let text = |value: &HeaderValue| value.to_str().ok().map(ToOwned::to_owned);
+    let user = headers.get("impersonate-user").and_then(text)?;
+    let groups = headers.get_all("impersonate-group").iter().filter_map(text).collect();
+    let extra = headers
         .iter()
-        .filter_map(|value| value.to_str().ok().map(ToOwned::to_owned))
+        .filter_map(|(name, value)| {
+            let key = name.as_str().strip_prefix(EXTRA)?;
+            Some((key.to_owned(), text(value)?))
+        })
         .collect();
-    Ok(authenticated(User { name: name.to_owned(), uid: String::new(), groups }))
+    Some(Impersonation { user, groups, extra })
 }
 
 fn digest(token: &str) -> [u8; 32] {
@@ -123,8 +116,6 @@ fn digest(token: &str) -> [u8; 32] {
 
 #[cfg(test)]
 mod tests {
-    use hyper::header::HeaderValue;
-
     use super::*;
 
     fn user(name: &str, groups: &[&str]) -> User {
@@ -133,10 +124,7 @@ mod tests {
     }
 
     fn call(headers: &[(&'static str, &'static str)], peer: &Peer) -> String {
-        let gate = Gate::new(
-            &[("t1".to_owned(), user("ann", &[])), ("t2".to_owned(), user("root", &[MASTERS]))],
-            None,
-        );
+        let gate = Gate::new(&[("t1".to_owned(), user("ann", &[]))], None);
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.append(*name, HeaderValue::from_static(value));
@@ -161,14 +149,15 @@ mod tests {
     }
 
     #[test]
-    fn only_masters_impersonate() {
-        let as_bob =
-            |token| call(&[("authorization", token), ("impersonate-user", "bob")], &Peer::Unknown);
-        assert_eq!(as_bob("Bearer t2"), "bob system:authenticated");
-        assert_eq!(
-            as_bob("Bearer t1"),
-            "users \"bob\" is forbidden: User \"ann\" cannot impersonate users at the cluster \
-             scope: no RBAC policy matched"
-        );
+    fn impersonation_is_read_from_its_headers() {
+        let mut headers = HeaderMap::new();
+        assert!(impersonation(&headers).is_none());
+        headers.append("impersonate-user", HeaderValue::from_static("bob"));
+        headers.append("impersonate-group", HeaderValue::from_static("a"));
+        headers.append("impersonate-group", HeaderValue::from_static("b"));
+        headers.append("impersonate-extra-scopes", HeaderValue::from_static("user:info"));
+        let wanted = impersonation(&headers).unwrap();
+        assert_eq!((wanted.user.as_str(), wanted.groups), ("bob", vec!["a".into(), "b".into()]));
+        assert_eq!(wanted.extra, [("scopes".to_owned(), "user:info".to_owned())]);
     }
 }

@@ -15,7 +15,7 @@ use hyper::{Method, Request, StatusCode, header};
 use serde_json::{Value, json};
 
 use super::accept::{self, clauses};
-use super::auth::{Peer, unauthorized};
+use super::auth::{Peer, authenticated, impersonation, unauthorized};
 use super::path::{ResourcePath, Target};
 use super::query::Query;
 use super::respond::{self, Answer, Wishes, text};
@@ -76,7 +76,13 @@ async fn dispatch(
     asked: Asked,
     body: &mut Option<Incoming>,
 ) -> Result<Answer, Status> {
-    let caller = state.gate.caller(peer, &asked.parts.headers)?;
+    let headers = &asked.parts.headers;
+    let caller = match (state.gate.caller(peer, headers)?, impersonation(headers)) {
+        (Some(caller), Some(wanted)) => {
+            Some(authenticated(state.api.impersonate(&caller, &wanted)?))
+        }
+        (caller, _) => caller,
+    };
     let target = Target::parse(asked.parts.uri.path());
     match target {
         Target::Resource(path) => match known(&path) {
