@@ -21,6 +21,7 @@ mod platform;
 mod pod;
 mod scheduling;
 mod service;
+mod storage;
 mod volume;
 mod workload;
 

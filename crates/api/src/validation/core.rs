@@ -9,7 +9,7 @@ use apimachinery::{ObjectExt as _, Value};
 use base64::Engine as _;
 
 use super::container::is_standard_resource;
-use super::{checks, pod, scheduling, volume};
+use super::{checks, pod, scheduling, storage, volume};
 
 const MAX_DATA_BYTES: usize = 1024 * 1024;
 
@@ -147,6 +147,7 @@ pub(super) fn claim_spec(spec: &Value, path: &Path, errors: &mut ErrorList) {
     match spec.at(&["resources", "requests", "storage"]) {
         None => errors.push(Error::required(&storage_path, "")),
         Some(value) => {
+            amount(value, &storage_path, errors);
             let positive =
                 Quantity::from_json(value).is_ok_and(|q| !q.is_zero() && !q.is_negative());
             if !positive {
@@ -188,6 +189,7 @@ fn persistent_volume(object: &Value, errors: &mut ErrorList) {
         checks::one_of(spec, &path, "persistentVolumeReclaimPolicy", &supported, errors);
     }
     volume::source(spec, &path, errors);
+    storage::persistent_volume(spec, &path, errors);
 }
 
 fn resource_quota(object: &Value, errors: &mut ErrorList) {
@@ -200,7 +202,9 @@ fn resource_quota(object: &Value, errors: &mut ErrorList) {
             errors.push(Error::invalid(&path, name.as_str(), text));
         }
         amount(value, &path, errors);
+        storage::quota_limit(name, value, &path, errors);
     }
+    storage::quota_scopes(object.list_at(&["spec", "scopes"]), errors);
     if checks::is_set(object.get("spec").unwrap_or(&Value::Null), "scopeSelector") {
         let text = "ResourceQuotaScopeSelectors feature-gate is disabled";
         errors.push(Error::forbidden(&Path::new("spec").child("scopeSelector"), text));
@@ -275,23 +279,8 @@ fn event(object: &Value, errors: &mut ErrorList) {
 pub(super) fn update(kind: &str, new: &Value, old: &Value, errors: &mut ErrorList) {
     match kind {
         "Secret" => checks::immutable(new, old, &["type"], errors),
-        "PersistentVolumeClaim" => {
-            let without_name = |object: &Value| {
-                let mut spec = object.get("spec").cloned().unwrap_or(Value::Null);
-                drop(spec.remove(&["volumeName"]));
-                spec
-            };
-            let bound = !old.str_at(&["spec", "volumeName"]).is_empty();
-            let same = if bound {
-                checks::same(new.get("spec"), old.get("spec"))
-            } else {
-                checks::same(Some(&without_name(new)), Some(&without_name(old)))
-            };
-            if !same {
-                let text = "field is immutable after creation";
-                errors.push(Error::forbidden(&Path::new("spec"), text));
-            }
-        }
+        "PersistentVolume" => storage::persistent_volume_change(new, old, errors),
+        "PersistentVolumeClaim" => storage::claim_change(new, old, errors),
         _ => {}
     }
 }

@@ -18,6 +18,7 @@ pub(super) fn create(kind: &str, object: &Value, errors: &mut ErrorList) {
         "Ingress" => ingress(object, errors),
         "StorageClass" => {
             checks::required(object, &Path::new(""), "provisioner", errors);
+            super::storage::storage_class(object, errors);
         }
         _ => {}
     }

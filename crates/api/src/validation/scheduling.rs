@@ -40,14 +40,7 @@ fn weight(term: &Value, path: &Path, errors: &mut ErrorList) {
 
 fn node_affinity(affinity: &Value, path: &Path, errors: &mut ErrorList) {
     if let Some(required) = affinity.get(REQUIRED).filter(|value| !value.is_null()) {
-        let path = path.child(REQUIRED).child("nodeSelectorTerms");
-        let terms = required.list_at(&["nodeSelectorTerms"]);
-        if terms.is_empty() {
-            errors.push(Error::required(&path, "must have at least one node selector term"));
-        }
-        for (index, term) in terms.iter().enumerate() {
-            node_term(term, &path.index(index), errors);
-        }
+        node_selector(required, &path.child(REQUIRED), errors);
     }
     for (index, term) in affinity.list_at(&[PREFERRED]).iter().enumerate() {
         let path = path.child(PREFERRED).index(index);
@@ -56,6 +49,18 @@ fn node_affinity(affinity: &Value, path: &Path, errors: &mut ErrorList) {
         }
         let term = term.get("preference").unwrap_or(&Value::Null);
         node_term(term, &path.child("preference"), errors);
+    }
+}
+
+/// A `NodeSelector`: some term must hold.
+pub(super) fn node_selector(selector: &Value, path: &Path, errors: &mut ErrorList) {
+    let path = path.child("nodeSelectorTerms");
+    let terms = selector.list_at(&["nodeSelectorTerms"]);
+    if terms.is_empty() {
+        errors.push(Error::required(&path, "must have at least one node selector term"));
+    }
+    for (index, term) in terms.iter().enumerate() {
+        node_term(term, &path.index(index), errors);
     }
 }
 

@@ -411,3 +411,44 @@ fn paths_of_some_refusals_leave_out_the_index() {
         "spec.containers[0].resources: Forbidden: HugePages require cpu or memory",
     );
 }
+
+#[test]
+fn a_bound_claim_may_only_grow() {
+    let claims = &crate::PERSISTENT_VOLUME_CLAIMS;
+    let claim = |size: &str, class: &str| {
+        let mut claim = json!({
+            "metadata": {"name": "data", "namespace": "ns"},
+            "spec": {"accessModes": ["ReadWriteOnce"], "storageClassName": class,
+                     "resources": {"requests": {"storage": size}}},
+            "status": {"phase": "Bound"},
+        });
+        defaults::apply(claims, &mut claim);
+        claim
+    };
+    let check = |new: Value, expected: &[&str]| {
+        let errors = update(claims, &new, &claim("2Gi", "a"));
+        assert_eq!(errors.iter().map(ToString::to_string).collect::<Vec<_>>(), expected);
+    };
+    check(claim("3Gi", "a"), &[]);
+    let smaller =
+        "spec.resources.requests.storage: Forbidden: field can not be less than previous value";
+    check(claim("1Gi", "a"), &[smaller]);
+    check(claim("2Gi", "b"), &["spec: Forbidden: field is immutable after creation"]);
+}
+
+#[test]
+fn quotas_count_in_whole_numbers() {
+    let quotas = &crate::RESOURCE_QUOTAS;
+    let check = |spec: Value, expected: &[&str]| {
+        assert_eq!(created(quotas, json!({"spec": spec})), expected);
+    };
+    check(json!({"hard": {"cpu": "100m", "pods": 2}}), &[]);
+    check(
+        json!({"hard": {"pods": "500m"}}),
+        &["spec.hard[pods]: Invalid value: \"500m\": must be an integer"],
+    );
+    check(
+        json!({"hard": {"storage": 1}}),
+        &["spec.hard[storage]: Invalid value: \"storage\": must be a standard resource for quota"],
+    );
+}

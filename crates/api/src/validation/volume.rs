@@ -81,6 +81,11 @@ pub(super) fn check_all<'a>(
     names
 }
 
+/// Whether a field of a volume's spec is a source.
+pub(super) fn is_source(field: &str) -> bool {
+    REQUIRED.iter().any(|(kind, _)| *kind == field)
+}
+
 /// Checks that exactly one source is given, and the source.
 pub(super) fn source(volume: &Value, path: &Path, errors: &mut ErrorList) {
     let mut count = 0;
@@ -127,11 +132,55 @@ fn details(kind: &str, source: &Value, path: &Path, errors: &mut ErrorList) {
         "rbd" if source.list_at(&["monitors"]).is_empty() => {
             errors.push(Error::required(&path.child("monitors"), ""));
         }
+        "iscsi" => iscsi(source, path, errors),
+        "flocker" => flocker(source, path, errors),
+        "fc" => fibre_channel(source, path, errors),
         "gitRepo" => {
             let directory = source.str_at(&["directory"]);
             checks::descending_path(directory, &path.child("directory"), errors);
         }
         _ => {}
+    }
+}
+
+fn iscsi(source: &Value, path: &Path, errors: &mut ErrorList) {
+    for auth in ["discoveryCHAPAuth", "sessionCHAPAuth", "chapAuthDiscovery", "chapAuthSession"] {
+        if source.bool_at(&[auth]) && !checks::is_set(source, "secretRef") {
+            errors.push(Error::required(&path.child("secretRef"), ""));
+        }
+    }
+}
+
+fn flocker(source: &Value, path: &Path, errors: &mut ErrorList) {
+    let (name, id) = (source.str_at(&["datasetName"]), source.str_at(&["datasetUUID"]));
+    if name.is_empty() && id.is_empty() {
+        let text = "one of datasetName and datasetUUID is required";
+        errors.push(Error::required(path, text));
+    }
+    if !name.is_empty() && !id.is_empty() {
+        let text = "datasetName and datasetUUID can not be specified simultaneously";
+        errors.push(Error::invalid(path, "resource", text));
+    }
+    if name.contains('/') {
+        errors.push(Error::invalid(&path.child("datasetName"), name, "must not contain '/'"));
+    }
+}
+
+fn fibre_channel(source: &Value, path: &Path, errors: &mut ErrorList) {
+    let [names, ids] = ["targetWWNs", "wwids"].map(|field| !source.list_at(&[field]).is_empty());
+    if names == ids {
+        let path = path.child("targetWWNs");
+        if names {
+            let text = "targetWWNs and wwids can not be specified simultaneously";
+            errors.push(Error::invalid(&path, source["targetWWNs"].clone(), text));
+        } else {
+            let text = "must specify either targetWWNs or wwids, but not both";
+            errors.push(Error::required(&path, text));
+        }
+    }
+    if names && source.int_at(&["lun"]).is_none() {
+        let text = "lun is required if targetWWNs is specified";
+        errors.push(Error::required(&path.child("lun"), text));
     }
 }
 
