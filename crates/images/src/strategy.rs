@@ -4,8 +4,9 @@
 
 use std::sync::Arc;
 
+use api::Verb;
 use apimachinery::{ObjectExt as _, Status, Value};
-use apiserver::{ApiServer, Call, Strategy, StrategyContext, User};
+use apiserver::{ApiServer, Attributes, Call, Strategy, StrategyContext, User};
 use serde_json::json;
 
 use crate::stream::{self, Streams};
@@ -23,6 +24,17 @@ struct Server<'a> {
 impl Streams for Server<'_> {
     fn stream(&self, namespace: &str, name: &str) -> Option<Arc<Value>> {
         read_stream(self.server, self.user, namespace, name).ok()
+    }
+
+    fn may_pull(&self, namespace: &str, name: &str) -> bool {
+        self.server.allows(&Attributes {
+            user: self.user,
+            verb: Verb::Get,
+            resource: &api::IMAGE_STREAMS,
+            subresource: "layers",
+            namespace,
+            name,
+        })
     }
 }
 

@@ -20,6 +20,9 @@ pub const REGISTRY: &str = "docker-registry.default.svc:5000";
 pub trait Streams {
     /// The stream `namespace`/`name`; `None` when it does not exist.
     fn stream(&self, namespace: &str, name: &str) -> Option<Arc<Value>>;
+
+    /// Whether the caller may pull from the stream, which copying a tag out of it asks for.
+    fn may_pull(&self, namespace: &str, name: &str) -> bool;
 }
 
 /// `<registry>/<namespace>/<name>` of a stream.
@@ -191,13 +194,21 @@ fn source_stream(
     if source == stream.name() && namespace == stream.namespace() {
         return Ok((None, id.to_owned()));
     }
+    if namespace != stream.namespace() && !streams.may_pull(namespace, source) {
+        let text = format!("{namespace}/{source}: \"no RBAC policy matched\" \"\"");
+        return Err(field::Error::forbidden(&from_path(tag), &text));
+    }
     let found = streams.stream(namespace, source);
     let found = found.ok_or_else(|| field::Error::not_found(&from_name_path(tag), name))?;
     Ok((Some(found), id.to_owned()))
 }
 
+fn from_path(tag: &Value) -> Path {
+    Path::new("spec").child("tags").key(tag.str_at(&["name"])).child("from")
+}
+
 fn from_name_path(tag: &Value) -> Path {
-    Path::new("spec").child("tags").key(tag.str_at(&["name"])).child("from").child("name")
+    from_path(tag).child("name")
 }
 
 fn unresolved(tag: &Value, why: &str) -> field::Error {

@@ -13,6 +13,10 @@ impl Streams for Fixed {
     fn stream(&self, namespace: &str, name: &str) -> Option<Arc<Value>> {
         self.0.get(&(namespace.to_owned(), name.to_owned())).cloned()
     }
+
+    fn may_pull(&self, namespace: &str, _name: &str) -> bool {
+        namespace != "closed"
+    }
 }
 
 fn development() -> Fixed {
@@ -69,6 +73,18 @@ fn a_missing_stream_is_named_and_a_missing_tag_is_not_an_error() {
     let mut stream = from("app:other");
     prepare_for_create(&mut stream, &development(), NOW).unwrap();
     assert_eq!(latest(&stream, "test"), None);
+}
+
+#[test]
+fn a_stream_that_may_not_be_pulled_from_is_not_copied() {
+    let mut stream = testing(&json!([{
+        "name": "test", "from": {"kind": "ImageStreamTag", "name": "app:latest", "namespace": "closed"},
+    }]));
+    let errors = prepare_for_create(&mut stream, &development(), NOW).unwrap_err();
+    assert_eq!(
+        errors[0].to_string(),
+        "spec.tags[test].from: Forbidden: closed/app: \"no RBAC policy matched\" \"\""
+    );
 }
 
 #[test]
