@@ -99,7 +99,7 @@ pub(crate) fn decode_for_handler(call: &Call<'_>, body: Body) -> Result<Decoded,
         api::defaults::apply(legacy::shape(call.resource), &mut decoded.object);
         return Ok(decoded);
     };
-    let group = sub.group.unwrap_or(legacy::shape(call.resource).group);
+    let group = sub.group.unwrap_or_else(|| legacy::shape(call.resource).group);
     let version = sub.version.unwrap_or(call.resource.version);
     let (api_version, kind) = match body.names() {
         Ok(names) => names,

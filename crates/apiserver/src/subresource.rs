@@ -12,6 +12,7 @@ pub(crate) use self::pod_log::{choose as choose_container, runs};
 use crate::access_review::{AccessReviews, SelfSubjectReviews};
 use crate::handler::RestHandler;
 use crate::project::{ProjectRequests, Projects};
+use crate::template::ProcessedTemplates;
 
 /// Who serves which sub-resource of which resource.
 pub(crate) fn built_in() -> Vec<(&'static Resource, &'static str, Box<dyn RestHandler>)> {

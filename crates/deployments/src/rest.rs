@@ -1,5 +1,5 @@
 //! What the API server does with `DeploymentConfig`s beyond storing them: storage rules and the
-//! sub-resources `instantiate`, `scale` and `log`.
+//! sub-resources `instantiate`, `rollback`, `scale` and `log`.
 //!
 //! Invariant: clients set `status.latestVersion` only to the number that follows the stored one.
 //!
@@ -7,6 +7,7 @@
 
 mod instantiate;
 mod log;
+mod rollback;
 mod scale;
 
 use apimachinery::{ObjectExt as _, Status, Value};
@@ -19,6 +20,7 @@ pub fn register(builder: Builder) -> Builder {
     builder
         .strategy(&api::DEPLOYMENT_CONFIGS, Box::new(DeploymentConfigStrategy))
         .handler(&api::DEPLOYMENT_CONFIGS, "instantiate", Box::new(instantiate::Instantiate))
+        .handler(&api::DEPLOYMENT_CONFIGS, "rollback", Box::new(rollback::Rollback))
         .handler(&api::DEPLOYMENT_CONFIGS, "scale", Box::new(scale::Scale))
         .handler(&api::DEPLOYMENT_CONFIGS, "log", Box::new(log::Log))
 }

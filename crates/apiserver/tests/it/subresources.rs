@@ -80,11 +80,47 @@ fn a_pods_status_touches_nothing_else() {
     let created = create_pod(&client, "p");
     let mut body = (*created).clone();
     body["spec"]["containers"][0]["image"] = json!("other");
-    body.set(&["metadata", "ownerReferences"], json!([{"apiVersion": "v1", "kind": "X",
-        "name": "x", "uid": "1"}]));
+    body.set(
+        &["metadata", "ownerReferences"],
+        json!([{"apiVersion": "v1", "kind": "X",
+        "name": "x", "uid": "1"}]),
+    );
     body["status"] = json!({"phase": "Running"});
     let updated = client.update_status(&api::PODS, body).unwrap();
     assert_eq!(updated["spec"], created["spec"]);
     assert!(updated.owner_references().is_empty());
     assert_eq!(updated["status"], json!({"phase": "Running", "qosClass": "BestEffort"}));
+}
+
+#[test]
+fn templates_are_processed_and_not_stored() {
+    let client = cluster();
+    let template = json!({
+        "kind": "Template", "apiVersion": "template.openshift.io/v1", "metadata": {"name": "t"},
+        "parameters": [{"name": "NAME", "value": "web"},
+            {"name": "KEY", "generate": "expression", "from": "[a-z]{8}"}],
+        "objects": [{"kind": "Service", "apiVersion": "v1", "metadata": {"name": "${NAME}"}}],
+    });
+    let done = client.create(&api::PROCESSED_TEMPLATES, "test", template).unwrap();
+    assert_eq!(done.str_at(&["kind"]), "Template");
+    assert_eq!(done["objects"][0]["metadata"]["name"], "web");
+    assert_eq!(done["parameters"][1]["value"].as_str().map(str::len), Some(8));
+    assert!(client.list(&api::TEMPLATES, "test").unwrap().is_empty());
+}
+
+#[test]
+fn image_streams_show_pull_secrets_and_layers() {
+    let client = cluster();
+    client.create(&api::IMAGE_STREAMS, "test", json!({"metadata": {"name": "s"}})).unwrap();
+    for (name, kind) in [("a", "Opaque"), ("b", "kubernetes.io/dockercfg")] {
+        let secret =
+            json!({"metadata": {"name": name}, "type": kind, "data": {".dockercfg": "e30="}});
+        client.create(&api::SECRETS, "test", secret).unwrap();
+    }
+    let secrets = client.subresource_get(&api::IMAGE_STREAMS, "test", "s", "secrets").unwrap();
+    let names: Vec<&str> = secrets.list_at(&["items"]).iter().map(|item| item.name()).collect();
+    assert_eq!((secrets.kind(), names), ("SecretList", vec!["b"]));
+    let layers = client.subresource_get(&api::IMAGE_STREAMS, "test", "s", "layers").unwrap();
+    assert_eq!((layers.kind(), &layers["images"]), ("ImageStreamLayers", &json!({})));
+    assert!(client.subresource_get(&api::IMAGE_STREAMS, "test", "x", "secrets").is_err());
 }
