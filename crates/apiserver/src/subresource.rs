@@ -3,6 +3,7 @@
 mod binding;
 mod eviction;
 mod finalize;
+mod image_stream;
 mod pod_log;
 mod scale;
 
@@ -31,6 +32,9 @@ pub(crate) fn built_in() -> Vec<(&'static Resource, &'static str, Box<dyn RestHa
         (&api::DEPLOYMENTS, "scale", Box::new(scale::ScaleOf)),
         (&api::PROJECTS, "", Box::new(Projects)),
         (&api::PROJECT_REQUESTS, "", Box::new(ProjectRequests)),
+        (&api::PROCESSED_TEMPLATES, "", Box::new(ProcessedTemplates)),
+        (&api::IMAGE_STREAMS, "secrets", Box::new(image_stream::Secrets)),
+        (&api::IMAGE_STREAMS, "layers", Box::new(image_stream::Layers)),
         (&api::STATEFUL_SETS, "scale", Box::new(scale::ScaleOf)),
     ]
 }
