@@ -40,12 +40,12 @@ impl DockerStreams {
     }
 
     /// Runs `talk` on the engine's tokio runtime until it ends or the other side of `inside` is gone.
-    fn spawn<F>(&self, inside: Inside, talk: impl FnOnce(Arc<Shared>, Ends) -> F)
+    fn spawn<F>(&self, inside: Inside, stdio: Stdio, talk: impl FnOnce(Arc<Shared>, Ends) -> F)
     where
         F: Future<Output = Result<i64, Error>> + Send + 'static,
     {
         let Inside { stdin, stdout, stderr, resize, mut exit } = inside;
-        let ends = Ends { stdin, stdout, stderr, resize };
+        let ends = Ends { stdin, stdout, stderr, resize, stdio };
         let talk = talk(Arc::clone(&self.shared), ends);
         let _context = self.shared.handle.enter();
         drop(world::edge::spawn(async move {
@@ -63,6 +63,7 @@ struct Ends {
     stdout: Output,
     stderr: Output,
     resize: mpsc::Receiver<TerminalSize>,
+    stdio: Stdio,
 }
 
 impl Streams for DockerStreams {
@@ -71,7 +72,8 @@ impl Streams for DockerStreams {
         let (id, command) = (id.to_owned(), command.to_vec());
         self.spawn(
             inside,
-            |shared, ends| async move { exec(&shared, &id, command, stdio, ends).await },
+            stdio,
+            |shared, ends| async move { exec(&shared, &id, command, ends).await },
         );
         Ok(process)
     }
@@ -79,7 +81,7 @@ impl Streams for DockerStreams {
     fn attach(&self, id: &str, stdio: Stdio) -> Result<Process, Error> {
         let (process, inside) = pair(stdio);
         let id = id.to_owned();
-        self.spawn(inside, |shared, ends| async move { attach(&shared, &id, stdio, ends).await });
+        self.spawn(inside, stdio, |shared, ends| async move { attach(&shared, &id, ends).await });
         Ok(process)
     }
 
@@ -92,13 +94,8 @@ impl Streams for DockerStreams {
     }
 }
 
-async fn exec(
-    shared: &Shared,
-    id: &str,
-    command: Vec<String>,
-    stdio: Stdio,
-    ends: Ends,
-) -> Result<i64, Error> {
+async fn exec(shared: &Shared, id: &str, command: Vec<String>, ends: Ends) -> Result<i64, Error> {
+    let stdio = ends.stdio;
     let options = CreateExecOptions {
         attach_stdin: Some(stdio.stdin),
         attach_stdout: Some(stdio.stdout),
@@ -129,7 +126,8 @@ async fn exit_code(shared: &Shared, exec: &str) -> Result<i64, Error> {
     Err(Error::Engine("the engine does not tell the exit code".to_owned()))
 }
 
-async fn attach(shared: &Shared, id: &str, stdio: Stdio, ends: Ends) -> Result<i64, Error> {
+async fn attach(shared: &Shared, id: &str, ends: Ends) -> Result<i64, Error> {
+    let stdio = ends.stdio;
     let options = AttachContainerOptionsBuilder::default()
         .stdin(stdio.stdin)
         .stdout(stdio.stdout)
@@ -165,6 +163,20 @@ impl Terminal<'_> {
     }
 }
 
+/// Passes the end of the input on. A terminal has none but a key for it, and the engine would end
+/// its output too.
+async fn end_input(mut input: Pin<&mut (dyn AsyncWrite + Send)>, stdio: Stdio) {
+    const END_OF_TRANSMISSION: u8 = 4;
+    let ended = match stdio {
+        Stdio { stdin: false, .. } => Ok(()),
+        Stdio { tty: true, .. } => input.write_all(&[END_OF_TRANSMISSION]).await,
+        _ => input.shutdown().await,
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "cannot end the input of a process");
+    }
+}
+
 type Pieces = Pin<Box<dyn Stream<Item = Result<LogOutput, EngineError>> + Send>>;
 
 /// Carries bytes both ways until the output ends.
@@ -175,14 +187,14 @@ async fn talk(
     ends: Ends,
     terminal: Terminal<'_>,
 ) {
-    let Ends { mut stdin, stdout, stderr, resize: mut sizes } = ends;
+    let Ends { mut stdin, stdout, stderr, resize: mut sizes, stdio } = ends;
     let inwards = async {
         while let Some(bytes) = stdin.recv().await {
             if input.write_all(&bytes).await.is_err() || input.flush().await.is_err() {
                 break;
             }
         }
-        drop(input.shutdown().await);
+        end_input(input.as_mut(), stdio).await;
         std::future::pending::<()>().await;
     };
     let turning = async {

@@ -326,3 +326,22 @@ fn an_engine_that_goes_away_is_noticed_and_found_again() {
     drop(docker);
     drop(proxy);
 }
+
+#[test]
+fn a_real_container_is_talked_to() {
+    let Some(mut docker) = Docker::connect("streams") else { return };
+    let run = Command::RunPodSandbox { config: Box::default() };
+    let Reply::Sandbox(sandbox) = docker.call(run) else { panic!("a sandbox was asked for") };
+    let (image, command) = docker.program(Program::Serves);
+    let image_id = docker.image.split_once('@').unwrap().1.to_owned();
+    let config = ContainerConfig { image, image_id, command, ..ContainerConfig::default() };
+    let create =
+        Command::CreateContainer { sandbox: sandbox.id.clone(), config: Box::new(config) };
+    let Reply::Container(id) = docker.call(create) else { panic!("a container was asked for") };
+    docker.call(Command::StartContainer { id: id.clone() });
+    let shell = ["/bin/busybox", "sh", "-c"];
+    let streams = docker.runtime.streams();
+    docker.tokio.block_on(crate::streams::check(streams, &id, &sandbox.ip, &shell));
+    docker.call(Command::StopPodSandbox { id: sandbox.id.clone() });
+    docker.call(Command::RemovePodSandbox { id: sandbox.id });
+}

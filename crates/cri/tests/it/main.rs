@@ -6,3 +6,5 @@ mod builtin;
 mod docker;
 #[cfg(test)]
 mod sim;
+#[cfg(test)]
+mod streams;
