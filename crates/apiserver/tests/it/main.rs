@@ -10,6 +10,7 @@ mod objects;
 mod projects;
 mod reviews;
 mod services;
+mod streams;
 mod subresources;
 mod watches;
 

@@ -204,28 +204,4 @@ pub(crate) async fn tunnel<T: AsyncRead + AsyncWrite + Unpin>(io: T, inside: Dup
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const BINARY: Format = Format { base64: false, close: true };
-    const BASE64: Format = Format { base64: true, close: false };
-
-    #[test]
-    fn messages_name_their_channel() {
-        let parse = |format, bytes: &'static [u8]| parse(format, &Bytes::from_static(bytes));
-        let data = |channel, bytes: &'static [u8]| Piece::Data(channel, Bytes::from_static(bytes));
-        assert_eq!(parse(BINARY, b"\x00hi"), Some(data(0, b"hi")));
-        assert_eq!(parse(BINARY, b"\xff\x00"), Some(Piece::Close(0)));
-        assert_eq!(parse(BINARY, b"\xff"), None);
-        assert_eq!(parse(BINARY, b""), None);
-        assert_eq!(parse(BASE64, b"0aGk="), Some(data(0, b"hi")));
-        assert_eq!(parse(BASE64, b"0***"), None);
-        assert_eq!(parse(BASE64, b"\x00aGk="), None);
-    }
-
-    #[test]
-    fn answers_are_written_as_asked() {
-        assert_eq!(compose(BINARY, 1, b"hi"), Message::binary(&b"\x01hi"[..]));
-        assert_eq!(compose(BASE64, 2, b"hi"), Message::text("2aGk="));
-    }
-}
+mod tests;
