@@ -6,7 +6,7 @@
 //! `openshift.io/scc`.
 //!
 //! Deviation: controllers of this process call the API as `system:admin`. Where such a caller creates
-//! a pod that has an owner, only the pod's account counts, as upstream's controllers have no
+//! a pod whose owner exists, only the pod's account counts, as upstream's controllers have no
 //! constraints of their own.
 //!
 //! Mirrors: `openshift/origin:pkg/security/apiserver/admission/sccadmission`,
@@ -19,12 +19,12 @@ pub mod provider;
 use std::sync::Arc;
 
 use apimachinery::field::{self, ErrorList};
-use apimachinery::{ObjectExt as _, Status, Value};
+use apimachinery::{Gvk, ObjectExt as _, Status, Value};
 use apiserver::{Admission, AdmissionRequest, Operation, User};
 use serde_json::json;
 
 use self::provider::Provider;
-use crate::request::{all, namespace, refuse, writes};
+use crate::request::{all, find, namespace, refuse, writes};
 
 /// Names the constraint that let a pod pass.
 pub const VALIDATED: &str = "openshift.io/scc";
@@ -98,9 +98,8 @@ fn candidates(request: &AdmissionRequest<'_>) -> Vec<Arc<Value>> {
     let account = (!account.is_empty()).then(|| {
         User::system(&format!("system:serviceaccount:{}:{account}", request.call.namespace))
     });
-    let by_controller = request.call.user.name == "system:admin"
-        && !request.object.owner_references().is_empty()
-        && account.is_some();
+    let by_controller =
+        request.call.user.name == "system:admin" && account.is_some() && has_living_owner(request);
     let caller = (!by_controller).then_some(request.call.user);
     found.retain(|constraint| {
         caller.is_some_and(|user| choice::usable(constraint, user))
@@ -108,6 +107,18 @@ fn candidates(request: &AdmissionRequest<'_>) -> Vec<Arc<Value>> {
     });
     choice::sort(&mut found);
     found
+}
+
+/// Whether the pod names an object that exists as its owner; what people apply never does.
+fn has_living_owner(request: &AdmissionRequest<'_>) -> bool {
+    request.object.owner_references().iter().any(|owner| {
+        let gvk = Gvk::from_api_version(owner.api_version(), owner.kind());
+        let resource = api::find_kind(&gvk.group, &gvk.version, &gvk.kind);
+        let ns = request.call.namespace;
+        resource
+            .and_then(|resource| find(request.server, resource, ns, owner.str_at(&["name"])))
+            .is_some_and(|found| found.uid() == owner.str_at(&["uid"]))
+    })
 }
 
 /// What can be made of the constraints in this namespace.

@@ -30,15 +30,15 @@ impl Admission for PodTolerationRestriction {
         };
         let own = request.object.list_at(&PATH);
         let defaults = list(DEFAULT_TOLERATIONS).filter(|_| request.operation == Operation::Create);
-        let mut merged = defaults.unwrap_or_default();
-        if conflict(&merged, own) {
+        let defaults = defaults.unwrap_or_default();
+        if conflict(&defaults, own) {
             return Err(refuse(request, "namespace tolerations and pod tolerations conflict"));
         }
-        merge(&mut merged, own);
+        let mut merged = merge(&defaults, own);
         if qos_class(request.object) != "BestEffort" {
             let pressure = json!({"key": "node.kubernetes.io/memory-pressure", "operator": "Exists",
                 "effect": "NoSchedule"});
-            merge(&mut merged, &[pressure]);
+            merged = merge(&merged, &[pressure]);
         }
         if let Some(allowed) = list(WHITELIST).filter(|allowed| !allowed.is_empty())
             && !merged.iter().all(|toleration| allowed.contains(toleration))
@@ -58,14 +58,10 @@ fn id(toleration: &Value) -> (&str, &str) {
     (toleration.str_at(&["key"]), toleration.str_at(&["effect"]))
 }
 
-/// Adds `more`; what has the same key and effect is replaced.
-fn merge(list: &mut Vec<Value>, more: &[Value]) {
-    for toleration in more {
-        match list.iter_mut().find(|known| id(known) == id(toleration)) {
-            Some(known) => *known = toleration.clone(),
-            None => list.push(toleration.clone()),
-        }
-    }
+/// Those of `second`, then those of `first` that speak of other taints.
+fn merge(first: &[Value], second: &[Value]) -> Vec<Value> {
+    let fresh = |toleration: &&Value| !second.iter().any(|known| id(known) == id(toleration));
+    second.iter().chain(first.iter().filter(fresh)).cloned().collect()
 }
 
 /// Whether both speak of the same taint and say something different.
@@ -116,9 +112,9 @@ mod tests {
     fn the_same_taint_is_tolerated_once() {
         let one =
             |seconds: i64| json!({"key": "a", "effect": "NoExecute", "tolerationSeconds": seconds});
-        let mut list = vec![one(1), json!({"key": "b"})];
+        let list = vec![one(1), json!({"key": "b"})];
         assert!(conflict(&list, &[one(2)]) && !conflict(&list, &[one(1)]));
-        merge(&mut list, &[one(2), json!({"key": "c"})]);
-        assert_eq!(list, [one(2), json!({"key": "b"}), json!({"key": "c"})]);
+        let merged = merge(&list, &[one(2), json!({"key": "c"})]);
+        assert_eq!(merged, [one(2), json!({"key": "c"}), json!({"key": "b"})]);
     }
 }

@@ -12,6 +12,9 @@ use serde_json::json;
 use crate::pod::containers_mut;
 use crate::security_allocator::{GROUPS, MCS, UID_RANGE};
 
+const SECCOMP_OF_POD: &str = "seccomp.security.alpha.kubernetes.io/pod";
+const SECCOMP_OF_CONTAINER: &str = "container.seccomp.security.alpha.kubernetes.io/";
+
 /// Which user ids are allowed.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Uids {
@@ -122,6 +125,7 @@ impl<'a> Provider<'a> {
         let options = context.get("seLinuxOptions");
         errors.extend(self.check_se_linux(options, &path.child("seLinuxOptions")));
         errors.extend(self.check_host(pod, &path));
+        errors.extend(self.check_seccomp(pod));
         errors.extend(self.check_volumes(pod));
         errors
     }
@@ -137,6 +141,29 @@ impl<'a> Provider<'a> {
             .into_iter()
             .filter(|(field, allowed, _)| pod.bool_at(&["spec", field]) && !self.allows(allowed));
         refused.map(|(field, _, text)| Error::invalid(&path.child(field), true, text)).collect()
+    }
+
+    /// The profiles that the annotations of the pod and its containers name.
+    fn check_seccomp(&self, pod: &Value) -> ErrorList {
+        let allowed = self.strings("seccompProfiles");
+        let annotations = pod.map_at(&["metadata", "annotations"]).into_iter().flatten();
+        let profiles = annotations
+            .filter(|(key, _)| *key == SECCOMP_OF_POD || key.starts_with(SECCOMP_OF_CONTAINER));
+        let mut errors = ErrorList::new();
+        for (key, profile) in profiles {
+            let profile = profile.as_str().unwrap_or_default();
+            if !allowed.iter().any(|allowed| *allowed == "*" || *allowed == profile) {
+                let path = Path::new("pod").child("metadata").child("annotations").key(key);
+                let text = if allowed.is_empty() {
+                    "seccomp may not be set".to_owned()
+                } else {
+                    let valid = allowed.join(",");
+                    format!("{profile} is not a valid seccomp profile. Valid values are {valid}")
+                };
+                errors.push(Error::forbidden(&path, &text));
+            }
+        }
+        errors
     }
 
     fn check_volumes(&self, pod: &Value) -> ErrorList {

@@ -97,6 +97,18 @@ fn groups_levels_and_capabilities_are_checked() {
 }
 
 #[test]
+fn profiles_are_for_the_privileged() {
+    let annotations = json!({"seccomp.security.alpha.kubernetes.io/pod": "localhost/p"});
+    let mut pod = pod(&json!({"name": "c"}));
+    pod["metadata"] = json!({"annotations": annotations});
+    assert_eq!(assign("privileged", &mut pod.clone()), "");
+    assert_eq!(
+        assign("anyuid", &mut pod),
+        "pod.metadata.annotations[seccomp.security.alpha.kubernetes.io/pod]: Forbidden: seccomp may not be set"
+    );
+}
+
+#[test]
 fn without_annotations_there_is_no_provider() {
     let all = bootstrap::constraints();
     let made = |scc: &Value| Provider::new(scc, &json!({})).is_some();
