@@ -7,6 +7,7 @@ use std::fmt::Debug;
 use apimachinery::{ObjectExt as _, Status};
 use serde_json::Value;
 
+use crate::admission::Operation;
 use crate::call::{
     Call, DeleteOptions, Deleted, ListOptions, LogOptions, ObjectList, PatchKind, Written,
 };
@@ -30,6 +31,14 @@ impl<'a> HandlerContext<'a> {
     #[must_use]
     pub fn client(&self) -> Client {
         Client::new(self.server.clone(), self.call.user.clone())
+    }
+
+    /// Puts a new object of a virtual resource through the rules for writes, as stored ones go.
+    ///
+    /// # Errors
+    /// The refusal of a rule.
+    pub fn admit(&self, object: &mut Value) -> Result<(), Status> {
+        self.server.admit(self.call, Operation::Create, object, None)
     }
 
     /// The same call on another resource or sub-resource, with the caller's rights and options.

@@ -6,7 +6,6 @@ use apimachinery::{ObjectExt as _, Status};
 use serde_json::{Value, json};
 
 use super::{DESCRIPTION, DISPLAY_NAME, project_of, refuse};
-use crate::admission::Operation;
 use crate::call::{Call, DeleteOptions, ListOptions, ObjectList, Written};
 use crate::handler::{HandlerContext, RestHandler};
 use crate::server::ApiServer;
@@ -38,7 +37,7 @@ impl RestHandler for ProjectRequests {
     }
 
     fn create(&self, cx: &HandlerContext<'_>, mut body: Value) -> Result<Written, Status> {
-        cx.server.admit(cx.call, Operation::Create, &mut body, None)?;
+        cx.admit(&mut body)?;
         let name = body.name();
         refuse(cx.call, name, &schema::validate_create(&api::PROJECT_REQUESTS, &body))?;
         check_name(name)?;

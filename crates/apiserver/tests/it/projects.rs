@@ -1,15 +1,19 @@
 //! Projects and project requests.
 
-use apimachinery::ObjectExt as _;
-use apiserver::{Client, DeleteOptions, ListOptions, PatchKind, User, WatchEvent};
+use apimachinery::{ObjectExt as _, Status};
+use apiserver::{
+    Admission, AdmissionRequest, ApiServer, Client, DeleteOptions, ListOptions, PatchKind, User,
+    WatchEvent,
+};
 use serde_json::json;
+use world::World;
 
 use crate::cluster;
 
 fn request(
     client: &Client,
     name: &str,
-) -> Result<std::sync::Arc<serde_json::Value>, apimachinery::Status> {
+) -> Result<std::sync::Arc<serde_json::Value>, Status> {
     let body = json!({"metadata": {"name": name}, "displayName": "D", "description": "what"});
     client.create(&api::PROJECT_REQUESTS, "", body)
 }
@@ -81,4 +85,25 @@ fn projects_are_their_namespaces() {
     client.delete(&api::PROJECTS, "", "test", DeleteOptions::default()).unwrap();
     let project = client.get(&api::PROJECTS, "", "test").unwrap();
     assert_eq!(project["status"]["phase"], "Terminating");
+}
+
+/// Refuses what anyone but the system requests.
+#[derive(Debug)]
+struct NoMore;
+
+impl Admission for NoMore {
+    fn admit(&self, request: &mut AdmissionRequest<'_>) -> Result<(), Status> {
+        if request.call.resource.plural == "projectrequests" {
+            return Err(Status::forbidden("", "projectrequests", request.object.name(), "enough"));
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn requests_go_through_admission() {
+    let builder = ApiServer::builder(World::simulated(1)).admission(Box::new(NoMore));
+    let client = Client::new(builder.build(), User::system("alice"));
+    let refusal = request(&client, "development").unwrap_err();
+    assert_eq!(refusal.message, "projectrequests \"development\" is forbidden: enough");
 }
