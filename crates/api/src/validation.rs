@@ -57,6 +57,7 @@ pub fn update(resource: &Resource, new: &Value, old: &Value) -> ErrorList {
         ("", "Pod") => pod::update(new, old, &mut errors),
         ("apps" | "extensions", _) => workload::update(resource, new, old, &mut errors),
         ("batch", "Job") => batch::update_job(new, old, &mut errors),
+        ("policy", kind) => autoscaling::update(kind, new, old, &mut errors),
         ("", "Service") => service::update(new, old, &mut errors),
         ("apps.openshift.io", "DeploymentConfig") => {
             deployment_config::update(new, old, &mut errors);

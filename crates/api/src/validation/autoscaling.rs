@@ -3,6 +3,7 @@
 //! Mirrors: `pkg/apis/{autoscaling,policy}/validation` of Kubernetes 1.11.
 
 use apimachinery::field::{Error, ErrorList, Path};
+use apimachinery::validation;
 use apimachinery::{ObjectExt as _, Value};
 
 use super::checks;
@@ -33,13 +34,28 @@ fn autoscaler(spec: &Value, path: &Path, errors: &mut ErrorList) {
         errors.push(Error::invalid(&path.child("maxReplicas"), maximum, text));
     }
     let target = spec.get("scaleTargetRef").unwrap_or(&Value::Null);
+    let target_path = path.child("scaleTargetRef");
     for field in ["kind", "name"] {
-        checks::required(target, &path.child("scaleTargetRef"), field, errors);
+        if checks::required(target, &target_path, field, errors) {
+            let text = target.str_at(&[field]);
+            let complaints = validation::path_segment_name(text);
+            checks::invalid(&target_path.child(field), text, &complaints, errors);
+        }
     }
     if spec.int_at(&["targetCPUUtilizationPercentage"]).is_some_and(|percent| percent < 1) {
         let percent = spec.int_at(&["targetCPUUtilizationPercentage"]).unwrap_or(0);
-        let path = path.child("targetCPUUtilizationPercentage");
+        // Upstream checks the internal form, where this is the first metric.
+        let metric = path.child("metrics").index(0).child("resource");
+        let path = metric.child("targetAverageUtilization");
         errors.push(Error::invalid(&path, percent, "must be greater than 0"));
+    }
+}
+
+/// Checks what an update changes.
+pub(super) fn update(kind: &str, new: &Value, old: &Value, errors: &mut ErrorList) {
+    if kind == "PodDisruptionBudget" && !checks::same(new.get("spec"), old.get("spec")) {
+        let text = "updates to poddisruptionbudget spec are forbidden.";
+        errors.push(Error::forbidden(&Path::new("spec"), text));
     }
 }
 

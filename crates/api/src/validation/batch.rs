@@ -3,17 +3,49 @@
 //! Mirrors: `pkg/apis/batch/validation` of Kubernetes 1.11.
 
 use apimachinery::field::{Error, ErrorList, Path};
+use apimachinery::selector::LabelSelector;
 use apimachinery::{ObjectExt as _, Value};
 
-use super::{checks, pod};
+use super::{checks, go_text, pod};
 
 pub(super) fn create(kind: &str, object: &Value, errors: &mut ErrorList) {
     let path = Path::new("spec");
     let spec = object.get("spec").unwrap_or(&Value::Null);
     match kind {
-        "Job" => job_spec(spec, &path, errors),
+        "Job" => job(spec, &path, errors),
         "CronJob" => cron_job(object, spec, &path, errors),
         _ => {}
+    }
+}
+
+/// A Job of its own: the server has made its selector unless the client did.
+fn job(spec: &Value, path: &Path, errors: &mut ErrorList) {
+    job_spec(spec, path, errors);
+    let selector = spec.get("selector").filter(|value| !value.is_null());
+    if selector.is_none() {
+        errors.push(Error::required(&path.child("selector"), ""));
+    }
+    let labels = spec.at(&["template", "metadata", "labels"]);
+    let selector = LabelSelector::from_json(selector.unwrap_or(&Value::Null));
+    if selector.is_ok_and(|selector| !selector.matches(labels.and_then(Value::as_object))) {
+        let path = path.child("template").child("metadata").child("labels");
+        let value = labels.cloned().unwrap_or(Value::Null);
+        let error = Error::invalid(&path, value, "`selector` does not match template `labels`");
+        errors.push(error.shown_as(&go_text::string_map(labels)));
+    }
+}
+
+/// A Job yet to be made: it gets its selector then.
+fn job_template(spec: &Value, path: &Path, errors: &mut ErrorList) {
+    job_spec(spec, path, errors);
+    if let Some(selector) = spec.get("selector").filter(|value| !value.is_null()) {
+        let text = "`selector` will be auto-generated";
+        let error = Error::invalid(&path.child("selector"), selector.clone(), text);
+        errors.push(error.shown_as(&go_text::label_selector(selector)));
+    }
+    if spec.bool_at(&["manualSelector"]) {
+        let path = path.child("manualSelector");
+        errors.push(Error::not_supported(&path, true, &["nil", "false"]));
     }
 }
 
@@ -54,7 +86,7 @@ fn cron_job(object: &Value, spec: &Value, path: &Path, errors: &mut ErrorList) {
         }
     }
     let job = spec.at(&["jobTemplate", "spec"]).unwrap_or(&Value::Null);
-    job_spec(job, &path.child("jobTemplate").child("spec"), errors);
+    job_template(job, &path.child("jobTemplate").child("spec"), errors);
     checks::non_negative(spec, path, "successfulJobsHistoryLimit", errors);
     checks::non_negative(spec, path, "failedJobsHistoryLimit", errors);
 }

@@ -2,6 +2,8 @@
 //!
 //! Mirrors: `pkg/apis/{rbac,networking,storage}/validation` of Kubernetes 1.11.
 
+use std::net::IpAddr;
+
 use apimachinery::field::{Error, ErrorList, Path};
 use apimachinery::validation;
 use apimachinery::{ObjectExt as _, Value};
@@ -90,6 +92,7 @@ fn network_policy(object: &Value, errors: &mut ErrorList) {
     let path = Path::new("spec");
     let selector = object.at(&["spec", "podSelector"]);
     checks::label_selector(selector, &path.child("podSelector"), errors);
+    policy_types(object.list_at(&["spec", "policyTypes"]), &path.child("policyTypes"), errors);
     for (direction, peers) in [("ingress", "from"), ("egress", "to")] {
         for (index, rule) in object.list_at(&["spec", direction]).iter().enumerate() {
             let path = path.child(direction).index(index);
@@ -110,6 +113,9 @@ fn network_policy(object: &Value, errors: &mut ErrorList) {
                 let selects = ["podSelector", "namespaceSelector"]
                     .iter()
                     .any(|field| checks::is_set(peer, field));
+                if let Some(block) = peer.get("ipBlock").filter(|value| !value.is_null()) {
+                    ip_block(block, &path.child("ipBlock"), errors);
+                }
                 if selects && checks::is_set(peer, "ipBlock") {
                     let text = "may not specify both ipBlock and another peer";
                     errors.push(Error::forbidden(&path, text));
@@ -125,6 +131,65 @@ fn network_policy(object: &Value, errors: &mut ErrorList) {
     }
 }
 
+/// Upstream reports an unknown type as often as there are types.
+fn policy_types(types: &[Value], path: &Path, errors: &mut ErrorList) {
+    if types.len() > 2 {
+        let text = "may not specify more than two policyTypes";
+        errors.push(Error::invalid(path, Value::from(types), text));
+        return;
+    }
+    for _ in types {
+        for (index, kind) in types.iter().filter_map(Value::as_str).enumerate() {
+            let supported = ["Ingress", "Egress"];
+            if !supported.contains(&kind) {
+                errors.push(Error::not_supported(&path.index(index), kind, &supported));
+            }
+        }
+    }
+}
+
+fn ip_block(block: &Value, path: &Path, errors: &mut ErrorList) {
+    const NO_CIDR: &str = "not a valid CIDR";
+    let cidr = block.str_at(&["cidr"]);
+    if !checks::required(block, path, "cidr", errors) {
+        return;
+    }
+    let Some(whole) = network(cidr) else {
+        errors.push(Error::invalid(&path.child("cidr"), cidr, NO_CIDR));
+        return;
+    };
+    for (index, except) in block.list_at(&["except"]).iter().filter_map(Value::as_str).enumerate() {
+        let path = path.child("except").index(index);
+        match network(except) {
+            None => {
+                errors.push(Error::invalid(&path, except, NO_CIDR));
+                return;
+            }
+            Some(part) if !contains(whole, part) => {
+                let text = "not within CIDR range";
+                let address = except.split('/').next().unwrap_or_default();
+                errors.push(Error::invalid(&path, except, text).shown_as(address));
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+/// Address bits (left-aligned in 128), whether IPv6, and the length of the prefix.
+fn network(text: &str) -> Option<(u128, bool, u32)> {
+    let (address, length) = text.split_once('/')?;
+    let length: u32 = length.parse().ok()?;
+    match address.parse().ok()? {
+        IpAddr::V4(ip) => (length <= 32).then(|| (u128::from(ip.to_bits()) << 96, false, length)),
+        IpAddr::V6(ip) => (length <= 128).then(|| (ip.to_bits(), true, length)),
+    }
+}
+
+fn contains(whole: (u128, bool, u32), part: (u128, bool, u32)) -> bool {
+    let mask = u128::MAX.checked_shl(128 - whole.2).unwrap_or(0);
+    whole.1 == part.1 && (whole.0 ^ part.0) & mask == 0
+}
+
 /// Checks an Ingress of either shape: backends by `serviceName` or by `service.name`.
 fn ingress(object: &Value, errors: &mut ErrorList) {
     let path = Path::new("spec");
@@ -134,9 +199,24 @@ fn ingress(object: &Value, errors: &mut ErrorList) {
             ingress_backend(backend, &path.child(field), errors);
         }
     }
+    for (index, tls) in spec.list_at(&["tls"]).iter().enumerate() {
+        let path = path.child("tls").index(index).child("hosts");
+        for host in tls.list_at(&["hosts"]).iter().filter_map(Value::as_str) {
+            if host.contains('*') {
+                let complaints = validation::wildcard_dns1123_subdomain(host);
+                checks::invalid(&path, host, &complaints, errors);
+            } else {
+                checks::dns_subdomain(host, &path, errors);
+            }
+        }
+    }
     for (index, rule) in spec.list_at(&["rules"]).iter().enumerate() {
         let path = path.child("rules").index(index);
         let host = rule.str_at(&["host"]);
+        if host.parse::<IpAddr>().is_ok() {
+            let text = "must be a DNS name, not an IP address";
+            errors.push(Error::invalid(&path.child("host"), host, text));
+        }
         if host.contains('*') {
             let complaints = validation::wildcard_dns1123_subdomain(host);
             checks::invalid(&path.child("host"), host, &complaints, errors);
@@ -162,6 +242,9 @@ fn ingress(object: &Value, errors: &mut ErrorList) {
 }
 
 fn ingress_backend(backend: &Value, path: &Path, errors: &mut ErrorList) {
+    if let Some(port) = backend.get("servicePort") {
+        checks::port_number_or_name(Some(port), &path.child("servicePort"), errors);
+    }
     let (name, path) = if backend.get("service").is_some() {
         (backend.str_at(&["service", "name"]), path.child("service").child("name"))
     } else if backend.get("resource").is_some() {

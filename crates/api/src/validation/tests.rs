@@ -452,3 +452,39 @@ fn quotas_count_in_whole_numbers() {
         &["spec.hard[storage]: Invalid value: \"storage\": must be a standard resource for quota"],
     );
 }
+
+#[test]
+fn blocks_of_network_policies_are_networks() {
+    let policies =
+        crate::resources::find("networking.k8s.io", "v1", "networkpolicies").expect("is served");
+    let check = |block: Value, expected: &[&str]| {
+        let policy = json!({"spec": {"ingress": [{"from": [{"ipBlock": block}]}]}});
+        assert_eq!(created(policies, policy), expected);
+    };
+    check(json!({"cidr": "10.0.0.0/8", "except": ["10.1.0.0/16"]}), &[]);
+    check(
+        json!({"cidr": "10.0.0.0"}),
+        &["spec.ingress[0].from[0].ipBlock.cidr: Invalid value: \"10.0.0.0\": not a valid CIDR"],
+    );
+    check(
+        json!({"cidr": "10.0.0.0/8", "except": ["11.0.0.0/16"]}),
+        &["spec.ingress[0].from[0].ipBlock.except[0]: Invalid value: 11.0.0.0: not within CIDR \
+         range"],
+    );
+}
+
+#[test]
+fn a_scheduled_job_brings_no_selector() {
+    let jobs = crate::resources::find("batch", "v1beta1", "cronjobs").expect("is served");
+    let template =
+        json!({"spec": {"restartPolicy": "Never", "containers": [{"name": "a", "image": "i"}]}});
+    let job = json!({"spec": {"schedule": "* * * * *", "jobTemplate": {"spec": {
+        "manualSelector": true, "template": template}}}});
+    assert_eq!(
+        created(jobs, job),
+        [
+            "spec.jobTemplate.spec.manualSelector: Unsupported value: true: supported values: \"nil\", \
+         \"false\"",
+        ]
+    );
+}
