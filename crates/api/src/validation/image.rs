@@ -4,6 +4,7 @@
 
 use apimachinery::field::{Error, ErrorList, Path};
 use apimachinery::image_reference::ImageReference;
+use apimachinery::validation::object_meta;
 use apimachinery::{ObjectExt as _, Value};
 
 use super::checks;
@@ -133,5 +134,14 @@ fn image_stream_mapping(object: &Value, errors: &mut ErrorList) {
     }
     checks::required(object, &Path::new(""), "tag", errors);
     let null = Value::Null;
-    image(object.get("image").unwrap_or(&null), Some(&Path::new("image")), errors);
+    let (posted, path) = (object.get("image").unwrap_or(&null), Path::new("image"));
+    let metadata = posted.get("metadata").unwrap_or(&null);
+    let rule = object_meta::name_is_path_segment;
+    errors.extend(object_meta::validate_object_meta(
+        metadata,
+        false,
+        rule,
+        &path.child("metadata"),
+    ));
+    image(posted, Some(&path), errors);
 }

@@ -488,3 +488,19 @@ fn a_scheduled_job_brings_no_selector() {
         ]
     );
 }
+
+#[test]
+fn the_image_of_a_mapping_has_a_name_and_no_namespace() {
+    let mapping = json!({
+        "metadata": {"name": "web"},
+        "tag": "latest",
+        "image": {"metadata": {"namespace": "ns"}, "dockerImageReference": "a/b"},
+    });
+    assert_eq!(
+        created(&crate::IMAGE_STREAM_MAPPINGS, mapping),
+        [
+            "image.metadata.name: Required value: name or generateName is required",
+            "image.metadata.namespace: Forbidden: not allowed on this type",
+        ]
+    );
+}
