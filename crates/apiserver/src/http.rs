@@ -2,10 +2,10 @@
 //!
 //! Reading order: [`server`] (sockets, life and end of connections), [`route`] (what a path names
 //! and who answers), [`resource`] (requests on objects), [`watch`] and [`log`] (streams), [`stream`]
-//! (exec, attach, port-forward). The rest
-//! is what they lean on: [`tls`], [`certs`], [`kubeconfig`], [`auth`] (who is there), [`path`],
-//! [`query`], [`accept`], [`content`], [`body`] (reading a request), [`shape`], [`columns`],
-//! [`respond`] (writing an answer), [`discovery`], [`openapi`] (what there is).
+//! (exec, attach, port-forward). The rest is what they lean on: [`tls`], [`certs`], [`kubeconfig`],
+//! [`auth`] (who is there), [`path`], [`query`], [`accept`], [`content`], [`body`] (reading a
+//! request), [`shape`], [`columns`], [`respond`] (writing an answer), [`discovery`], [`openapi`]
+//! (what there is).
 //!
 //! Invariant: every request is served by the same synchronous [`crate::ApiServer`] that components
 //! in the process call; nothing here reads or writes the store by itself.
