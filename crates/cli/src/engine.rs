@@ -3,8 +3,8 @@
 //! Invariant: the runtime that `auto` took is said in one line before anything runs.
 //! Invariant: whatever was made on an engine is removed when the command ends, however it ends.
 
-use anyhow::{Context as _, Result};
-use clap::ValueEnum;
+use anyhow::{Context as _, Result, bail};
+use clap::{Args, ValueEnum};
 use cluster::{Cluster, Config, Runtime};
 use cri::docker::{self, DockerConfig, DockerEngine, DockerRuntime};
 use cri::sim::SimImages;
@@ -24,11 +24,22 @@ pub(crate) enum On {
     Docker,
 }
 
+/// The choice with what belongs to it.
+#[derive(Debug, Args)]
+pub(crate) struct Choice {
+    /// What runs the containers; `auto` takes Docker when its engine answers, else `sim`.
+    #[arg(long, value_enum, default_value_t = On::Auto)]
+    on: On,
+    /// Socket of the Docker engine, `unix://` or a path; the usual one without it.
+    #[arg(long, env = "DOCKER_HOST", value_name = "SOCKET")]
+    docker_host: Option<String>,
+}
+
 /// The runtime that was chosen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Engine {
     Sim,
-    Docker,
+    Docker { socket: Option<String> },
 }
 
 /// A cluster's configuration and what belongs to it outside the cluster.
@@ -55,34 +66,44 @@ pub(crate) fn tokio_runtime() -> Result<runtime::Runtime> {
 }
 
 impl Engine {
-    pub(crate) fn choose(on: On, tokio: &runtime::Runtime) -> Self {
-        match on {
-            On::Sim => Self::Sim,
-            On::Docker => Self::Docker,
-            On::Auto if tokio.block_on(docker::available(None)) => Self::Docker,
-            On::Auto => Self::Sim,
+    pub(crate) fn choose(choice: &Choice, tokio: &runtime::Runtime) -> Result<Self> {
+        if choice.on == On::Sim {
+            return Ok(Self::Sim);
         }
+        let socket = choice.docker_host.as_deref().filter(|host| !host.is_empty());
+        if let Some(remote) =
+            socket.filter(|host| host.contains("://") && !host.starts_with("unix://"))
+        {
+            bail!(
+                "the engine at {remote} is not supported: pods must be reachable, so it must be local"
+            );
+        }
+        let socket = socket.map(|host| host.trim_start_matches("unix://").to_owned());
+        let docker = Self::Docker { socket: socket.clone() };
+        let auto = choice.on == On::Auto;
+        if auto && !tokio.block_on(docker::available(socket.as_deref())) {
+            return Ok(Self::Sim);
+        }
+        Ok(docker)
+    }
+
+    pub(crate) fn is_simulated(&self) -> bool {
+        *self == Self::Sim
     }
 
     /// The word in reports.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Sim => "sim",
-            Self::Docker => "docker",
-        }
+    pub(crate) fn name(&self) -> &'static str {
+        if self.is_simulated() { "sim" } else { "docker" }
     }
 
     /// The world of a run: virtual when simulated.
-    pub(crate) fn world(self, seed: u64) -> World {
-        match self {
-            Self::Sim => World::simulated(seed),
-            Self::Docker => World::real(),
-        }
+    pub(crate) fn world(&self, seed: u64) -> World {
+        if self.is_simulated() { World::simulated(seed) } else { World::real() }
     }
 
     /// Makes ready what a cluster of `nodes` nodes needs.
     pub(crate) fn prepare(
-        self,
+        &self,
         world: World,
         nodes: usize,
         tokio: &runtime::Runtime,
@@ -95,14 +116,16 @@ impl Engine {
                 let guard = Guard { engine: None, handle };
                 Ok(Prepared { config, images: Box::new(images), guard })
             }
-            Self::Docker => {
+            Self::Docker { socket } => {
                 let cluster = world.name_suffix(8);
-                let docker = DockerConfig { cluster, socket: None };
+                let prefix = format!("rehearse/{cluster}");
+                let docker = DockerConfig { cluster, socket: socket.clone() };
                 let runtime = tokio
                     .block_on(DockerRuntime::connect(world.clone(), docker))
                     .context("cannot use the Docker engine")?;
                 let engine = runtime.engine();
-                let images = DockerImages { engine: engine.clone(), handle: handle.clone() };
+                let images =
+                    DockerImages { engine: engine.clone(), handle: handle.clone(), prefix };
                 let config = Config::new(world, Runtime::Engine(Box::new(runtime)), nodes);
                 let guard = Guard { engine: Some(engine), handle };
                 Ok(Prepared { config, images: Box::new(images), guard })
@@ -135,15 +158,18 @@ impl Drop for Guard {
     }
 }
 
-/// Images made on the engine.
+/// Images made on the engine, under names of their own: a run never takes a tag of the user's.
 #[derive(Debug)]
 struct DockerImages {
     engine: DockerEngine,
     handle: Handle,
+    prefix: String,
 }
 
 impl ImageSource for DockerImages {
     fn publish(&mut self, plan: &Plan, reference: &str) -> Result<String, String> {
+        let own = reference.rsplit('/').next().unwrap_or(reference);
+        let own = format!("{}/{own}", self.prefix);
         let build = plan.spec.images.get(reference).and_then(|image| image.build.as_ref());
         let made = match build {
             None => self.handle.block_on(self.engine.image_id(reference)),
@@ -151,12 +177,12 @@ impl ImageSource for DockerImages {
                 (Some(web), _) => {
                     let (files, entrypoint) = rehearsal::web::image(web)?;
                     let entrypoint = entrypoint.each_ref().map(String::as_str);
-                    let build = self.engine.build_scratch_image(reference, &files, &entrypoint);
+                    let build = self.engine.build_scratch_image(&own, &files, &entrypoint);
                     self.handle.block_on(build).map(Some)
                 }
                 (None, Some(context)) => {
                     let directory = plan.directory.join(context);
-                    let build = self.engine.build_directory(reference, &directory);
+                    let build = self.engine.build_directory(&own, &directory);
                     self.handle.block_on(build).map(Some)
                 }
                 (None, None) => Ok(None),

@@ -2,22 +2,22 @@
 
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use clap::{Args, ValueEnum};
 use rehearsal::{Plan, Report, Run};
 
-use crate::engine::{self, Engine, On, Prepared};
-use crate::interrupt;
+use crate::engine::{self, Engine, Prepared};
+use crate::interrupt::Interrupt;
 use crate::progress::Lines;
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     /// A rehearsal file, or a directory with a `rehearsal.yaml`.
     path: PathBuf,
-    /// What runs the containers; `auto` takes Docker when its engine answers, else `sim`.
-    #[arg(long, value_enum, default_value_t = On::Auto)]
-    on: On,
+    #[command(flatten)]
+    engine: engine::Choice,
     /// Seed of a simulated run: the same seed gives the same output, byte by byte.
     #[arg(long, default_value_t = 1, value_name = "N")]
     seed: u64,
@@ -44,26 +44,27 @@ enum Output {
 pub(crate) fn run(options: &Options) -> Result<bool> {
     let plan = rehearsal::load(&options.path)?;
     let tokio = engine::tokio_runtime()?;
-    let engine = Engine::choose(options.on, &tokio);
+    let interrupt = Interrupt::listen(tokio.handle());
+    let engine = Engine::choose(&options.engine, &tokio)?;
     let text = options.output == Output::Text;
     if text {
         let seed =
-            if engine == Engine::Sim { format!(", seed {}", options.seed) } else { String::new() };
+            if engine.is_simulated() { format!(", seed {}", options.seed) } else { String::new() };
         out!("rehearsal {} on {}{seed}", plan.spec.name, engine.name());
     }
     let nodes = usize::from(options.nodes);
     let Prepared { config, mut images, guard } =
         engine.prepare(engine.world(options.seed), nodes, &tokio)?;
     let mut cluster = cluster::Cluster::start(config).context("cannot start the cluster")?;
-    let interrupted = interrupt::listen(tokio.handle(), cluster.waker());
-    let ask = engine == Engine::Docker && !options.yes && std::io::stdin().is_terminal();
+    interrupt.wakes(cluster.waker());
+    let ask = !engine.is_simulated() && !options.yes && std::io::stdin().is_terminal();
     let outcome = rehearsal::run(Run {
         plan: &plan,
         cluster: &mut cluster,
         images: &mut *images,
         runtime: engine.name(),
         progress: &mut Lines::new(ask, !text),
-        interrupted,
+        interrupted: Arc::clone(&interrupt.flag),
     });
     let cleaned = guard.shut_down(cluster);
     let report = outcome.context("cannot follow the cluster")?;

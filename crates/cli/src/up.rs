@@ -6,7 +6,6 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use admission::ServiceAccountTokens;
@@ -16,14 +15,13 @@ use apiserver::http::{self, Server, kubeconfig};
 use clap::Args;
 use cluster::{Access, Cluster};
 
-use crate::engine::{self, Engine, On, Prepared};
-use crate::interrupt;
+use crate::engine::{self, Engine, Prepared};
+use crate::interrupt::Interrupt;
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// What runs the containers; `auto` takes Docker when its engine answers, else `sim`.
-    #[arg(long, value_enum, default_value_t = On::Auto)]
-    on: On,
+    #[command(flatten)]
+    engine: engine::Choice,
     /// Number of nodes.
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     nodes: u16,
@@ -57,8 +55,10 @@ const TURN: Duration = Duration::from_secs(3600);
 
 /// Serves until interrupted; gives whether the end was orderly.
 pub(crate) fn up(options: &Options) -> Result<bool> {
+    refuse_foreign(&options.kubeconfig)?;
     let tokio = engine::tokio_runtime()?;
-    let engine = Engine::choose(options.on, &tokio);
+    let interrupt = Interrupt::listen(tokio.handle());
+    let engine = Engine::choose(&options.engine, &tokio)?;
     let nodes = usize::from(options.nodes);
     let Prepared { mut config, guard, .. } = engine.prepare(world::World::real(), nodes, &tokio)?;
     if !options.allow_all {
@@ -70,10 +70,10 @@ pub(crate) fn up(options: &Options) -> Result<bool> {
         serve(&cluster, options)?
     };
     announce(&server, &options.kubeconfig, engine.name())?;
-    let stop = interrupt::listen(tokio.handle(), cluster.waker());
-    while !stop.load(Ordering::SeqCst) {
+    interrupt.wakes(cluster.waker());
+    while !interrupt.is_set() {
         let deadline = cluster.world().now() + TURN;
-        cluster.run_until(deadline, &mut || stop.load(Ordering::SeqCst));
+        cluster.run_until(deadline, &mut || interrupt.is_set());
     }
     tokio.block_on(server.shutdown());
     guard.shut_down(cluster)?;
@@ -91,8 +91,24 @@ fn serve(cluster: &Cluster, options: &Options) -> Result<Server> {
     Ok(Server::start(cluster.server().clone(), config)?)
 }
 
+/// The first line of a kubeconfig that is ours to replace.
+const MARK: &str = "# Written by rehearse up; replaced at its next start.\n";
+
+/// Refuses a file that someone else wrote: it may hold the only copy of their credentials.
+fn refuse_foreign(path: &Path) -> Result<()> {
+    match std::fs::read_to_string(path) {
+        Ok(text) if !text.starts_with(MARK) => anyhow::bail!(
+            "{} exists and was not written by this program; name another file with --kubeconfig",
+            path.display()
+        ),
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+    }
+}
+
 fn announce(server: &Server, path: &Path, engine: &str) -> Result<()> {
-    kubeconfig::write(path, server.kubeconfig())
+    kubeconfig::write(path, &format!("{MARK}{}", server.kubeconfig()))
         .with_context(|| format!("cannot write {}", path.display()))?;
     out!("cluster on {engine}, serving https://{}", server.addr());
     out!("export KUBECONFIG={}", path.display());

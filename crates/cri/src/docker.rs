@@ -87,6 +87,9 @@ struct Shared {
     lives: Mutex<Lives>,
     /// Scratch volumes by pod uid.
     volumes: Mutex<BTreeMap<String, BTreeSet<String>>>,
+    /// False once the cluster is being cleaned up. Held for reading by whoever makes something, so
+    /// that nothing is made behind the back of the sweep.
+    open: tokio::sync::RwLock<bool>,
 }
 
 /// What has happened and has not been polled yet.
@@ -154,6 +157,7 @@ impl DockerRuntime {
             queue: Queue::default(),
             lives: Mutex::default(),
             volumes: Mutex::default(),
+            open: tokio::sync::RwLock::new(true),
         });
         let engine = DockerEngine { shared };
         engine.remove_leftovers().await?;
@@ -220,11 +224,13 @@ impl DockerEngine {
         probe::http(request).await
     }
 
-    /// Removes every container, volume, network and image of this cluster.
+    /// Removes every container, volume, network and image of this cluster, once what is being made
+    /// is there; nothing is made any more from now on.
     ///
     /// # Errors
     /// When the engine does not answer; single objects that resist are left.
     pub async fn cleanup(&self) -> Result<(), Error> {
+        *self.shared.open.write().await = false;
         let cluster = self.shared.cluster.clone();
         owner::remove(&self.shared.docker, &|labels| labels.cluster == cluster).await
     }
@@ -248,6 +254,17 @@ impl Shared {
     }
 
     async fn perform(self: &Arc<Self>, command: Command) -> Result<Reply, Error> {
+        let makes = matches!(
+            command,
+            Command::RunPodSandbox { .. }
+                | Command::CreateContainer { .. }
+                | Command::StartContainer { .. }
+        );
+        let open = self.open.read().await;
+        if makes && !*open {
+            return Err(Error::Unavailable("the cluster is being taken down".to_owned()));
+        }
+        let _making = makes.then_some(open);
         match command {
             Command::ImageStatus { image } => image::status(self, &image).await.map(Reply::Image),
             Command::PullImage { image } => {

@@ -162,7 +162,9 @@ pub fn make(dc: &Value) -> Value {
 }
 
 fn annotations(dc: &Value, version: i64) -> Value {
-    let encoded = serde_json::to_string(dc).unwrap_or_default();
+    let mut config = dc.clone();
+    config.remove(&["metadata", "managedFields"]);
+    let encoded = serde_json::to_string(&config).unwrap_or_default();
     let mut annotations = json!({
         keys::CONFIG_NAME: dc.name(),
         keys::LATEST_VERSION: version.to_string(),

@@ -88,6 +88,7 @@ pub fn load(path: &Path) -> Result<Plan, Diagnostic> {
         }
         manifests.insert(stage.project.clone(), objects);
     }
+    checker.check_configs(&spec, &manifests)?;
     Ok(Plan { spec, directory, manifests, order })
 }
 
@@ -196,6 +197,8 @@ impl Checker<'_> {
         }
         let order = self.check_stages(spec)?;
         for (reference, image) in &spec.images {
+            let behaviour = serde_json::to_value(&image.simulate).unwrap_or_default();
+            self.check_behaviour(&format!("images[{reference}].simulate"), &behaviour)?;
             if let Some(build) = &image.build {
                 self.check_build(&format!("images[{reference}].build"), build)?;
             }
@@ -231,6 +234,55 @@ impl Checker<'_> {
             self.problem(&place, "stages are promoted in a circle".to_owned())
         })?;
         Ok(order.into_iter().map(|index| spec.stages[index].project.clone()).collect())
+    }
+
+    /// Whether the configs that parity and verifications name are among the manifests.
+    fn check_configs(
+        &self,
+        spec: &Rehearsal,
+        manifests: &BTreeMap<String, Vec<Manifest>>,
+    ) -> Result<(), Diagnostic> {
+        let known = |place: String, project: &str, name: &str| {
+            let objects = manifests.get(project).map(Vec::as_slice).unwrap_or_default();
+            let found = objects.iter().any(|manifest| {
+                manifest.resource.kind == "DeploymentConfig" && manifest.object.name() == name
+            });
+            let text = format!("the manifests of {project:?} have no DeploymentConfig {name:?}");
+            if found { Ok(()) } else { Err(self.problem(&place, text)) }
+        };
+        if let Some(parity) = &spec.parity {
+            for stage in &spec.stages {
+                let place = "parity.deploymentConfig".to_owned();
+                known(place, &stage.project, &parity.deployment_config)?;
+            }
+        }
+        for (index, step) in spec.steps.iter().enumerate() {
+            if let Some(verify) = &step.verify_deployment {
+                let place = format!("steps[{index}].verifyDeployment.deploymentConfig");
+                known(place, &verify.project, &verify.deployment_config)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the numbers of a behaviour make sense: times from now on, HTTP status codes.
+    fn check_behaviour(&self, place: &str, behaviour: &Value) -> Result<(), Diagnostic> {
+        const LONGEST_SECONDS: f64 = 1e9;
+        for (key, value) in behaviour.as_object().into_iter().flatten() {
+            let place = format!("{place}.{key}");
+            if let Some(number) = value.as_f64() {
+                let time = key.ends_with("Seconds");
+                if time && !(0.0..=LONGEST_SECONDS).contains(&number) {
+                    return Err(self.problem(&place, "must be between 0 and 1e9".to_owned()));
+                }
+                if key == "status" && !(100.0..600.0).contains(&number) {
+                    let text = "must be an HTTP status code, 100 to 599".to_owned();
+                    return Err(self.problem(&place, text));
+                }
+            }
+            self.check_behaviour(&place, value)?;
+        }
+        Ok(())
     }
 
     fn check_build(&self, place: &str, build: &Build) -> Result<(), Diagnostic> {

@@ -29,7 +29,7 @@ pub struct Report {
     pub violations: Vec<Violation>,
     /// What the stages run at the end.
     pub stages: Vec<StageFacts>,
-    /// Whether that is the same everywhere; absent when the rehearsal does not ask.
+    /// Whether that is the same everywhere; absent when the rehearsal does not ask, or ended early.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parity: Option<Verdict>,
     /// Whether every step held, availability was never broken and parity was reached.
@@ -51,6 +51,21 @@ pub struct StepReport {
     pub error: Option<String>,
 }
 
+/// The digests of a stage, shortened; with their containers when there are several.
+fn digests_text(facts: &StageFacts) -> String {
+    let named = facts.digests.len() > 1;
+    let shown: Vec<String> = facts
+        .digests
+        .iter()
+        .flat_map(|(container, digests)| digests.iter().map(move |digest| (container, digest)))
+        .map(|(container, digest)| match named {
+            true => format!("{container}={}", short(digest)),
+            false => short(digest).to_owned(),
+        })
+        .collect();
+    if shown.is_empty() { "<none>".to_owned() } else { shown.join(",") }
+}
+
 impl Report {
     /// The timeline as text, one line an entry.
     #[must_use]
@@ -69,18 +84,15 @@ impl Report {
     /// The table stage × digest × replicas ready, and the verdict.
     #[must_use]
     pub fn parity_text(&self) -> String {
-        let width = self.stages.iter().map(|facts| facts.stage.len()).max().unwrap_or(0).max(5);
-        let mut text = format!("{:<width$}  {:<19}  READY\n", "STAGE", "DIGEST");
-        for facts in &self.stages {
-            let digests: Vec<&str> = facts.digests.iter().map(|digest| short(digest)).collect();
-            let digests = if digests.is_empty() { "<none>".to_owned() } else { digests.join(",") };
-            let stage = &facts.stage;
+        let rows: Vec<(&StageFacts, String)> =
+            self.stages.iter().map(|facts| (facts, digests_text(facts))).collect();
+        let stages = rows.iter().map(|(facts, _)| facts.stage.len()).max().unwrap_or(0).max(5);
+        let digests = rows.iter().map(|(_, digests)| digests.len()).max().unwrap_or(0).max(6);
+        let mut text = format!("{:<stages$}  {:<digests$}  READY\n", "STAGE", "DIGEST");
+        for (facts, shown) in rows {
+            let StageFacts { stage, ready, replicas, .. } = facts;
             // Writing to a string cannot fail.
-            let _ = writeln!(
-                text,
-                "{stage:<width$}  {digests:<19}  {}/{}",
-                facts.ready, facts.replicas
-            );
+            let _ = writeln!(text, "{stage:<stages$}  {shown:<digests$}  {ready}/{replicas}");
         }
         if let Some(verdict) = &self.parity {
             let _ = writeln!(text, "{verdict}");

@@ -3,6 +3,7 @@
 //! Invariant: the first step that fails ends the run; the report is complete up to there.
 //! Invariant: the runner acts through the API only, as any client could.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -171,8 +172,8 @@ pub fn run(mut run: Run<'_>) -> Result<Report, store::Error> {
     stage.observer.catch_up()?;
     let observer = stage.observer;
     let stages = observe_stages(plan, &run);
-    let parity = plan.spec.parity.as_ref().map(|_| verdict(&stages));
     let held = steps.len() == plan.spec.steps.len() && steps.iter().all(|s| s.error.is_none());
+    let parity = plan.spec.parity.as_ref().filter(|_| held).map(|_| verdict(&stages));
     let same = parity.as_ref().is_none_or(|verdict| matches!(verdict, Verdict::Parity { .. }));
     Ok(Report {
         rehearsal: plan.spec.name.clone(),
@@ -241,9 +242,12 @@ fn observe_stages(plan: &Plan, run: &Run<'_>) -> Vec<StageFacts> {
         let pods = client.list(&api::PODS, project).unwrap_or_default();
         match dc {
             Ok(dc) => StageFacts::observe(project, &dc, pods.iter().map(|pod| &**pod)),
-            Err(_) => {
-                StageFacts { stage: project.clone(), digests: Vec::new(), ready: 0, replicas: 0 }
-            }
+            Err(_) => StageFacts {
+                stage: project.clone(),
+                digests: BTreeMap::new(),
+                ready: 0,
+                replicas: 0,
+            },
         }
     });
     facts.collect()

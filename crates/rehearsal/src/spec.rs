@@ -165,8 +165,10 @@ pub struct VerifyDeployment {
     pub within_seconds: u64,
 }
 
+/// A minute more than a rollout may take by default, so that it is the rollout that says why it
+/// failed.
 fn default_within() -> u64 {
-    600
+    660
 }
 
 /// `approve`.

@@ -1,6 +1,7 @@
 //! `verifyDeployment`: waits until the newest rollout is complete and serves in full.
 //!
-//! A rollout that has ended as failed ends the wait at once.
+//! A rollout that has failed is given a minute for the old pods to serve again, so that the timeline
+//! tells how it ended; then the step fails.
 //!
 //! Invariant: an older rollout is never taken for the newest: the config must have been looked at by
 //! its controllers since it last changed, and its image triggers must be at what their tags say.
@@ -14,6 +15,9 @@ use images::stream::resolve_pull_spec;
 
 use crate::runner::{Error, Stage, ready_pods};
 use crate::spec::VerifyDeployment;
+
+/// How long the old pods get to serve again.
+const ROLL_BACK: Duration = Duration::from_secs(60);
 
 /// How far a rollout is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +46,7 @@ pub(super) fn run(step: &VerifyDeployment, stage: &mut Stage<'_, '_>) -> Result<
     match (reached, last) {
         (_, State::Complete) => Ok(()),
         (_, State::Failed(rollout, why)) => {
+            stage.run_until(ROLL_BACK, &mut |client| serves_in_full(client, project, name))?;
             let trouble = trouble(stage, &rollout);
             Err(Error::NotHeld(format!("{project}/{rollout} failed ({why}){trouble}")))
         }
@@ -93,6 +98,18 @@ fn look(client: &Client, project: &str, name: &str) -> State {
         }
         phase => State::UnderWay(format!("{rollout} is {phase}")),
     }
+}
+
+/// Whether the pods of the last complete rollout, if there was one, are all ready.
+fn serves_in_full(client: &Client, project: &str, name: &str) -> bool {
+    let dc = client.get(&api::DEPLOYMENT_CONFIGS, project, name).ok();
+    let wanted = dc.and_then(|dc| dc.int_at(&["spec", "replicas"])).unwrap_or(0);
+    let rollouts = client.list(&api::REPLICATION_CONTROLLERS, project).unwrap_or_default();
+    let complete = |rc: &Value| rc.annotation("openshift.io/deployment.phase") == Some("Complete");
+    let any = rollouts.iter().any(|rc| {
+        rc.annotation("openshift.io/deployment-config.name") == Some(name) && complete(rc)
+    });
+    !any || i64::try_from(ready_pods(client, project, name)).is_ok_and(|ready| ready >= wanted)
 }
 
 /// Whether every automatic image trigger holds what its tag points to.
