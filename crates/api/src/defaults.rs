@@ -108,7 +108,10 @@ fn canonical_quantities(object: &mut Value, path: &[&str]) {
     let Some(quantities) = at_mut(object, path).and_then(Value::as_object_mut) else { return };
     for quantity in quantities.values_mut() {
         if let Ok(parsed) = Quantity::from_json(quantity) {
-            *quantity = json!(parsed.canonical());
+            // Nothing is counted in less than thousandths.
+            let thousandths = Quantity::from_millis(parsed.milli_value());
+            let kept = if thousandths == parsed { parsed } else { thousandths };
+            *quantity = json!(kept.canonical());
         }
     }
 }

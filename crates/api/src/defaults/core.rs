@@ -95,12 +95,15 @@ fn node(object: &mut Value) {
 fn persistent_volume(object: &mut Value) {
     fill(object, &["spec", "persistentVolumeReclaimPolicy"], json!("Retain"));
     within(object, &["spec"], volume::source);
+    drop(object.remove(&["spec", "volumeMode"]));
     canonical_quantities(object, &["spec", "capacity"]);
     fill(object, &["status", "phase"], json!("Pending"));
 }
 
 /// Fills a claim, on its own or in a StatefulSet's `volumeClaimTemplates`.
 pub(super) fn persistent_volume_claim(object: &mut Value) {
+    // Block volumes are switched off in OpenShift 3.11.
+    drop(object.remove(&["spec", "volumeMode"]));
     canonical_quantities(object, &["spec", "resources", "requests"]);
     canonical_quantities(object, &["spec", "resources", "limits"]);
     fill(object, &["status", "phase"], json!("Pending"));

@@ -206,3 +206,12 @@ fn fields_of_features_that_are_off_are_dropped() {
     assert_eq!(pod["spec"]["volumes"][0]["emptyDir"], json!({}));
     assert_eq!(pod["spec"]["containers"][0]["securityContext"], json!({}));
 }
+
+#[test]
+fn amounts_are_rounded_up_to_thousandths() {
+    let node = applied(
+        &crate::NODES,
+        json!({"status": {"capacity": {"cpu": "3.000023m", "memory": "1Gi", "pods": "110"}}}),
+    );
+    assert_eq!(node["status"]["capacity"], json!({"cpu": "4m", "memory": "1Gi", "pods": "110"}));
+}
