@@ -116,11 +116,10 @@ pub(super) fn storage_class(object: &Value, errors: &mut ErrorList) {
         }
         size += key.len() + value.as_str().map_or(0, str::len);
     }
-    if size > 256 * 1024 {
-        errors.push(Error::too_long(&path, "", 256 * 1024));
-    }
     if object.map_at(&["parameters"]).is_some_and(|parameters| parameters.len() > 512) {
         errors.push(Error::too_long(&path, "", 512));
+    } else if size > 256 * 1024 {
+        errors.push(Error::too_long(&path, "", 256 * 1024));
     }
     for (field, supported) in [
         ("reclaimPolicy", ["Delete", "Retain"]),

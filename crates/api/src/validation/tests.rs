@@ -504,3 +504,13 @@ fn the_image_of_a_mapping_has_a_name_and_no_namespace() {
         ]
     );
 }
+
+#[test]
+fn a_storage_class_keeps_its_binding_mode() {
+    let classes =
+        crate::resources::find("storage.k8s.io", "v1", "storageclasses").expect("is served");
+    let class = |mode: &str| json!({"metadata": {"name": "a"}, "provisioner": "p", "reclaimPolicy": "Delete", "volumeBindingMode": mode});
+    let errors = update(classes, &class("Immediate"), &class("WaitForFirstConsumer"));
+    let texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    assert_eq!(texts, ["volumeBindingMode: Invalid value: \"Immediate\": field is immutable"]);
+}
