@@ -14,6 +14,9 @@ use crate::webhook::Caller;
 pub struct Options {
     /// The service accounts that every namespace has.
     pub managed_accounts: Vec<String>,
+    /// Namespaces whose accounts are made only when a pod needs one, to save the writes at the start
+    /// of a short simulation.
+    pub on_demand_namespaces: Vec<String>,
     /// `ca.crt` in token secrets, PEM.
     pub ca: String,
     /// `service-ca.crt` in token secrets, PEM.
@@ -44,6 +47,7 @@ impl Default for Options {
         let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
         Self {
             managed_accounts: owned(&["builder", "default", "deployer"]),
+            on_demand_namespaces: Vec::new(),
             ca: String::new(),
             service_ca: String::new(),
             registries: owned(&[
@@ -66,6 +70,7 @@ impl Options {
     pub(crate) fn credentials(&self) -> Arc<Settings> {
         Arc::new(Settings {
             managed: self.managed_accounts.clone(),
+            on_demand: self.on_demand_namespaces.clone(),
             ca: self.ca.clone(),
             service_ca: self.service_ca.clone(),
             registries: self.registries.clone(),

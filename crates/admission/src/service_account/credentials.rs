@@ -41,6 +41,8 @@ const MAX_BASE: usize = 63 - 10 - 6;
 pub struct Settings {
     /// The accounts that every namespace has.
     pub managed: Vec<String>,
+    /// Namespaces where they are made only when a pod needs one.
+    pub on_demand: Vec<String>,
     /// `ca.crt` of token secrets, PEM.
     pub ca: String,
     /// `service-ca.crt` of token secrets, PEM.

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
-use admission::token_user;
+use admission::{Options, token_user};
 use apimachinery::{ObjectExt as _, Value};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -60,6 +60,17 @@ fn a_pod_may_follow_its_namespace_at_once() {
         cluster.refused(&api::PODS, unknown),
         "pods \"x\" is forbidden: error looking up service account dev/robot: serviceaccount \"robot\" not found"
     );
+}
+
+#[test]
+fn accounts_can_be_made_on_demand() {
+    let options = Options { on_demand_namespaces: vec![NS.to_owned()], ..Options::default() };
+    let mut cluster = Cluster::with(8, &options);
+    cluster.settle();
+    assert!(cluster.list(&api::SERVICE_ACCOUNTS).is_empty());
+    cluster.create(&api::PODS, pod("a", &json!({})));
+    cluster.settle();
+    assert_eq!(names(&cluster.list(&api::SERVICE_ACCOUNTS)), ["default"]);
 }
 
 #[test]
