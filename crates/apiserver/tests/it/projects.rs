@@ -10,10 +10,7 @@ use world::World;
 
 use crate::cluster;
 
-fn request(
-    client: &Client,
-    name: &str,
-) -> Result<std::sync::Arc<serde_json::Value>, Status> {
+fn request(client: &Client, name: &str) -> Result<std::sync::Arc<serde_json::Value>, Status> {
     let body = json!({"metadata": {"name": name}, "displayName": "D", "description": "what"});
     client.create(&api::PROJECT_REQUESTS, "", body)
 }
