@@ -20,8 +20,10 @@ fn defaulted(resource: &Resource, object: &Value) -> Value {
 
 /// A table of `original` and `expected` objects.
 fn pairs(suites: &mut Suites, file: &'static str, test: &'static str, resource: &'static Resource) {
+    // Upstream's tests compare nothing but the specs.
+    let spec = |object: &Value| bare(&object["spec"]);
     suites.add(file, test, move |row| {
-        same_document(&bare(&defaulted(resource, row.arg("original"))), &bare(row.arg("expected")))
+        same_document(&spec(&defaulted(resource, row.arg("original"))), &spec(row.arg("expected")))
     });
 }
 

@@ -19,6 +19,16 @@ pub(crate) fn register(suites: &mut Suites) {
     groups::register(suites);
 }
 
+/// Tests that switch off what OpenShift 3.11 has switched on.
+fn switches_off(row: &Row<'_>) -> bool {
+    let tests = [
+        "TestAlphaHugePagesIsolation",
+        "TestValidateDisabledSubpath",
+        "TestValidateLocalVolumesDisabled",
+    ];
+    tests.iter().any(|test| row.key == test) && row.result(0).to_string().contains("disabled by")
+}
+
 /// `name` validates whole objects of `resource`, given as `arg`.
 fn whole(
     suites: &mut Suites,
@@ -28,12 +38,17 @@ fn whole(
     resource: &'static Resource,
 ) {
     suites.add(file, name, move |row| {
+        if switches_off(row) {
+            return Outcome::Skip;
+        }
         let mut got = api::validation::create(resource, row.arg(arg));
         // The server checks the names of events apart from what upstream calls here.
         got.retain(|error| {
             resource.kind != "Event" || !error.field.to_string().starts_with("metadata.")
         });
-        agree(&got, row.result(0))
+        // The server has filled it in before.
+        let filled = |text: &str| text != "volumeBindingMode: Required value";
+        agree_on(&got, row.result(0), filled)
     });
 }
 
@@ -97,6 +112,9 @@ fn part(
 }
 
 fn check_part(row: &Row<'_>, [arg, path_arg]: [&str; 2], place: Place, result: usize) -> Outcome {
+    if switches_off(row) {
+        return Outcome::Skip;
+    }
     let mut object = (place.base)();
     put(&mut object, place.pointer, row.arg(arg).clone());
     let to = path(row.arg(path_arg)).map_or_else(String::new, |path| path.to_string());
