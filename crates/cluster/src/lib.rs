@@ -78,7 +78,10 @@ impl Cluster {
 
     fn compose<R: ContainerRuntime + 'static>(parts: Parts<R>) -> Result<Self, Error> {
         let Parts { world, mut runtime, builtin, agent, pages, access } = parts;
-        let rules = admission::Options::default();
+        let mut rules = admission::Options::default();
+        if !world.is_simulated() {
+            rules.webhooks = Some(Arc::new(admission::webhook::HttpCaller));
+        }
         let builder = ApiServer::builder(world.clone());
         let builder = deployments::register(images::register(builder));
         let builder = builder.logs(Arc::new(RuntimeLogs::new(world.clone(), runtime.logs())));

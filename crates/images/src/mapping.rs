@@ -35,6 +35,7 @@ impl RestHandler for ImageStreamMappings {
             return Err(Status::invalid(group, "ImageStreamMapping", &name, &errors));
         }
         read_stream(cx.server, cx.call.user, cx.call.namespace, &name)?;
+        cx.admit(&mut body)?;
         let reference = store_image(cx, &body, &own)?;
         point_tag(cx, &name, &body, &reference)?;
         let success = json!({
