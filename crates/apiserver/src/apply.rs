@@ -47,7 +47,7 @@ impl ApiServer {
             };
         }
         check_storage(call)?;
-        let config = checked(call, config)?;
+        let config = self.checked(call, config)?;
         for _ in 0..ATTEMPTS {
             let key = key::object(call.resource, call.namespace, call.name);
             if self.store().get(&key).is_some() || !call.subresource.is_empty() {
@@ -100,7 +100,7 @@ impl ApiServer {
         let api_version = legacy::shape(resource).api_version();
         let now = self.world().now().rfc3339();
         let writer = self.writer(call, &call.options.field_manager, &api_version, &now);
-        let versions = KindVersions::new(resource, call.subresource);
+        let versions = KindVersions::new(self, resource, call.subresource);
         let mut managers = Managers::of(old).unwrap_or_default();
         let mut live = match old {
             Value::Null => json!({}),
@@ -109,12 +109,12 @@ impl ApiServer {
         live.remove(&["metadata", "managedFields"]);
         if managers.0.is_empty() && !old.is_null() {
             let before = Writer { manager: BEFORE_FIRST_APPLY, subresource: "", ..writer };
-            let all = KindVersions::new(resource, "");
-            track(&all, &mut managers, None, &live, &before);
+            let all = KindVersions::new(self, resource, "");
+            track(&&all, &mut managers, None, &live, &before);
         }
         let one = Apply { call, versions: &versions, live: &live, config, writer };
         let new = one.run(&mut managers)?;
-        let mut decoded = schema::decode(resource, new.into(), Mode::Ignore)?;
+        let mut decoded = self.decode(resource, new.into(), Mode::Ignore)?;
         check_names(call, &decoded.object)?;
         managers.write(&mut decoded.object);
         if same_but_times(&decoded.object, old) {
@@ -137,7 +137,7 @@ impl Apply<'_> {
     fn run(&self, managers: &mut Managers) -> Result<Value, Status> {
         let (live, config) = (self.live, self.config);
         let writer = &self.writer;
-        let mut attempt = |force| apply(self.versions, managers, live, config, writer, force);
+        let mut attempt = |force| apply(&self.versions, managers, live, config, writer, force);
         let mut new = match attempt(self.call.options.force) {
             Ok(new) => new,
             Err(conflicts) if writer.manager == KUBECTL => {
@@ -201,50 +201,54 @@ fn check_manager(call: &Call<'_>) -> Result<(), Status> {
     Err(Status::invalid("meta.k8s.io", "PatchOptions", "", &[error]))
 }
 
-/// The configuration, provided it is one of the kind and place of the call.
-fn checked<'a>(call: &Call<'_>, config: &'a Value) -> Result<Cow<'a, Value>, Status> {
-    let resource = call.resource;
-    let (expected, sent) = (resource.api_version(), config.api_version());
-    if sent != expected {
-        return Err(Status::bad_request(format!(
-            "Incorrect version specified in apply patch. Specified patch version: {sent}, \
-             expected: {expected}"
-        )));
-    }
-    if config.at(&["metadata", "managedFields"]).is_some_and(|entries| !entries.is_null()) {
-        return Err(Status::bad_request("metadata.managedFields must be nil"));
-    }
-    let versions = KindVersions::new(resource, call.subresource);
-    let problems = match versions.schema(&legacy::shape(resource).api_version()) {
-        Some(schema) if config.kind() == resource.kind => check(schema, config),
-        _ => {
-            return Err(error::plain(format!(
-                "invalid object type: {expected}, Kind={}",
-                config.kind()
+impl ApiServer {
+    /// The configuration, provided it is one of the kind and place of the call.
+    fn checked<'a>(&self, call: &Call<'_>, config: &'a Value) -> Result<Cow<'a, Value>, Status> {
+        let resource = call.resource;
+        let (expected, sent) = (resource.api_version(), config.api_version());
+        if sent != expected {
+            return Err(Status::bad_request(format!(
+                "Incorrect version specified in apply patch. Specified patch version: {sent}, \
+                 expected: {expected}"
             )));
         }
-    };
-    if !problems.is_empty() {
-        let lines: Vec<String> =
-            problems.iter().map(|problem| format!("{}: {}", problem.path, problem.text)).collect();
-        let text = match lines.as_slice() {
-            [only] => only.clone(),
-            all => format!("errors:\n  {}", all.join("\n  ")),
+        if config.at(&["metadata", "managedFields"]).is_some_and(|entries| !entries.is_null()) {
+            return Err(Status::bad_request("metadata.managedFields must be nil"));
+        }
+        let versions = KindVersions::new(self, resource, call.subresource);
+        let problems = match (&versions).schema(&legacy::shape(resource).api_version()) {
+            Some(schema) if config.kind() == resource.kind => check(schema, config),
+            _ => {
+                return Err(error::plain(format!(
+                    "invalid object type: {expected}, Kind={}",
+                    config.kind()
+                )));
+            }
         };
-        let of = Gvk::from_api_version(&expected, resource.kind);
-        let place = match call.namespace {
-            "" => format!("/{}", call.name),
-            namespace => format!("{namespace}/{}", call.name),
-        };
-        return Err(error::plain(format!(
-            "failed to create typed patch object ({place}; {}, Kind={}): {text}",
-            expected, of.kind
-        )));
+        if !problems.is_empty() {
+            let lines: Vec<String> = problems
+                .iter()
+                .map(|problem| format!("{}: {}", problem.path, problem.text))
+                .collect();
+            let text = match lines.as_slice() {
+                [only] => only.clone(),
+                all => format!("errors:\n  {}", all.join("\n  ")),
+            };
+            let of = Gvk::from_api_version(&expected, resource.kind);
+            let place = match call.namespace {
+                "" => format!("/{}", call.name),
+                namespace => format!("{namespace}/{}", call.name),
+            };
+            return Err(error::plain(format!(
+                "failed to create typed patch object ({place}; {}, Kind={}): {text}",
+                expected, of.kind
+            )));
+        }
+        if config.name().is_empty() {
+            let mut named = config.clone();
+            named.set(&["metadata", "name"], json!(call.name));
+            return Ok(Cow::Owned(named));
+        }
+        Ok(Cow::Borrowed(config))
     }
-    if config.name().is_empty() {
-        let mut named = config.clone();
-        named.set(&["metadata", "name"], json!(call.name));
-        return Ok(Cow::Owned(named));
-    }
-    Ok(Cow::Borrowed(config))
 }

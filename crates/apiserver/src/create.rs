@@ -38,7 +38,7 @@ impl ApiServer {
         if !call.subresource.is_empty() || !call.resource.supports(Verb::Get) {
             return Err(Status::method_not_allowed());
         }
-        let decoded = schema::decode(call.resource, body.into(), call.options.field_validation)?;
+        let decoded = self.decode(call.resource, body.into(), call.options.field_validation)?;
         warned(self.create_decoded(call, decoded.object), decoded.warnings)
     }
 
@@ -78,6 +78,7 @@ impl ApiServer {
         let name = object.name().to_owned();
         let cx = self.strategy_context(call, &name);
         let mut errors = schema::validate_create(call.resource, &object);
+        errors.extend(self.check_custom(call.resource, &object));
         errors.extend(strategy.validate_create(&cx, &object));
         if !errors.is_empty() {
             return Err(Status::invalid(call.resource.group, call.resource.kind, &name, &errors));

@@ -35,6 +35,7 @@ mod access_review;
 mod apply;
 mod continue_token;
 mod create;
+mod custom;
 mod delete;
 mod error;
 mod lease;

@@ -18,6 +18,7 @@ use apimachinery::{Gvk, ObjectExt as _};
 use serde_json::{Value, json};
 
 use crate::call::Call;
+use crate::custom::Definition;
 use crate::server::ApiServer;
 use crate::{legacy, schema};
 
@@ -30,7 +31,6 @@ pub(crate) enum Node<'a> {
     Field(&'static Field),
     /// What a list or map of the table holds.
     Kind(&'static FieldKind),
-    #[expect(dead_code, reason = "custom resources are not served yet")]
     /// A custom resource; its metadata is everybody's.
     Custom(Structural<'a>),
     /// A place in a custom resource.
@@ -151,30 +151,39 @@ fn object_meta() -> Node<'static> {
 pub(crate) struct KindVersions {
     resource: &'static Resource,
     reset: Set,
+    custom: Option<Definition>,
 }
 
 impl KindVersions {
-    pub(crate) fn new(resource: &'static Resource, subresource: &str) -> Self {
+    pub(crate) fn new(server: &ApiServer, resource: &'static Resource, subresource: &str) -> Self {
         let reset = match subresource {
             "status" => Set::of_fields(&[&["spec"]]),
             _ if resource.subresource("status").is_some() => Set::of_fields(&[&["status"]]),
             _ => Set::default(),
         };
-        Self { resource: legacy::shape(resource), reset }
+        let custom = server.definition(resource);
+        Self { resource: legacy::shape(resource), reset, custom }
     }
 
     fn served_as(&self, api_version: &str) -> Option<&'static Resource> {
         let of = Gvk::from_api_version(api_version, self.resource.kind);
+        let custom = || self.custom.as_ref()?.resource(&of.version);
         api::find(&of.group, &of.version, self.resource.plural)
+            .or_else(custom)
             .filter(|found| found.storage == self.resource.storage)
     }
 }
 
-impl Versions for KindVersions {
-    type Schema = Node<'static>;
+impl<'a> Versions for &'a KindVersions {
+    type Schema = Node<'a>;
 
-    fn schema(&self, api_version: &str) -> Option<Node<'static>> {
+    fn schema(&self, api_version: &str) -> Option<Node<'a>> {
         let resource = self.served_as(api_version)?;
+        if let Some(definition) = &self.custom {
+            let schema = definition.schema(resource.version);
+            let schema = schema.map_or(Structural::Unknown, Structural::Of);
+            return Some(Node::Custom(schema));
+        }
         let of = type_of(resource.group, resource.version, resource.kind);
         Some(of.map_or(Node::Deduced, Node::Object))
     }
@@ -234,13 +243,13 @@ impl ApiServer {
             return;
         }
         let resource = call.resource;
-        let versions = KindVersions::new(resource, call.subresource);
+        let versions = KindVersions::new(self, resource, call.subresource);
         let old = old.map(|old| schema::served(resource, old));
         let api_version = legacy::shape(resource).api_version();
         let now = self.world().now().rfc3339();
         let writer = self.writer(call, manager, &api_version, &now);
         let new = schema::served(resource, wanted);
-        track(&versions, &mut managers, old.as_deref(), &new, &writer);
+        track(&&versions, &mut managers, old.as_deref(), &new, &writer);
         managers.write(wanted);
     }
 

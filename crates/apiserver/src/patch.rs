@@ -36,7 +36,7 @@ impl ApiServer {
             let api_version = legacy::shape(resource).api_version();
             let patched = apply(kind, &current, &patch, &api_version, resource.kind)?;
             check_names(call, &patched)?;
-            let decoded = schema::decode(resource, patched.into(), call.options.field_validation)?;
+            let decoded = self.decode(resource, patched.into(), call.options.field_validation)?;
             warnings = decoded.warnings;
             Ok(decoded.object)
         });

@@ -11,12 +11,12 @@ use api::decode::{self, Mode};
 use api::schema::{Type, type_of};
 use apimachinery::field::ErrorList;
 use apimachinery::patch::strategic;
-use apimachinery::{Gvk, ObjectExt as _, Reason, Status};
+use apimachinery::{Gvk, ObjectExt as _, Reason, Status, gvk};
 use bytes::Bytes;
 use serde_json::{Value, json};
 
 use crate::call::Call;
-use crate::legacy;
+use crate::{custom, legacy};
 
 /// A request's body: JSON as it came, or a document that was read from another form or built in
 /// process. Duplicate fields can only be told from the bytes.
@@ -41,7 +41,7 @@ impl From<Bytes> for Body {
 }
 
 impl Body {
-    fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         match self {
             Self::Json(bytes) => bytes,
             Self::Document(_) => &[],
@@ -49,14 +49,14 @@ impl Body {
     }
 
     /// `apiVersion` and `kind`.
-    fn names(&self) -> Result<(String, String), decode::Error> {
+    pub(crate) fn names(&self) -> Result<(String, String), decode::Error> {
         match self {
             Self::Json(bytes) => decode::interpret(bytes),
             Self::Document(value) => Ok((value.api_version().to_owned(), value.kind().to_owned())),
         }
     }
 
-    fn decode(
+    pub(crate) fn decode(
         self,
         of: Option<&'static Type>,
         mode: Mode,
@@ -140,7 +140,7 @@ fn decode_as_sent(resource: &'static Resource, body: Body, mode: Mode) -> Result
 }
 
 /// Checks `apiVersion` and `kind`, which may be left out, against what the resource holds.
-fn identify(resource: &Resource, api_version: &str, kind: &str) -> Result<(), Status> {
+pub(crate) fn identify(resource: &Resource, api_version: &str, kind: &str) -> Result<(), Status> {
     let expected = resource.api_version();
     let api_version = if api_version.is_empty() { &expected } else { api_version };
     let kind = if kind.is_empty() { resource.kind } else { kind };
@@ -173,6 +173,11 @@ fn identify(resource: &Resource, api_version: &str, kind: &str) -> Result<(), St
 /// Converts from the served to the storage version.
 pub(crate) fn to_storage(resource: &'static Resource, object: &mut Value) {
     if !is_storage(resource) {
+        if custom::is_custom(resource) {
+            let (group, version) = resource.storage;
+            object.set(&["apiVersion"], json!(gvk::api_version(group, version)));
+            return;
+        }
         let shape = legacy::shape(resource);
         object.set(&["apiVersion"], json!(shape.api_version()));
         api::convert(object, shape, api::storage_of(resource));
@@ -182,7 +187,9 @@ pub(crate) fn to_storage(resource: &'static Resource, object: &mut Value) {
 /// Converts from the storage version to the served one.
 pub(crate) fn to_served(resource: &'static Resource, object: &mut Value) {
     if !is_storage(resource) {
-        api::convert(object, api::storage_of(resource), legacy::shape(resource));
+        if !custom::is_custom(resource) {
+            api::convert(object, api::storage_of(resource), legacy::shape(resource));
+        }
         object.set(&["apiVersion"], json!(resource.api_version()));
     }
 }
@@ -219,8 +226,8 @@ pub(crate) fn strategic_merge(
     object: &Value,
     patch: &Value,
 ) -> Result<Value, Status> {
-    let gvk = Gvk::from_api_version(api_version, kind);
-    let Some(of) = type_of(&gvk.group, &gvk.version, &gvk.kind) else {
+    let named = Gvk::from_api_version(api_version, kind);
+    let Some(of) = type_of(&named.group, &named.version, &named.kind) else {
         return Err(Status::new(Reason::UnsupportedMediaType, UNSUPPORTED_STRATEGIC));
     };
     strategic::strategic_merge(object, patch, of).map_err(|error| error.to_status())

@@ -15,6 +15,9 @@ use world::World;
 use crate::admission::namespace_lifecycle::NamespaceLifecycle;
 use crate::admission::{Admission, AdmissionRequest, Operation};
 use crate::call::Call;
+use crate::custom;
+use crate::custom::scale::CustomScale;
+use crate::custom::strategy::CustomStrategy;
 use crate::handler::{HandlerContext, RestHandler};
 use crate::lease::SharedLease;
 use crate::log::PodLogs;
@@ -217,10 +220,17 @@ impl ApiServer {
 
     pub(crate) fn strategy(&self, resource: &Resource) -> &dyn Strategy {
         let found = self.0.strategies.get(&identity(resource));
-        found.map_or(&Generic, |strategy| &**strategy)
+        match found {
+            Some(strategy) => &**strategy,
+            None if custom::is_custom(resource) => &CustomStrategy,
+            None => &Generic,
+        }
     }
 
     pub(crate) fn handler(&self, call: &Call<'_>) -> Option<&dyn RestHandler> {
+        if call.subresource == "scale" && custom::is_custom(call.resource) {
+            return Some(&CustomScale);
+        }
         let handlers = self.0.handlers.get(&identity(call.resource))?;
         handlers.get(call.subresource).map(|handler| &**handler)
     }

@@ -159,6 +159,11 @@ pub trait Strategy: Send + Sync + Debug {
         None
     }
 
+    /// The prefixes of what goes from the store together with an object.
+    fn leaves(&self, _server: &ApiServer, _object: &Value) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Whether objects of this kind ever hold claims.
     fn has_claims(&self) -> bool {
         false

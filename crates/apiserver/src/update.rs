@@ -38,7 +38,7 @@ impl ApiServer {
             return warned(outcome, decoded.warnings);
         }
         check_storage(call)?;
-        let decoded = schema::decode(call.resource, body.into(), call.options.field_validation)?;
+        let decoded = self.decode(call.resource, body.into(), call.options.field_validation)?;
         warned(self.update_decoded(call, decoded.object), decoded.warnings)
     }
 
@@ -167,6 +167,7 @@ impl ApiServer {
         }
         let cx = self.strategy_context(call, call.name);
         let mut errors = schema::validate_update(call.resource, &wanted, old);
+        errors.extend(self.check_custom(call.resource, &wanted));
         errors.extend(strategy.validate_update(&cx, &wanted, old));
         if !errors.is_empty() {
             return Err(Status::invalid(
@@ -261,6 +262,9 @@ impl ApiServer {
             .then(Op::delete(key));
         for claim in strategy.claims(&current.value.value) {
             txn = txn.then(Op::delete(key::claim(claim.range, &claim.item)));
+        }
+        for prefix in strategy.leaves(self, &current.value.value) {
+            txn = txn.then(Op::delete_prefix(prefix));
         }
         let succeeded = self.store().txn(txn).is_ok_and(|response| response.succeeded);
         succeeded.then(|| current.value.clone())

@@ -1,21 +1,24 @@
 //! The columns of tables: those of the kind, and those of the kinds every resource may answer with.
 
+use std::borrow::Cow;
+
 use api::Resource;
 use apimachinery::ObjectExt as _;
 use serde::Serialize;
 use serde_json::Value;
 use world::Time;
 
+use crate::custom::columns::Column;
 use crate::legacy;
 
 /// One column as the table describes it.
 #[derive(Debug, Serialize)]
 pub(crate) struct Definition {
-    name: &'static str,
+    name: Cow<'static, str>,
     #[serde(rename = "type")]
-    kind: &'static str,
-    format: &'static str,
-    description: &'static str,
+    kind: Cow<'static, str>,
+    format: Cow<'static, str>,
+    description: Cow<'static, str>,
     priority: i32,
 }
 
@@ -28,14 +31,30 @@ pub(crate) fn definitions(resource: &'static Resource, kind: &str) -> Vec<Defini
     api::columns::columns(legacy::shape(resource))
         .iter()
         .map(|column| Definition {
-            name: column.name,
-            kind: column.kind,
-            format: column.format,
-            description: column.description,
+            name: column.name.into(),
+            kind: column.kind.into(),
+            format: column.format.into(),
+            description: column.description.into(),
             priority: column.priority,
         })
         .collect()
 }
+
+/// The columns of a custom resource.
+pub(crate) fn custom_definitions(columns: &[Column]) -> Vec<Definition> {
+    let name =
+        Definition { description: NAME_DESCRIPTION.into(), ..column("Name", "string", "name") };
+    let rest = columns.iter().map(|column| Definition {
+        name: column.name.clone().into(),
+        kind: column.kind.clone().into(),
+        format: column.format.clone().into(),
+        description: column.description.clone().into(),
+        priority: column.priority,
+    });
+    std::iter::once(name).chain(rest).collect()
+}
+
+const NAME_DESCRIPTION: &str = "Name must be unique within a namespace.";
 
 /// The cells of one row.
 pub(crate) fn cells(resource: &'static Resource, object: &Value, now: Time) -> Vec<Value> {
@@ -53,7 +72,8 @@ const SCALE: &[(&str, &str, &str)] = &[
 ];
 
 fn column(name: &'static str, kind: &'static str, format: &'static str) -> Definition {
-    Definition { name, kind, format, description: "", priority: 0 }
+    let (name, kind, format) = (name.into(), kind.into(), format.into());
+    Definition { name, kind, format, description: "".into(), priority: 0 }
 }
 
 fn scale_cells(object: &Value) -> Vec<Value> {

@@ -72,14 +72,11 @@ pub(crate) fn patch(kind: PatchKind, bytes: &[u8]) -> Result<Value, Status> {
             Value::Object(_) => Ok(read),
             _ => Err("the configuration is not an object".to_owned()),
         });
-        return read
-            .map_err(|error| Status::bad_request(format!("error decoding YAML: {error}")));
+        return read.map_err(|error| Status::bad_request(format!("error decoding YAML: {error}")));
     }
     serde_json::from_slice(bytes).map_err(|error| match kind {
         PatchKind::Merge => Status::bad_request("Invalid JSON Patch"),
-        _ => {
-            Status::bad_request(format!("error decoding patch: {error}"))
-        }
+        _ => Status::bad_request(format!("error decoding patch: {error}")),
     })
 }
 

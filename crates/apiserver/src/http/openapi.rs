@@ -16,6 +16,7 @@ use super::accept::clauses;
 use super::body::Body;
 use super::respond::{self, Answer};
 use super::route::{Asked, tagged};
+use crate::ApiServer;
 
 const YEAR: &str = "public, immutable, max-age=31536000";
 
@@ -43,18 +44,29 @@ pub(crate) fn v2(asked: &Asked) -> Result<Answer, Status> {
 }
 
 /// `/openapi/v3`
-pub(crate) fn v3_index(asked: &Asked) -> Result<Answer, Status> {
-    tagged(asked, "application/json", &api::openapi::v3_index())
+pub(crate) fn v3_index(api: &ApiServer, asked: &Asked) -> Result<Answer, Status> {
+    let mut index = api::openapi::v3_index();
+    for (group, version, hash) in api.custom_documents() {
+        let root = format!("apis/{group}/{version}");
+        let url = format!("/openapi/v3/{root}?hash={hash}");
+        index["paths"][root] = serde_json::json!({"serverRelativeURL": url});
+    }
+    tagged(asked, "application/json", &index)
 }
 
 /// `/openapi/v3/<path>?hash=<hash>`; a request with another hash is sent to the present one.
-pub(crate) fn v3_document(asked: &Asked, path: &str) -> Result<Answer, Status> {
+pub(crate) fn v3_document(api: &ApiServer, asked: &Asked, path: &str) -> Result<Answer, Status> {
     let (group, version) = match path.split('/').collect::<Vec<_>>().as_slice() {
         ["api", version] => ("", *version),
         ["apis", group, version] => (*group, *version),
         _ => return Err(Status::no_such_path()),
     };
-    let hash = api::openapi::v3_hash(group, version).ok_or_else(Status::no_such_path)?;
+    let custom = || {
+        let all = api.custom_documents();
+        all.into_iter().find(|(g, v, _)| g == group && v == version).map(|(_, _, hash)| hash)
+    };
+    let hash = api::openapi::v3_hash(group, version).or_else(custom);
+    let hash = hash.ok_or_else(Status::no_such_path)?;
     let asked_hash = asked.query.text("hash");
     if !asked_hash.is_empty() && asked_hash != hash {
         return Ok(moved(&format!("/openapi/v3/{path}?hash={hash}")));
@@ -65,8 +77,9 @@ pub(crate) fn v3_document(asked: &Asked, path: &str) -> Result<Answer, Status> {
         *answer.status_mut() = StatusCode::NOT_MODIFIED;
         answer
     } else {
-        let document =
-            api::openapi::v3_document(group, version).ok_or_else(Status::no_such_path)?;
+        let document = api::openapi::v3_document(group, version)
+            .or_else(|| api.custom_document(group, version))
+            .ok_or_else(Status::no_such_path)?;
         respond::json(StatusCode::OK, &document, asked.wishes)
     };
     let caching = if asked_hash.is_empty() { "no-cache, private" } else { YEAR };

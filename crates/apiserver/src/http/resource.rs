@@ -25,6 +25,7 @@ use super::server::State;
 use super::shape::{IncludeObject, Shaper};
 use super::watch::{self, WatchTerms};
 use super::{body, log, stream};
+use crate::custom::columns::columns as custom_columns;
 use crate::{
     ApiServer, Call, DeleteOptions, Deleted, FieldValidation, ListOptions, Stored, User,
     WriteOptions, Written, legacy,
@@ -47,7 +48,7 @@ pub(crate) async fn serve(
     mut asked: Asked,
     incoming: &mut Option<Incoming>,
 ) -> Result<Answer, Status> {
-    let (resource, sub) = find(path)?;
+    let (resource, sub) = find(&state.api, path)?;
     let verb = verb(path, &asked)?;
     let call = Call {
         user,
@@ -86,10 +87,13 @@ pub(crate) fn too_many() -> Status {
 }
 
 /// The resource and sub-resource of a path; 404 when there is no such thing in that scope.
-fn find(path: &ResourcePath) -> Result<(&'static Resource, Option<&'static Subresource>), Status> {
+fn find(
+    api: &ApiServer,
+    path: &ResourcePath,
+) -> Result<(&'static Resource, Option<&'static Subresource>), Status> {
     let resource = match path.group.as_str() {
         legacy::ROOT => legacy::find(&path.plural),
-        group => api::find(group, &path.version, &path.plural),
+        group => api.find(group, &path.version, &path.plural),
     };
     let resource = resource.ok_or_else(Status::no_such_path)?;
     let placed = match (resource.namespaced(), path.namespace.is_empty()) {
@@ -284,7 +288,9 @@ impl<'a> Request<'a> {
             Shape::Object | Shape::Metadata(_) => IncludeObject::Metadata,
         };
         let world = state.api.world().clone();
-        let shaper = Shaper::new(call.resource, accepted.shape, include, world);
+        let custom = state.api.definition(call.resource);
+        let custom = custom.map(|of| custom_columns(&of, call.resource.version).into());
+        let shaper = Shaper::new(call.resource, accepted.shape, include, world).columns(custom);
         Ok(Self { state, call, asked, accepted, shaper })
     }
 

@@ -85,7 +85,7 @@ async fn dispatch(
     };
     let target = Target::parse(asked.parts.uri.path());
     match target {
-        Target::Resource(path) => match known(&path) {
+        Target::Resource(path) => match known(state, &path) {
             true => {
                 let user: User = caller.ok_or_else(unauthorized)?;
                 resource::serve(state, &user, &path, asked, body).await
@@ -98,18 +98,19 @@ async fn dispatch(
     }
 }
 
-fn known(path: &ResourcePath) -> bool {
+fn known(state: &State, path: &ResourcePath) -> bool {
     if path.group == legacy::ROOT {
         return path.version == "v1";
     }
-    api::resources()
+    let built_in = api::resources()
         .iter()
-        .any(|resource| resource.group == path.group && resource.version == path.version)
+        .any(|resource| resource.group == path.group && resource.version == path.version);
+    built_in || state.api.find(&path.group, &path.version, &path.plural).is_some()
 }
 
 /// The documents that are not about any object.
 fn document(state: &State, target: &Target, asked: &Asked) -> Result<Answer, Status> {
-    let resources = api::resources();
+    let resources = &*state.api.resources();
     let wishes = asked.wishes;
     let ok = |value: &Value| Ok(respond::json(StatusCode::OK, value, wishes));
     match target {
@@ -117,13 +118,13 @@ fn document(state: &State, target: &Target, asked: &Asked) -> Result<Answer, Sta
         Target::VersionOpenShift => ok(&version_openshift()),
         Target::Health => Ok(health(state, asked.parts.uri.path())),
         Target::Root => ok(&discovery::root_paths(resources)),
-        Target::Api => discovered(asked, true, || {
+        Target::Api => discovered(asked, resources, true, || {
             discovery::api_versions(resources, &state.address.to_string())
         }),
         Target::Oapi => {
             ok(&discovery::api_versions(legacy::resources(), &state.address.to_string()))
         }
-        Target::Apis => discovered(asked, false, || discovery::group_list(resources)),
+        Target::Apis => discovered(asked, resources, false, || discovery::group_list(resources)),
         Target::Group(name) => {
             discovery::group(resources, name).map_or_else(not_found_page, |group| ok(&group))
         }
@@ -139,8 +140,8 @@ fn document(state: &State, target: &Target, asked: &Asked) -> Result<Answer, Sta
             })
         }
         Target::OpenApiV2 => openapi::v2(asked),
-        Target::OpenApiV3 => openapi::v3_index(asked),
-        Target::OpenApiV3Document(path) => openapi::v3_document(asked, path),
+        Target::OpenApiV3 => openapi::v3_index(&state.api, asked),
+        Target::OpenApiV3Document(path) => openapi::v3_document(&state.api, asked, path),
         Target::Resource(_) | Target::Unknown => unknown(asked),
     }
 }
@@ -154,10 +155,15 @@ fn unknown(asked: &Asked) -> Result<Answer, Status> {
     Ok(respond::json(StatusCode::NOT_FOUND, &paths, asked.wishes))
 }
 
-fn discovered(asked: &Asked, core: bool, plain: impl FnOnce() -> Value) -> Result<Answer, Status> {
+fn discovered(
+    asked: &Asked,
+    resources: &[&api::Resource],
+    core: bool,
+    plain: impl FnOnce() -> Value,
+) -> Result<Answer, Status> {
     match discovery::negotiate(&clauses(asked.accept())) {
         Some(version) => {
-            let document = discovery::aggregated(api::resources(), core, version);
+            let document = discovery::aggregated(resources, core, version);
             tagged(asked, &version.content_type(), &document)
         }
         None => {

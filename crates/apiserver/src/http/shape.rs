@@ -4,6 +4,8 @@
 //!
 //! Mirrors: `k8s.io/apiserver/pkg/endpoints/handlers/response.go`.
 
+use std::sync::Arc;
+
 use api::Resource;
 use apimachinery::{ObjectExt as _, Status};
 use bytes::Bytes;
@@ -13,6 +15,7 @@ use world::{Time, World};
 
 use super::accept::{MetaVersion, Shape};
 use super::columns::{self, Definition};
+use crate::custom::columns::{Column, cells as custom_cells};
 use crate::{ObjectList, Stored};
 
 /// Which part of an object goes with its row.
@@ -45,6 +48,8 @@ pub(crate) struct Shaper {
     include: IncludeObject,
     /// For the ages in tables.
     world: World,
+    /// The columns that a definition names.
+    custom: Option<Arc<[Column]>>,
 }
 
 impl Shaper {
@@ -54,7 +59,13 @@ impl Shaper {
         include: IncludeObject,
         world: World,
     ) -> Self {
-        Self { resource, shape, include, world }
+        Self { resource, shape, include, world, custom: None }
+    }
+
+    /// The same with the columns of a custom resource.
+    pub(crate) fn columns(mut self, custom: Option<Arc<[Column]>>) -> Self {
+        self.custom = custom;
+        self
     }
 
     /// One object. A `Status` is never reshaped.
@@ -153,7 +164,11 @@ impl Shaper {
         let now = self.world.now();
         let rows = objects.iter().map(|object| self.row(version, &object.value, now)).collect();
         let kind = objects.first().map_or(self.resource.kind, |object| object.value.kind());
-        let columns = describe.then(|| columns::definitions(self.resource, kind));
+        let custom = self.custom.as_deref().filter(|_| kind == self.resource.kind);
+        let columns = describe.then(|| match custom {
+            Some(custom) => columns::custom_definitions(custom),
+            None => columns::definitions(self.resource, kind),
+        });
         encode(&Table {
             kind: "Table",
             api_version: version.api_version(),
@@ -164,7 +179,11 @@ impl Shaper {
     }
 
     fn row<'a>(&self, version: MetaVersion, object: &'a Value, now: Time) -> Row<'a> {
-        let cells = columns::cells(self.resource, object, now);
+        let custom = self.custom.as_deref().filter(|_| object.kind() == self.resource.kind);
+        let cells = match custom {
+            Some(custom) => custom_cells(custom, object, now),
+            None => columns::cells(self.resource, object, now),
+        };
         let object_part = match self.include {
             IncludeObject::None => None,
             IncludeObject::Metadata => Some(RowObject::Partial(Partial::new(version, object))),

@@ -14,6 +14,7 @@ use super::pod::PodStrategy;
 use super::service::ServiceStrategy;
 use super::{Strategy, StrategyContext, copy_field, keep_all_but_status};
 use crate::call::Propagation;
+use crate::custom::strategy::DefinitionStrategy;
 use crate::legacy;
 
 /// The strategy of every kind without one of its own.
@@ -32,6 +33,7 @@ pub(crate) fn built_in() -> Vec<(&'static Resource, Box<dyn Strategy>)> {
         (&api::JOBS, Box::new(JobStrategy)),
         (&api::NODES, Box::new(NodeStrategy)),
         (&api::EVENTS, Box::new(EventStrategy)),
+        (&api::CUSTOM_RESOURCE_DEFINITIONS, Box::new(DefinitionStrategy)),
         (&api::PERSISTENT_VOLUMES, Box::new(PendingStrategy)),
         (&api::PERSISTENT_VOLUME_CLAIMS, Box::new(PendingStrategy)),
     ]

@@ -6,6 +6,8 @@ use apimachinery::{ObjectExt as _, Status};
 use serde_json::{Value, json};
 
 use super::{Strategy, StrategyContext, copy_field};
+use crate::custom;
+use crate::server::ApiServer;
 
 /// The finalizer of the namespace controller, in `spec.finalizers`.
 const KUBERNETES: &str = "kubernetes";
@@ -14,6 +16,11 @@ const KUBERNETES: &str = "kubernetes";
 pub(super) struct NamespaceStrategy;
 
 impl Strategy for NamespaceStrategy {
+    /// Controllers empty a namespace of what is built in; custom resources go with it.
+    fn leaves(&self, server: &ApiServer, object: &Value) -> Vec<String> {
+        custom::strategy::in_namespace(server, object.name())
+    }
+
     fn prepare_for_create(
         &self,
         _: &StrategyContext<'_>,

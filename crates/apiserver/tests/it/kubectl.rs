@@ -211,7 +211,8 @@ fn tables_and_discovery_are_read() {
 fn a_watch_prints_what_happens() {
     with_every_kubectl("watch", |kubectl| {
         kubectl.run("create -f a.yaml");
-        let mut watch = kubectl.follow("get pods -w --show-labels --no-headers --request-timeout=60s");
+        let mut watch =
+            kubectl.follow("get pods -w --show-labels --no-headers --request-timeout=60s");
         let mut next = || watch.lines.next().unwrap().unwrap();
         assert!(next().ends_with("app=alone"));
         kubectl.run("label pod alone tier=front");

@@ -3,6 +3,7 @@
 
 mod apply;
 mod concurrency;
+mod custom;
 mod deletion;
 mod kubectl;
 mod lists;

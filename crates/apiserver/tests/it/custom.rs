@@ -1,0 +1,194 @@
+//! Custom resources: definitions, their objects, and what happens when a definition goes.
+
+use api::Resource;
+use apimachinery::{ObjectExt as _, Status};
+use apiserver::{Client, DeleteOptions, FieldValidation, PatchKind, User, WriteOptions, Written};
+use serde_json::{Value, json};
+
+use crate::cluster;
+
+fn definition() -> Value {
+    json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": "crontabs.stable.example.com"},
+        "spec": {
+            "group": "stable.example.com", "scope": "Namespaced",
+            "names": {"plural": "crontabs", "kind": "CronTab", "shortNames": ["ct"]},
+            "versions": [{
+                "name": "v1", "served": true, "storage": true,
+                "subresources": {"status": {}, "scale": {"specReplicasPath": ".spec.replicas",
+                    "statusReplicasPath": ".status.replicas"}},
+                "schema": {"openAPIV3Schema": {"type": "object", "required": ["spec"], "properties": {
+                    "spec": {"type": "object", "required": ["cron"], "properties": {
+                        "cron": {"type": "string", "pattern": "^[0-9*]+$"},
+                        "replicas": {"type": "integer", "minimum": 1, "default": 2},
+                        "mode": {"type": "string", "enum": ["a", "b"]},
+                        "ports": {"type": "array", "x-kubernetes-list-type": "map",
+                            "x-kubernetes-list-map-keys": ["port"], "items": {"type": "object",
+                            "properties": {"port": {"type": "integer"},
+                                "name": {"type": "string"}}}},
+                        "free": {"type": "object",
+                            "x-kubernetes-preserve-unknown-fields": true}}},
+                    "status": {"type": "object", "properties": {
+                        "replicas": {"type": "integer"}}}}}},
+            }],
+        },
+    })
+}
+
+fn served(client: &Client) -> &'static Resource {
+    client.create(&api::CUSTOM_RESOURCE_DEFINITIONS, "", definition()).unwrap();
+    client.server().find("stable.example.com", "v1", "crontabs").unwrap()
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "a literal reads better as it is")]
+fn tab(spec: Value) -> Value {
+    json!({"apiVersion": "stable.example.com/v1", "kind": "CronTab", "metadata": {"name": "t"},
+        "spec": spec})
+}
+
+#[test]
+fn a_definition_is_served_at_once_and_its_objects_go_with_it() {
+    let client = cluster();
+    assert!(client.server().find("stable.example.com", "v1", "crontabs").is_none());
+    let crontabs = served(&client);
+    let crd =
+        client.get(&api::CUSTOM_RESOURCE_DEFINITIONS, "", "crontabs.stable.example.com").unwrap();
+    assert_eq!(crd["status"]["conditions"][1]["type"], "Established");
+    assert_eq!(crd["status"]["storedVersions"], json!(["v1"]));
+    assert_eq!(crd["spec"]["names"]["singular"], "crontab");
+    assert!(client.server().resources().contains(&crontabs));
+    let made = client.create(crontabs, "test", tab(json!({"cron": "1", "x": 1}))).unwrap();
+    assert_eq!(made["spec"], json!({"cron": "1", "replicas": 2}));
+    assert_eq!(made.generation(), 1);
+    let name = "crontabs.stable.example.com";
+    client.delete(&api::CUSTOM_RESOURCE_DEFINITIONS, "", name, DeleteOptions::default()).unwrap();
+    assert!(client.server().find("stable.example.com", "v1", "crontabs").is_none());
+    served(&client);
+    assert!(client.list(crontabs, "test").unwrap().is_empty());
+}
+
+#[test]
+fn objects_are_checked_by_their_schema() {
+    let client = cluster();
+    let crontabs = served(&client);
+    let refused = |spec: Value| client.create(crontabs, "test", tab(spec)).unwrap_err().message;
+    let prefix = "CronTab.stable.example.com \"t\" is invalid: ";
+    for (spec, text) in [
+        (json!({}), "spec.cron: Required value"),
+        (
+            json!({"cron": 1}),
+            "spec.cron: Invalid value: \"integer\": spec.cron in body must be of type string: \
+             \"integer\"",
+        ),
+        (
+            json!({"cron": "x"}),
+            "spec.cron: Invalid value: \"x\": spec.cron in body should match '^[0-9*]+$'",
+        ),
+        (
+            json!({"cron": "1", "replicas": 0}),
+            "spec.replicas: Invalid value: 0: spec.replicas in body should be greater than or \
+             equal to 1",
+        ),
+        (
+            json!({"cron": "1", "mode": "c"}),
+            "spec.mode: Unsupported value: \"c\": supported values: \"a\", \"b\"",
+        ),
+    ] {
+        assert_eq!(refused(spec), format!("{prefix}{text}"));
+    }
+    let admin = User::system_admin();
+    let mut call = apiserver::Call::new(&admin, crontabs).within("test");
+    call.options.field_validation = FieldValidation::Strict;
+    let strict = client.server().create(&call, tab(json!({"cron": "1", "x": 1}))).unwrap_err();
+    assert_eq!(
+        strict.message,
+        "CronTab in version \"v1\" cannot be handled as a CronTab: strict decoding error: unknown \
+         field \"spec.x\""
+    );
+    let kept = client.create(crontabs, "test", tab(json!({"cron": "1", "free": {"a": 1}})));
+    assert_eq!(kept.unwrap()["spec"]["free"], json!({"a": 1}));
+}
+
+#[test]
+fn status_and_scale_are_of_their_own() {
+    let client = cluster();
+    let crontabs = served(&client);
+    client.create(crontabs, "test", tab(json!({"cron": "1"}))).unwrap();
+    let status = json!({"status": {"replicas": 4}, "spec": {"cron": "9"}});
+    let shown = client.patch_status(crontabs, "test", "t", PatchKind::Merge, status).unwrap();
+    assert_eq!((&shown["spec"]["cron"], shown.generation()), (&json!("1"), 1));
+    let scale = client.update_scale(crontabs, "test", "t", 7).unwrap();
+    assert_eq!(
+        (&scale["spec"], &scale["status"]),
+        (&json!({"replicas": 7}), &json!({"replicas": 4}))
+    );
+    let tab = client.get(crontabs, "test", "t").unwrap();
+    assert_eq!((&tab["spec"]["replicas"], tab.generation()), (&json!(7), 2));
+}
+
+#[test]
+fn they_are_applied_by_their_schema() {
+    let client = cluster();
+    let crontabs = served(&client);
+    let admin = User::system_admin();
+    let apply = |manager: &str, spec: Value| -> Result<Value, Status> {
+        let mut call = apiserver::Call::new(&admin, crontabs).within("test").named("t");
+        call.options =
+            WriteOptions { field_manager: manager.to_owned(), ..WriteOptions::default() };
+        let value = |written: Written| written.object.into_value();
+        client.server().patch(&call, PatchKind::Apply, tab(spec)).map(value)
+    };
+    apply("a", json!({"cron": "1", "ports": [{"port": 1, "name": "x"}]})).unwrap();
+    let both = apply("b", json!({"ports": [{"port": 2}]})).unwrap();
+    assert_eq!(both["spec"]["ports"].as_array().map(Vec::len), Some(2));
+    let conflict = apply("b", json!({"cron": "2"})).unwrap_err();
+    assert_eq!(conflict.message, "Apply failed with 1 conflict: conflict with \"a\": .spec.cron");
+    let patch = json!({"spec": {"cron": "3"}});
+    let strategic = client.patch(crontabs, "test", "t", PatchKind::Strategic, patch).unwrap_err();
+    assert_eq!(strategic.code, 415);
+}
+
+#[test]
+fn definitions_are_checked_and_names_are_taken_once() {
+    let client = cluster();
+    let crds = &api::CUSTOM_RESOURCE_DEFINITIONS;
+    let mut wrong = definition();
+    wrong["metadata"]["name"] = json!("x");
+    wrong["spec"]["versions"][0]["schema"] = Value::Null;
+    assert_eq!(
+        client.create(crds, "", wrong).unwrap_err().message,
+        "CustomResourceDefinition.apiextensions.k8s.io \"x\" is invalid: [metadata.name: Invalid \
+         value: \"x\": must be spec.names.plural+\".\"+spec.group, \
+         spec.versions[0].schema.openAPIV3Schema: Required value: schemas are required]"
+    );
+    served(&client);
+    let mut second = definition();
+    second["metadata"]["name"] = json!("tabs.stable.example.com");
+    second["spec"]["names"]["plural"] = json!("tabs");
+    let second = client.create(crds, "", second).unwrap();
+    assert_eq!(second["status"]["conditions"][0]["reason"], "NamesConflict");
+    assert!(client.server().find("stable.example.com", "v1", "tabs").is_none());
+}
+
+#[test]
+fn the_old_form_of_a_definition_is_understood() {
+    let client = cluster();
+    let old = api::find("apiextensions.k8s.io", "v1beta1", "customresourcedefinitions").unwrap();
+    let crd = json!({
+        "apiVersion": "apiextensions.k8s.io/v1beta1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": "foos.example.com"},
+        "spec": {"group": "example.com", "version": "v1", "scope": "Cluster",
+            "names": {"plural": "foos", "kind": "Foo"},
+            "additionalPrinterColumns": [{"name": "A", "type": "string", "JSONPath": ".spec.a"}],
+            "validation": {"openAPIV3Schema": {"type": "object", "properties": {
+                "spec": {"type": "object", "properties": {"a": {"type": "string"}}}}}}},
+    });
+    let made = client.create(old, "", crd).unwrap();
+    assert_eq!(made["apiVersion"], "apiextensions.k8s.io/v1beta1");
+    let foos = client.server().find("example.com", "v1", "foos").unwrap();
+    let foo = |a: Value| json!({"metadata": {"name": "f"}, "spec": {"a": a, "other": 1}});
+    assert!(client.create(foos, "", foo(json!(1))).is_err());
+    let kept = client.create(foos, "", foo(json!("x"))).unwrap();
+    assert_eq!(kept["spec"]["other"], 1);
+}
