@@ -6,6 +6,7 @@
 mod bench;
 mod ci;
 mod codegen;
+mod images;
 mod seeds;
 mod tidy;
 
@@ -23,6 +24,12 @@ enum Chore {
     Ci,
     /// Makes the schema table from the facts.
     Codegen(codegen::Codegen),
+    /// Makes a rehearsal's images on the local Docker engine.
+    Images {
+        /// Directory of the rehearsal.
+        #[arg(default_value = "fixtures/rehearsals/hello-promotion")]
+        directory: String,
+    },
     /// Runs a rehearsal under thousands of seeds.
     Seeds(seeds::Seeds),
     /// Checks layers, sizes, heads, orphans and words.
@@ -35,6 +42,7 @@ fn main() -> Result<()> {
         Chore::Bench(arguments) => bench::run(&root, &arguments),
         Chore::Ci => ci::run(&root),
         Chore::Codegen(arguments) => codegen::run(&root, &arguments),
+        Chore::Images { directory } => images::run(&root, &directory),
         Chore::Seeds(arguments) => seeds::run(&root, &arguments),
         Chore::Tidy => tidy::run(&root),
     }

@@ -207,7 +207,7 @@ fn check_orphans(sources: &BTreeMap<PathBuf, String>, problems: &mut Vec<String>
 
 fn declared_modules(path: &Path, text: &str) -> Vec<PathBuf> {
     let name = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
-    let dir = path.parent().unwrap_or(Path::new(""));
+    let dir = path.parent().unwrap_or_else(|| Path::new(""));
     let base = if matches!(name, "lib" | "main") { dir.to_owned() } else { dir.join(name) };
     let mut explicit: Option<PathBuf> = None;
     let mut modules = Vec::new();

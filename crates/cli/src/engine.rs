@@ -70,15 +70,7 @@ impl Engine {
         if choice.on == On::Sim {
             return Ok(Self::Sim);
         }
-        let socket = choice.docker_host.as_deref().filter(|host| !host.is_empty());
-        if let Some(remote) =
-            socket.filter(|host| host.contains("://") && !host.starts_with("unix://"))
-        {
-            bail!(
-                "the engine at {remote} is not supported: pods must be reachable, so it must be local"
-            );
-        }
-        let socket = socket.map(|host| host.trim_start_matches("unix://").to_owned());
+        let socket = local_socket(choice.docker_host.as_deref())?;
         let docker = Self::Docker { socket: socket.clone() };
         let auto = choice.on == On::Auto;
         if auto && !tokio.block_on(docker::available(socket.as_deref())) {
@@ -132,6 +124,25 @@ impl Engine {
             }
         }
     }
+}
+
+/// The path of the engine's socket; remote engines are refused.
+fn local_socket(host: Option<&str>) -> Result<Option<String>> {
+    let host = host.filter(|host| !host.is_empty());
+    if let Some(remote) = host.filter(|host| host.contains("://") && !host.starts_with("unix://")) {
+        bail!(
+            "the engine at {remote} is not supported: pods must be reachable, so it must be local"
+        );
+    }
+    Ok(host.map(|host| host.trim_start_matches("unix://").to_owned()))
+}
+
+/// A handle on the engine, for making images.
+pub(crate) fn connect(host: Option<&str>, tokio: &runtime::Runtime) -> Result<DockerEngine> {
+    let world = World::real();
+    let docker = DockerConfig { cluster: world.name_suffix(8), socket: local_socket(host)? };
+    let runtime = tokio.block_on(DockerRuntime::connect(world, docker));
+    Ok(runtime.context("cannot use the Docker engine")?.engine())
 }
 
 impl Guard {

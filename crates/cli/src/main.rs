@@ -1,6 +1,6 @@
 //! `rehearse`: stands up an OpenShift-3.11-compatible cluster and rehearses promotions on it.
 //!
-//! One file per command: [`run`] and [`up`]; [`engine`] chooses the container runtime and
+//! One file per command: [`run`], [`up`] and [`images`]; [`engine`] chooses the container runtime and
 //! [`progress`] shows a run while it happens.
 //!
 //! Invariant: exit code 0 only if everything held; 1 when it did not, 2 for a wrong call.
@@ -16,6 +16,7 @@ macro_rules! out {
 }
 
 mod engine;
+mod images;
 mod interrupt;
 mod progress;
 mod run;
@@ -52,6 +53,8 @@ struct Cli {
 enum Command {
     /// Carry a rehearsal out and prove what every stage runs.
     Run(run::Options),
+    /// Make the images of a rehearsal on the local Docker engine, under their own names.
+    Images(images::Options),
     /// Stand a cluster up and serve its API until interrupted.
     Up(up::Options),
 }
@@ -63,6 +66,7 @@ fn main() -> ExitCode {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let outcome = match cli.command {
         Command::Run(options) => run::run(&options),
+        Command::Images(options) => images::build(&options),
         Command::Up(options) => up::up(&options),
     };
     match outcome {

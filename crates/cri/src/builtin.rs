@@ -20,12 +20,12 @@ use world::{Time, World};
 
 use crate::config::ContainerConfig;
 use crate::digest::sha256;
-use crate::stream::{Connecting, Process, Stdio, Streams, follow_lines};
 use crate::logs::{Line, LineSource, LogOptions, LogStream, Logs, line_stream};
 use crate::runtime::{
     Command, ContainerExit, ContainerRuntime, ContainerState, ContainerStatus, Error, Event, Image,
     Reply, Ticket, Wake,
 };
+use crate::stream::{Connecting, Process, Stdio, Streams, follow_lines};
 
 /// Exit code of a process that SIGTERM ended.
 const TERMINATED: i64 = 143;

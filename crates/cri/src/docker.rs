@@ -41,8 +41,8 @@ use world::{Time, World};
 use self::exits::Lives;
 pub use self::pause::pause_program;
 use crate::logs::Logs;
-use crate::stream::Streams;
 use crate::runtime::{Command, ContainerRuntime, Error, Event, Reply, Ticket, Wake};
+use crate::stream::Streams;
 
 /// Label with the id of the cluster that an object belongs to.
 pub const CLUSTER_LABEL: &str = "rehearse.cluster";
@@ -205,7 +205,21 @@ impl DockerEngine {
         files: &[(String, Vec<u8>)],
         entrypoint: &[&str],
     ) -> Result<String, Error> {
-        image::build(&self.shared, tag, files, entrypoint).await
+        image::build(&self.shared, &self.shared.labels(), tag, files, entrypoint).await
+    }
+
+    /// Like [`DockerEngine::build_scratch_image`], but the image belongs to the user: it is left when
+    /// the cluster goes.
+    ///
+    /// # Errors
+    /// When the engine does not answer or refuses.
+    pub async fn build_lasting_image(
+        &self,
+        tag: &str,
+        files: &[(String, Vec<u8>)],
+        entrypoint: &[&str],
+    ) -> Result<String, Error> {
+        image::build(&self.shared, &BTreeMap::new(), tag, files, entrypoint).await
     }
 
     /// The id of a local image.

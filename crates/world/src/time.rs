@@ -39,7 +39,8 @@ impl Time {
     /// RFC 3339 in whole seconds, as `metadata.creationTimestamp` is written: `2018-10-11T12:00:00Z`.
     #[must_use]
     pub fn rfc3339(self) -> String {
-        Timestamp::from_second(self.unix_seconds()).map_or_else(|_| String::new(), |t| t.to_string())
+        Timestamp::from_second(self.unix_seconds())
+            .map_or_else(|_| String::new(), |t| t.to_string())
     }
 
     /// RFC 3339 with six decimals, as `MicroTime` is written: `2018-10-11T12:00:00.000000Z`.

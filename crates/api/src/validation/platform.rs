@@ -271,7 +271,7 @@ pub(super) fn update(kind: &str, new: &Value, old: &Value, errors: &mut ErrorLis
             }
         }
         "StorageClass" => {
-            super::checks::immutable(new, old, &["volumeBindingMode"], errors);
+            checks::immutable(new, old, &["volumeBindingMode"], errors);
             for field in ["parameters", "provisioner", "reclaimPolicy"] {
                 if new.get(field) != old.get(field) {
                     let text = format!("updates to {field} are forbidden.");

@@ -1,5 +1,7 @@
 //! Images: looking up, pulling, making.
 
+use std::collections::BTreeMap;
+
 use bollard::query_parameters::{CreateImageOptionsBuilder, ImportImageOptionsBuilder};
 use futures_util::TryStreamExt as _;
 
@@ -53,6 +55,7 @@ pub(super) async fn pull(shared: &Shared, reference: &str) -> Result<Image, Erro
 /// Makes an image of one layer with `files` and gives its id.
 pub(super) async fn build(
     shared: &Shared,
+    labels: &BTreeMap<String, String>,
     tag: &str,
     files: &[(String, Vec<u8>)],
     entrypoint: &[&str],
@@ -62,7 +65,7 @@ pub(super) async fn build(
         "aarch64" => "arm64",
         other => other,
     };
-    let archive = archive::image(tag, files, entrypoint, &shared.labels(), architecture);
+    let archive = archive::image(tag, files, entrypoint, labels, architecture);
     let options = ImportImageOptionsBuilder::default().quiet(true).build();
     let stream = shared.docker.import_image(options, bollard::body_full(archive.into()), None);
     stream.try_for_each(|_| std::future::ready(Ok(()))).await.map_err(error::from_engine)?;

@@ -335,8 +335,7 @@ fn a_real_container_is_talked_to() {
     let (image, command) = docker.program(Program::Serves);
     let image_id = docker.image.split_once('@').unwrap().1.to_owned();
     let config = ContainerConfig { image, image_id, command, ..ContainerConfig::default() };
-    let create =
-        Command::CreateContainer { sandbox: sandbox.id.clone(), config: Box::new(config) };
+    let create = Command::CreateContainer { sandbox: sandbox.id.clone(), config: Box::new(config) };
     let Reply::Container(id) = docker.call(create) else { panic!("a container was asked for") };
     docker.call(Command::StartContainer { id: id.clone() });
     let shell = ["/bin/busybox", "sh", "-c"];
