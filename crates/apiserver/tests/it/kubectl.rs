@@ -42,6 +42,41 @@ spec:
   containers: [{name: c, image: 'example/alone:1'}]
 ";
 
+const CRON_TABS: &str = "\
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: crontabs.stable.example.com}
+spec:
+  group: stable.example.com
+  scope: Namespaced
+  names: {plural: crontabs, kind: CronTab, shortNames: [ct]}
+  versions:
+  - name: v1
+    served: true
+    storage: true
+    subresources:
+      scale: {specReplicasPath: .spec.replicas, statusReplicasPath: .status.replicas}
+    additionalPrinterColumns:
+    - {name: Cron, type: string, jsonPath: .spec.cron}
+    - {name: Replicas, type: integer, jsonPath: .spec.replicas}
+    schema:
+      openAPIV3Schema:
+        type: object
+        properties:
+          spec:
+            type: object
+            properties:
+              cron: {type: string}
+              replicas: {type: integer, minimum: 1}
+";
+
+const CRON_TAB: &str = "\
+apiVersion: stable.example.com/v1
+kind: CronTab
+metadata: {name: one}
+spec: {cron: '5', replicas: 2}
+";
+
 /// A server in the background, and a directory of its own for the client's files.
 struct Fixture {
     runtime: Runtime,
@@ -65,6 +100,8 @@ impl Fixture {
         let changed = MANIFEST.replace("replicas: 2", "replicas: 3").replace("web:1", "web:2");
         std::fs::write(directory.join("b.yaml"), changed).unwrap();
         std::fs::write(directory.join("bad.yaml"), MANIFEST.replace("image:", "imagex:")).unwrap();
+        std::fs::write(directory.join("crd.yaml"), CRON_TABS).unwrap();
+        std::fs::write(directory.join("tab.yaml"), CRON_TAB).unwrap();
         Self { runtime, server, directory, kubectl }
     }
 
@@ -219,5 +256,60 @@ fn a_watch_prints_what_happens() {
         assert!(next().ends_with("app=alone,tier=front"));
         kubectl.run("run second --image=x:1 --labels=app=second");
         assert!(next().starts_with("second"));
+    });
+}
+
+#[test]
+fn server_side_apply_owns_fields_until_it_is_forced() {
+    with_every_kubectl("ssa", |kubectl| {
+        let applied = "service/web serverside-applied\ndeployment.apps/web serverside-applied\n\
+                       pod/alone serverside-applied";
+        kubectl.check("apply --server-side -f a.yaml", applied);
+        kubectl.check("apply --server-side -f a.yaml", applied);
+        kubectl.check_contains("diff --server-side -f b.yaml", "+  replicas: 3");
+        kubectl.check("scale deployment web --replicas=7", "deployment.apps/web scaled");
+        let refused = kubectl.run("apply --server-side -f b.yaml");
+        assert!(refused.contains("Apply failed with 1 conflict: conflict with "), "{refused}");
+        assert!(
+            refused.contains("subresource \"scale\" using apps/v1: .spec.replicas"),
+            "{refused}"
+        );
+        kubectl.check_contains("apply --server-side --force-conflicts -f b.yaml", "web serverside");
+        kubectl.check("get deployment web -o jsonpath={.spec.replicas}", "3");
+        assert!(!kubectl.run("get deployment web -o yaml").contains("managedFields"));
+        let shown = kubectl.run("get deployment web -o yaml --show-managed-fields");
+        assert!(shown.contains("operation: Apply"), "{shown}");
+    });
+}
+
+#[test]
+fn client_side_apply_becomes_server_side() {
+    with_every_kubectl("upgrade", |kubectl| {
+        kubectl.run("apply -f a.yaml");
+        kubectl.check_contains("apply --server-side -f b.yaml", "deployment.apps/web serverside");
+        let shown = kubectl.run("get deployment web -o yaml --show-managed-fields");
+        assert!(!shown.contains("manager: kubectl-client-side-apply"), "{shown}");
+        kubectl.check_contains("apply -f a.yaml", "deployment.apps/web configured");
+        kubectl
+            .check_contains("apply -f a.yaml --dry-run=server", "web unchanged (server dry run)");
+    });
+}
+
+#[test]
+fn custom_resources_are_like_any_other() {
+    with_every_kubectl("crd", |kubectl| {
+        kubectl.run("apply -f crd.yaml");
+        kubectl.check_contains("wait --for=condition=established crd --all --timeout=5s", "met");
+        kubectl.check("apply -f tab.yaml", "crontab.stable.example.com/one created");
+        kubectl.check("apply -f tab.yaml", "crontab.stable.example.com/one unchanged");
+        kubectl.check("scale ct/one --replicas=3", "crontab.stable.example.com/one scaled");
+        kubectl.check("get ct", "NAME   CRON   REPLICAS\none    5      3");
+        kubectl.check_contains("explain crontab.spec.replicas", "<integer>");
+        kubectl.check_contains(
+            "patch ct one --type=merge -p {\"spec\":{\"replicas\":0}}",
+            "spec.replicas in body should be greater than or equal to 1",
+        );
+        kubectl.run("delete -f crd.yaml");
+        kubectl.check_contains("get ct", "the server could not find the requested resource");
     });
 }
