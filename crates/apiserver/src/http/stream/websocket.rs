@@ -23,6 +23,10 @@ use tokio_tungstenite::tungstenite::protocol::{Message, Role, WebSocketConfig};
 
 use super::lane::{self, Inlet, Outlet, PIECE, Packet, QUEUE};
 
+/// How long nothing is said after the handshake. kubectl reads messages before it has set up its
+/// streams and drops what belongs to none of them, so the output of a process that starts and ends at
+/// once would be lost.
+const SETTLE: Duration = Duration::from_millis(100);
 /// The largest message taken.
 const MAX_MESSAGE: usize = 4 * 1024 * 1024;
 /// How often a silent connection is tried.
@@ -142,6 +146,7 @@ async fn write_all<T: AsyncRead + AsyncWrite + Unpin>(
     mut queue: mpsc::Receiver<Packet>,
     format: Format,
 ) -> io::Result<()> {
+    world::edge::sleep(SETTLE).await;
     loop {
         let message = match world::edge::timeout(PING_EVERY, queue.recv()).await {
             None => Message::Ping(Bytes::new()),
