@@ -148,7 +148,10 @@ pub(crate) fn identify(resource: &Resource, api_version: &str, kind: &str) -> Re
         return Ok(());
     }
     let sent = Gvk::from_api_version(api_version, kind);
-    let complaint = if api::find_kind(&sent.group, &sent.version, kind).is_none() {
+    // OpenShift's kinds are known in the core group as well, by their old names.
+    let known = api::find_kind(&sent.group, &sent.version, kind).is_some()
+        || (api_version == "v1" && legacy::resources().iter().any(|old| old.kind == kind));
+    let complaint = if !known {
         format!(
             "no kind {kind:?} is registered for version {api_version:?} in scheme \
              \"k8s.io/kubernetes/pkg/api/legacyscheme/scheme.go:29\""
