@@ -9,7 +9,7 @@ use std::path::Path;
 
 use apimachinery::{ObjectExt as _, Status};
 use apiserver::{ApiServer, Call, Client, DeleteOptions, User};
-use cluster::{Cluster, Config, Runtime};
+use cluster::{Access, Cluster, Config, Runtime};
 use cri::sim::SimImages;
 use flate2::read::GzDecoder;
 use serde_json::{Value, json};
@@ -38,8 +38,9 @@ fn note(count: &mut Count, passes: bool) {
 /// Replays every line.
 pub(crate) fn replay(dir: &str) -> Report {
     let images = Runtime::Sim(SimImages::new());
-    let cluster =
-        Cluster::start(Config::new(World::simulated(1), images, 1)).expect("a cluster starts");
+    let mut config = Config::new(World::simulated(1), images, 1);
+    config.access = Access::Policy;
+    let cluster = Cluster::start(config).expect("a cluster starts");
     let user = User::system_admin();
     let client = Client::new(cluster.server().clone(), user.clone());
     let mut tally = Tally::default();
