@@ -13,6 +13,7 @@ mod job;
 mod kinds;
 mod namespace;
 mod pod;
+mod route;
 mod service;
 
 pub(crate) use self::kinds::{Generic, built_in};

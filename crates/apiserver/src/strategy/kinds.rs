@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::job::JobStrategy;
 use super::namespace::NamespaceStrategy;
 use super::pod::PodStrategy;
+use super::route::RouteStrategy;
 use super::service::ServiceStrategy;
 use super::{Strategy, StrategyContext, copy_field, keep_all_but_status};
 use crate::call::Propagation;
@@ -28,6 +29,7 @@ pub(crate) fn built_in() -> Vec<(&'static Resource, Box<dyn Strategy>)> {
     vec![
         (&api::PODS, Box::new(PodStrategy)),
         (&api::SERVICES, Box::new(ServiceStrategy)),
+        (&api::ROUTES, Box::new(RouteStrategy)),
         (&api::NAMESPACES, Box::new(NamespaceStrategy)),
         (&api::DEPLOYMENTS, Box::new(DeploymentStrategy)),
         (&api::JOBS, Box::new(JobStrategy)),

@@ -336,3 +336,18 @@ fn events_go_two_hours_after_they_were_last_counted() {
     world.advance_to(world.now() + std::time::Duration::from_secs(3600));
     assert!(left().is_empty());
 }
+
+#[test]
+fn a_route_without_host_gets_one_and_keeps_it() {
+    let client = cluster();
+    let route = json!({
+        "metadata": {"name": "web"}, "spec": {"to": {"kind": "Service", "name": "web"}}});
+    let made = client.create(&api::ROUTES, "default", route).unwrap();
+    let host = "web-default.router.default.svc.cluster.local";
+    assert_eq!(made.str_at(&["spec", "host"]), host);
+    assert_eq!(made.annotation("openshift.io/host.generated"), Some("true"));
+    let mut changed = (*made).clone();
+    changed["spec"]["host"] = json!("");
+    let kept = client.update(&api::ROUTES, changed).unwrap();
+    assert_eq!(kept.str_at(&["spec", "host"]), host);
+}
