@@ -60,7 +60,7 @@ fn changed_by_apply() {
          apply -f @guestbook/changes/1-new-image.yaml
          ~ rollout status deployment/frontend --timeout=60s
          get rs
-         get pods --sort-by=.metadata.name -o jsonpath='{.items[*].spec.containers[*].image}'
+         get deploy frontend -o jsonpath='{.spec.template.spec.containers[*].image}'
          rollout history deployment/frontend
 
          apply -f @guestbook/changes/2-without-log-shipper.yaml
