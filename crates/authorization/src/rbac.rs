@@ -1,13 +1,12 @@
 //! The authoriser: a [`Policy`] that follows the store.
 //!
-//! Nothing runs in the background. The store's watch raises a flag when a role or binding changes;
-//! whoever asks next takes the changes in before the answer.
+//! Nothing runs in the background. Whoever asks looks first whether a role or binding has changed, and
+//! takes the changes in before the answer.
 //!
 //! Invariant: an answer takes into account every write that was finished before the question.
 //! Invariant: the store is asked while the policy's lock is held, never the other way round.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use apimachinery::Status;
 use apiserver::{Attributes, Authorizer, Impersonation, Stored, User};
@@ -27,8 +26,6 @@ pub struct Rbac(Arc<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    /// Whether the store has changes that the policy does not know yet.
-    stale: Arc<AtomicBool>,
     followed: RwLock<Followed>,
 }
 
@@ -53,20 +50,27 @@ impl Rbac {
     }
 
     fn current(&self) -> RwLockReadGuard<'_, Followed> {
-        if self.0.stale.load(Ordering::Acquire) {
-            let mut followed = self.0.followed.write();
-            // Lowered before the changes are fetched: what comes after raises it again.
-            self.0.stale.store(false, Ordering::Release);
-            followed.catch_up(&self.0.stale);
+        // Asked of the watcher itself: a wake-up may still be on its way to us when the write that it
+        // tells of has already been answered.
+        let followed = self.0.followed.read();
+        if followed.is_current() {
+            return followed;
         }
+        drop(followed);
+        self.0.followed.write().catch_up();
         self.0.followed.read()
     }
 }
 
 impl Followed {
-    fn catch_up(&mut self, stale: &Arc<AtomicBool>) {
+    /// Whether every write that was answered before is in the policy.
+    fn is_current(&self) -> bool {
+        self.watcher.as_ref().is_some_and(|watcher| !watcher.has_news())
+    }
+
+    fn catch_up(&mut self) {
         loop {
-            let Some(watcher) = &mut self.watcher else { return self.reload(stale) };
+            let Some(watcher) = &mut self.watcher else { return self.reload() };
             match watcher.try_next() {
                 Ok(Some(event)) => {
                     let Some(place) = Place::parse(&event.kv.key) else { continue };
@@ -83,7 +87,7 @@ impl Followed {
         }
     }
 
-    fn reload(&mut self, stale: &Arc<AtomicBool>) {
+    fn reload(&mut self) {
         let Some(store) = &self.store else { return };
         let found = store.range(&Range::prefix(PREFIX)).expect("the present can be read");
         self.policy = Policy::default();
@@ -93,12 +97,7 @@ impl Followed {
             }
         }
         // When the history is gone already, the next question looks again.
-        let Ok(mut watcher) = store.watch(PREFIX, found.revision) else {
-            return stale.store(true, Ordering::Release);
-        };
-        let stale = Arc::clone(stale);
-        watcher.set_wake(Arc::new(move || stale.store(true, Ordering::Release)));
-        self.watcher = Some(watcher);
+        self.watcher = store.watch(PREFIX, found.revision).ok();
     }
 }
 
@@ -124,7 +123,6 @@ impl Authorizer for Rbac {
 
     fn attach(&self, store: &Store<Stored>) {
         *self.0.followed.write() = Followed { store: Some(store.clone()), ..Followed::default() };
-        self.0.stale.store(true, Ordering::Release);
     }
 
     fn allows_path(&self, user: &User, verb: &str, path: &str) -> bool {

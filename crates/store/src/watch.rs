@@ -192,6 +192,13 @@ impl<V> Watcher<V> {
         self.try_next().transpose().map_or(Poll::Pending, Poll::Ready)
     }
 
+    /// Whether something was committed that has not been fetched and may match. Unlike a wake-up, which
+    /// comes after a commit, this is true as soon as the commit has been answered.
+    #[must_use]
+    pub fn has_news(&self) -> bool {
+        self.slot.pending().is_some()
+    }
+
     /// Calls `wake` when an event of this watcher is committed while it has seen all before, and
     /// now if it has not. It runs on the writer's thread, without locks: it must be quick.
     pub fn set_wake(&mut self, wake: Wake) {
