@@ -10,6 +10,7 @@ use crate::index::{Change, Index};
 use crate::lease::{LeaseId, LeaseTable};
 use crate::log::Log;
 use crate::range::{Range, RangeResponse};
+use crate::store::Options;
 use crate::txn::{Op, OpResponse, Txn, TxnResponse};
 use crate::value::{Event, EventKind, KeyValue, Revision, Value};
 use crate::watch::{Slot, WatchIndex};
@@ -19,6 +20,7 @@ pub(crate) struct State<V> {
     pub(crate) revision: Revision,
     pub(crate) compacted: Revision,
     retain: u64,
+    retain_bytes: usize,
     pub(crate) index: Index<V>,
     pub(crate) log: Log<V>,
     pub(crate) leases: LeaseTable,
@@ -46,11 +48,12 @@ impl<V> Effects<V> {
 }
 
 impl<V> State<V> {
-    pub(crate) fn new(retain_revisions: usize) -> Self {
+    pub(crate) fn new(options: Options) -> Self {
         Self {
             revision: 1,
             compacted: 0,
-            retain: retain_revisions.max(1) as u64,
+            retain: options.retain_revisions.max(1) as u64,
+            retain_bytes: options.retain_bytes,
             index: Index::new(),
             log: Log::new(),
             leases: LeaseTable::default(),
@@ -87,7 +90,9 @@ impl<V> State<V> {
             if range.count_only { (false, 0) } else { (remaining > 0, remaining) };
         Ok(RangeResponse { kvs, more, count, remaining, revision })
     }
+}
 
+impl<V: Value> State<V> {
     /// Makes the change under way the store's and lets history go that is older than retained.
     pub(crate) fn commit(&mut self, effects: &mut Effects<V>) {
         if effects.changes == 0 {
@@ -97,6 +102,18 @@ impl<V> State<V> {
         self.compacted = self.compacted.max(self.revision.saturating_sub(self.retain));
         // Twice what was added: a backlog shrinks, yet no single change pays for it.
         self.trim(effects.changes * 2 + 2, effects);
+        self.trim_bytes(effects);
+    }
+
+    /// Lets events go, oldest first, until what is kept is small enough; those of the newest
+    /// revision stay.
+    fn trim_bytes(&mut self, effects: &mut Effects<V>) {
+        while self.log.bytes() > self.retain_bytes {
+            let oldest = self.log.first_revision().filter(|oldest| *oldest < self.revision);
+            let Some(oldest) = oldest else { return };
+            self.compacted = self.compacted.max(oldest);
+            self.trim(1, effects);
+        }
     }
 
     /// Lets at most `budget` compacted events go; false when none is left.
@@ -120,9 +137,7 @@ impl<V> State<V> {
         self.watches.mark(&change.kv.key, (sequence, revision), &mut effects.wakes);
         effects.changes += 1;
     }
-}
 
-impl<V: Value> State<V> {
     pub(crate) fn put<K>(
         &mut self,
         key: K,

@@ -20,24 +20,29 @@ use crate::watch::Watcher;
 /// Compacted events dropped under one hold of the write lock.
 const COMPACT_CHUNK: usize = 256;
 
-/// How a store keeps its history.
+/// How a store keeps its history: as long as both limits allow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options {
     /// The number of revisions that stay readable behind the present; at least 1 and
     /// [`usize::MAX`] for all. What falls behind is compacted a little with every change.
     ///
-    /// The default is 20,000. Only superseded and deleted versions count, live keys are kept in any
-    /// case; with Kubernetes objects of about 4 KiB that bounds the history at about 80 MB after
-    /// 20,000 changes, while a store that has seen few changes holds next to nothing.
+    /// The default is 20,000.
     ///
     /// Deviation: etcd keeps all until told to compact, which kube-apiserver does for what is older
     /// than five minutes; a number of revisions bounds memory in a burst as well.
     pub retain_revisions: usize,
+    /// How many bytes, by [`Value::size`], the versions may take that only the history keeps:
+    /// superseded and deleted ones. Live keys are kept in any case and do not count, and the newest
+    /// revision is always there to be watched.
+    ///
+    /// The default is 64 MiB: a burst of changes to large objects cannot fill the memory, as it
+    /// could with a number of revisions alone.
+    pub retain_bytes: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { retain_revisions: 20_000 }
+        Self { retain_revisions: 20_000, retain_bytes: 64 * 1024 * 1024 }
     }
 }
 
@@ -73,7 +78,7 @@ impl<V: Value> Store<V> {
     /// An empty store that keeps its history as `options` say.
     #[must_use]
     pub fn with_options(world: World, options: Options) -> Self {
-        Self { world, state: Arc::new(RwLock::new(State::new(options.retain_revisions))) }
+        Self { world, state: Arc::new(RwLock::new(State::new(options))) }
     }
 
     /// The revision of the last change.

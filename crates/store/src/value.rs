@@ -21,6 +21,12 @@ pub trait Value: Clone + PartialEq + Send + Sync + 'static {
     /// deletion carries.
     fn deleted(&mut self, _revision: Revision) {}
 
+    /// About how many bytes of memory the value takes; always the same for the same value. What is
+    /// 0 bytes large does not count towards [`Options::retain_bytes`](crate::Options).
+    fn size(&self) -> usize {
+        0
+    }
+
     /// Orders two values for the `<` and `>` of a transaction; `None` when they have no order.
     fn compare(&self, other: &Self) -> Option<Ordering> {
         (self == other).then_some(Ordering::Equal)
@@ -28,18 +34,30 @@ pub trait Value: Clone + PartialEq + Send + Sync + 'static {
 }
 
 impl Value for Bytes {
+    fn size(&self) -> usize {
+        self.len()
+    }
+
     fn compare(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
 impl Value for Vec<u8> {
+    fn size(&self) -> usize {
+        self.len()
+    }
+
     fn compare(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
 impl Value for String {
+    fn size(&self) -> usize {
+        self.len()
+    }
+
     fn compare(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }

@@ -53,7 +53,7 @@ fn a_key_untouched_since_long_ago_survives_compaction() {
 
 #[test]
 fn retention_keeps_the_promised_revisions_and_frees_the_rest_as_it_goes() {
-    let options = Options { retain_revisions: 10 };
+    let options = Options { retain_revisions: 10, ..Options::default() };
     let store = Store::with_options(World::simulated(1), options);
     let token = Arc::new(());
     for n in 0..1000 {
@@ -66,7 +66,10 @@ fn retention_keeps_the_promised_revisions_and_frees_the_rest_as_it_goes() {
 
 #[test]
 fn a_backlog_left_by_a_large_transaction_shrinks_with_later_changes() {
-    let store = Store::with_options(World::simulated(1), Options { retain_revisions: 10 });
+    let store = Store::with_options(
+        World::simulated(1),
+        Options { retain_revisions: 10, ..Options::default() },
+    );
     let token = Arc::new(());
     let mut txn = Txn::new();
     for n in 0..100 {
@@ -104,4 +107,36 @@ fn no_history_is_lost_when_all_is_to_be_kept() {
     }
     assert_eq!(store.compacted_revision(), 0);
     assert_eq!(store.get_at("a", 2).unwrap().unwrap().value, "0");
+}
+
+#[test]
+fn history_is_bounded_by_bytes_as_well() {
+    let options = Options { retain_bytes: 1_000, ..Options::default() };
+    let store = Store::with_options(World::simulated(1), options);
+    let mut slow = store.watch("", 1).unwrap();
+    let mut quick = store.watch("large", 1).unwrap();
+    for _ in 0..50 {
+        store.put("large", vec![0_u8; 100]); // revisions 2 to 51
+        assert!(quick.try_next().unwrap().is_some(), "who keeps up misses nothing");
+    }
+    // 49 versions were replaced; of these the last ten fit.
+    assert_eq!(store.compacted_revision(), 41);
+    assert_eq!(store.get_at("large", 41).unwrap().unwrap().version, 40);
+    assert_eq!(slow.try_next(), Err(Error::Compacted { compact_revision: 41 }));
+    let first = store.watch("", 41).unwrap().try_next().unwrap().unwrap();
+    assert_eq!(first.revision, 42);
+}
+
+#[test]
+fn the_newest_revision_can_be_watched_however_large() {
+    let options = Options { retain_bytes: 10, ..Options::default() };
+    let store = Store::with_options(World::simulated(1), options);
+    let mut watcher = store.watch("", 1).unwrap();
+    store.put("a", vec![0_u8; 100]);
+    assert!(watcher.try_next().unwrap().is_some());
+    store.delete("a", None).unwrap();
+    assert!(watcher.try_next().unwrap().is_some());
+    store.put("b", vec![0_u8; 100]);
+    assert_eq!(store.compacted_revision(), 3, "the deletion is history now and too large for it");
+    assert!(watcher.try_next().unwrap().is_some());
 }

@@ -19,7 +19,10 @@ fn new_store() -> Store<String> {
 
 /// A store of texts that retains `revisions` revisions.
 fn retaining(revisions: usize) -> Store<String> {
-    Store::with_options(World::simulated(1), Options { retain_revisions: revisions })
+    Store::with_options(
+        World::simulated(1),
+        Options { retain_revisions: revisions, ..Options::default() },
+    )
 }
 
 fn text(value: &str) -> String {

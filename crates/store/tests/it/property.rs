@@ -159,7 +159,10 @@ fn assert_same<T: PartialEq + std::fmt::Debug>(store: &Result<T, Error>, model: 
 impl Run {
     fn new(retain: usize) -> Self {
         let world = World::simulated(1);
-        let store = Store::with_options(world.clone(), Options { retain_revisions: retain });
+        let store = Store::with_options(
+            world.clone(),
+            Options { retain_revisions: retain, ..Options::default() },
+        );
         Self { world, store, model: Model::new(retain), watched: Vec::new() }
     }
 
