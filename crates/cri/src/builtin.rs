@@ -25,6 +25,7 @@ use crate::runtime::{
     Command, ContainerExit, ContainerRuntime, ContainerState, ContainerStatus, Error, Event, Image,
     Reply, Ticket, Wake,
 };
+use crate::stats::PodMetrics;
 use crate::stream::{Connecting, Process, Stdio, Streams, follow_lines};
 
 /// Exit code of a process that SIGTERM ended.
@@ -447,6 +448,11 @@ impl<R: ContainerRuntime> ContainerRuntime for WithBuiltins<R> {
     fn streams(&self) -> Arc<dyn Streams> {
         let state = Arc::clone(&self.builtin.state);
         Arc::new(BuiltinStreams { state, inner: self.inner.streams() })
+    }
+
+    /// Builtin containers use nothing.
+    fn metrics(&self) -> Arc<dyn PodMetrics> {
+        self.inner.metrics()
     }
 }
 

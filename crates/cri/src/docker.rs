@@ -28,6 +28,7 @@ mod owner;
 mod pause;
 mod probe;
 mod sandbox;
+mod stats;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -42,6 +43,7 @@ use self::exits::Lives;
 pub use self::pause::pause_program;
 use crate::logs::Logs;
 use crate::runtime::{Command, ContainerRuntime, Error, Event, Reply, Ticket, Wake};
+use crate::stats::PodMetrics;
 use crate::stream::Streams;
 
 /// Label with the id of the cluster that an object belongs to.
@@ -85,6 +87,7 @@ struct Shared {
     version: String,
     queue: Queue,
     lives: Mutex<Lives>,
+    readings: stats::Readings,
     /// Scratch volumes by pod uid.
     volumes: Mutex<BTreeMap<String, BTreeSet<String>>>,
     /// False once the cluster is being cleaned up. Held for reading by whoever makes something, so
@@ -156,6 +159,7 @@ impl DockerRuntime {
             version: format!("docker://{}", version.version.unwrap_or_default()),
             queue: Queue::default(),
             lives: Mutex::default(),
+            readings: stats::Readings::default(),
             volumes: Mutex::default(),
             open: tokio::sync::RwLock::new(true),
         });
@@ -326,11 +330,14 @@ impl ContainerRuntime for DockerRuntime {
                 _ => None,
             };
             let result = shared.perform(command).await;
-            let ok = result.is_ok();
+            let at = match &result {
+                Ok(Reply::Started(at)) => Some(*at),
+                _ => None,
+            };
             let done = Event::Done { ticket, result };
             // Under one lock, so that the exit of a short-lived container comes after its start.
             let mut lives = shared.lives.lock();
-            let exit = started.filter(|_| ok).and_then(|id| lives.started(&id));
+            let exit = started.zip(at).and_then(|(id, at)| lives.started(&id, at));
             shared.queue.push(std::iter::once(done).chain(exit));
         }));
     }
@@ -353,5 +360,8 @@ impl ContainerRuntime for DockerRuntime {
 
     fn streams(&self) -> Arc<dyn Streams> {
         Arc::new(exec::DockerStreams::new(Arc::clone(&self.engine.shared)))
+    }
+    fn metrics(&self) -> Arc<dyn PodMetrics> {
+        Arc::new(stats::DockerMetrics(Arc::clone(&self.engine.shared)))
     }
 }

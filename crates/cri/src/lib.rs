@@ -5,7 +5,7 @@
 //! nobody asked for (an exit, an engine that goes away), comes back as an [`Event`] from `poll`. The
 //! vocabulary is that of the Kubernetes CRI: pod sandboxes, containers, images.
 //!
-//! Reading order: [`runtime`] (the trait), [`config`] (what commands carry), [`logs`], [`stream`], [`builtin`]
+//! Reading order: [`runtime`] (the trait), [`config`] (what commands carry), [`logs`], [`stream`], [`stats`], [`builtin`]
 //! (containers that run inside this process), [`sim`] (scripted containers on the virtual clock),
 //! [`docker`] (real ones), [`conformance`] (what both must do alike).
 //!
@@ -22,6 +22,7 @@ pub mod docker;
 pub mod logs;
 pub mod runtime;
 pub mod sim;
+pub mod stats;
 pub mod stream;
 
 pub use crate::config::{
@@ -33,4 +34,5 @@ pub use crate::runtime::{
     Command, ContainerExit, ContainerRuntime, ContainerState, ContainerStatus, Error, Event, Image,
     Reply, SandboxStatus, Ticket, Wake,
 };
+pub use crate::stats::{ContainerUsage, NoMetrics, PodMetrics};
 pub use crate::stream::{Process, Streams};

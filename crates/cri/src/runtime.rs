@@ -12,6 +12,7 @@ use world::Time;
 
 use crate::config::{ContainerConfig, HttpGet, PodSandboxConfig};
 use crate::logs::Logs;
+use crate::stats::PodMetrics;
 use crate::stream::Streams;
 
 /// Names one submitted command; chosen by the caller, unique per runtime.
@@ -45,6 +46,9 @@ pub trait ContainerRuntime: Send + Debug {
 
     /// The way to run commands in containers and to reach their ports, likewise.
     fn streams(&self) -> Arc<dyn Streams>;
+
+    /// The figures of what the containers use, likewise.
+    fn metrics(&self) -> Arc<dyn PodMetrics>;
 }
 
 impl<R: ContainerRuntime + ?Sized> ContainerRuntime for Box<R> {
@@ -71,6 +75,9 @@ impl<R: ContainerRuntime + ?Sized> ContainerRuntime for Box<R> {
     }
     fn streams(&self) -> Arc<dyn Streams> {
         (**self).streams()
+    }
+    fn metrics(&self) -> Arc<dyn PodMetrics> {
+        (**self).metrics()
     }
 }
 

@@ -20,11 +20,12 @@ use std::task::Waker;
 use parking_lot::Mutex;
 use world::{Time, World};
 
-pub use self::behaviour::{Behaviour, ExecAnswer, Exit, HttpAnswer, LogLine};
+pub use self::behaviour::{Behaviour, ExecAnswer, Exit, HttpAnswer, LogLine, UsageAt};
 pub use self::images::SimImages;
 use self::state::State;
 use crate::logs::{Line, LineSource, LogOptions, LogStream, Logs, line_stream};
 use crate::runtime::{Command, ContainerRuntime, Error, Event, Ticket, Wake};
+use crate::stats::{ContainerUsage, PodMetrics};
 use crate::stream::Streams;
 
 /// The simulated runtime.
@@ -87,6 +88,10 @@ impl ContainerRuntime for SimRuntime {
     fn streams(&self) -> Arc<dyn Streams> {
         Arc::new(exec::SimStreams(Arc::clone(&self.shared)))
     }
+
+    fn metrics(&self) -> Arc<dyn PodMetrics> {
+        Arc::new(SimMetrics(Arc::clone(&self.shared)))
+    }
 }
 
 /// Interference from outside the cluster, and a way in for its users.
@@ -112,6 +117,16 @@ impl SimControl {
     /// [`Error::Connect`] when nothing answers there.
     pub fn http_get(&self, ip: &str, port: u16, path: &str) -> Result<HttpAnswer, Error> {
         self.shared.state.lock().http_by_ip(ip, port, path)
+    }
+}
+
+/// The figures that the images' scripts name.
+#[derive(Debug)]
+struct SimMetrics(Arc<Shared>);
+
+impl PodMetrics for SimMetrics {
+    fn pod(&self, pod_uid: &str) -> Vec<ContainerUsage> {
+        self.0.state.lock().usage(pod_uid, self.0.world.now())
     }
 }
 

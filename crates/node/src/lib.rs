@@ -37,3 +37,4 @@ pub use crate::agent::{Agent, agents};
 pub use crate::config::{AgentConfig, NodeConfig};
 pub use crate::logs::RuntimeLogs;
 pub use crate::streams::RuntimeStreams;
+pub use cri::PodMetrics;

@@ -70,7 +70,14 @@ pub(super) async fn create(
         }
     }
     let id = create_named(shared, &name, body(shared, sandbox, config)).await?;
-    shared.lives.lock().add(&id, Some(sandbox), config.fallback_to_logs);
+    let birth = exits::Birth {
+        sandbox: Some(sandbox.to_owned()),
+        pod_uid: config.pod_uid.clone(),
+        name: config.name.clone(),
+        fallback_to_logs: config.fallback_to_logs,
+        termination_path: config.termination_message_path.clone(),
+    };
+    shared.lives.lock().add(&id, birth);
     if !config.security.read_only_root {
         for mount in &config.mounts {
             if let Err(failed) = fill(shared, &id, mount).await {
@@ -259,6 +266,7 @@ pub(super) async fn remove(shared: &Shared, id: &str) -> Result<Reply, Error> {
         _ => {}
     }
     shared.lives.lock().remove(id);
+    shared.readings.forget(id);
     Ok(Reply::Done)
 }
 
@@ -271,6 +279,7 @@ pub(super) async fn remove_forced(shared: &Shared, id: &str) -> Result<(), Error
         Ok(()) => {}
     }
     shared.lives.lock().remove(id);
+    shared.readings.forget(id);
     Ok(())
 }
 

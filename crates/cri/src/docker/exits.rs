@@ -23,12 +23,22 @@ pub(super) struct Lives {
     lives: BTreeMap<String, Life>,
 }
 
+/// What is known about a container from its creation on.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Birth {
+    /// The sandbox it lives in; `None` for a sandbox.
+    pub(super) sandbox: Option<String>,
+    pub(super) pod_uid: String,
+    pub(super) name: String,
+    pub(super) fallback_to_logs: bool,
+    /// Where it leaves its termination message; empty when nowhere.
+    pub(super) termination_path: String,
+}
+
 #[derive(Debug)]
 struct Life {
-    /// The sandbox it lives in; `None` for a sandbox.
-    sandbox: Option<String>,
-    fallback_to_logs: bool,
-    started: bool,
+    birth: Birth,
+    started: Option<Time>,
     /// For a sandbox: it has been asked to stop.
     ended: bool,
     /// An exit noticed before the outcome of the start was reported.
@@ -36,10 +46,19 @@ struct Life {
 }
 
 impl Lives {
-    pub(super) fn add(&mut self, id: &str, sandbox: Option<&str>, fallback_to_logs: bool) {
-        let sandbox = sandbox.map(str::to_owned);
-        let life = Life { sandbox, fallback_to_logs, started: false, ended: false, early: None };
+    pub(super) fn add(&mut self, id: &str, birth: Birth) {
+        let life = Life { birth, started: None, ended: false, early: None };
         self.lives.insert(id.to_owned(), life);
+    }
+
+    /// The running containers of pod `pod_uid`: id, name and start.
+    pub(super) fn running(&self, pod_uid: &str) -> Vec<(String, String, Time)> {
+        let alive = |life: &Life| life.birth.pod_uid == pod_uid && !life.ended;
+        let containers = self.lives.iter().filter(|(_, life)| alive(life));
+        containers
+            .filter(|(_, life)| life.birth.sandbox.is_some())
+            .filter_map(|(id, life)| Some((id.clone(), life.birth.name.clone(), life.started?)))
+            .collect()
     }
 
     pub(super) fn remove(&mut self, id: &str) {
@@ -48,14 +67,14 @@ impl Lives {
 
     /// The containers of a sandbox.
     pub(super) fn inside(&self, sandbox: &str) -> Vec<String> {
-        let inside = self.lives.iter().filter(|(_, l)| l.sandbox.as_deref() == Some(sandbox));
+        let inside = self.lives.iter().filter(|(_, l)| l.birth.sandbox.as_deref() == Some(sandbox));
         inside.map(|(id, _)| id.clone()).collect()
     }
 
     /// Notes that the start of `id` is reported; gives the exit that came before.
-    pub(super) fn started(&mut self, id: &str) -> Option<Event> {
+    pub(super) fn started(&mut self, id: &str, at: Time) -> Option<Event> {
         let life = self.lives.get_mut(id)?;
-        life.started = true;
+        life.started = Some(at);
         let exit = life.early.take()?;
         life.ended = true;
         Some(Event::ContainerExited(exit))
@@ -75,11 +94,11 @@ impl Lives {
 
     fn ended(&mut self, exit: ContainerExit) -> Option<Event> {
         let life = self.lives.get_mut(&exit.id).filter(|life| !life.ended)?;
-        if life.sandbox.is_none() {
+        if life.birth.sandbox.is_none() {
             life.ended = true;
             return Some(Event::SandboxExited { id: exit.id });
         }
-        if !life.started {
+        if life.started.is_none() {
             life.early = Some(exit);
             return None;
         }
@@ -108,7 +127,7 @@ pub(super) async fn exit_of(shared: &Shared, id: &str) -> Option<ContainerExit> 
         return None;
     }
     let exit_code = state.exit_code.unwrap_or_default();
-    let wanted = shared.lives.lock().lives.get(id).is_some_and(|life| life.fallback_to_logs);
+    let wanted = shared.lives.lock().lives.get(id).is_some_and(|life| life.birth.fallback_to_logs);
     let message = if wanted && exit_code != 0 {
         tail(shared, id).await
     } else {

@@ -10,7 +10,7 @@ use bollard::query_parameters::{
 };
 use futures_util::future::join_all;
 
-use super::{Shared, container, error};
+use super::{Shared, container, error, exits};
 use crate::config::PodSandboxConfig;
 use crate::runtime::{Error, Reply, SandboxStatus};
 
@@ -26,7 +26,8 @@ pub(super) async fn run(
     let name =
         format!("k8s_POD_{}_{}_{}_{}", config.name, config.namespace, config.uid, config.attempt);
     let id = container::create_named(shared, &name, body(shared, config)).await?;
-    shared.lives.lock().add(&id, None, false);
+    let birth = exits::Birth { pod_uid: config.uid.clone(), ..exits::Birth::default() };
+    shared.lives.lock().add(&id, birth);
     if let Err(failed) = shared.docker.start_container(&id, None).await {
         let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
         drop(shared.docker.remove_container(&id, Some(options)).await);

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use apimachinery::quantity::Quantity;
 use serde::{Deserialize, Serialize};
 use world::Time;
 
@@ -70,6 +71,9 @@ pub struct Behaviour {
     /// Memory in use, as a quantity, e.g. `64Mi`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory: Option<String>,
+    /// CPU and memory in use from some times on, instead of `cpu` and `memory`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub usage: Vec<UsageAt>,
     /// The user the image runs as; root without it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
@@ -120,6 +124,21 @@ pub struct LineEvery {
     pub every_seconds: f64,
     /// The text.
     pub line: String,
+}
+
+/// What is in use from some time on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct UsageAt {
+    /// From when on.
+    #[serde(default)]
+    pub after_seconds: f64,
+    /// CPU as a quantity; as before without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu: Option<String>,
+    /// Memory as a quantity; as before without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<String>,
 }
 
 /// An HTTP answer.
@@ -184,6 +203,20 @@ impl Behaviour {
             (Some(ends), Some(oom)) => Some(if oom.0 < ends.0 { oom } else { ends }),
             (ends, oom) => ends.or(oom),
         }
+    }
+
+    /// Billionths of a CPU and bytes of memory in use `age` after the start; a quantity that cannot
+    /// be read counts as nothing.
+    pub(super) fn usage_at(&self, age: Duration) -> (u64, u64) {
+        let (mut cpu, mut memory) = (self.cpu.as_deref(), self.memory.as_deref());
+        for entry in self.usage.iter().filter(|entry| seconds(entry.after_seconds) <= age) {
+            cpu = entry.cpu.as_deref().or(cpu);
+            memory = entry.memory.as_deref().or(memory);
+        }
+        let read = |text: Option<&str>| text.and_then(|text| Quantity::parse(text).ok());
+        let positive = |n: i64| u64::try_from(n).unwrap_or_default();
+        let cpu = read(cpu).map_or(0, |q| positive(q.milli_value()) * 1_000_000);
+        (cpu, read(memory).map_or(0, |q| positive(q.value())))
     }
 
     /// Whether the process answers probes and requests `age` after its start.
@@ -275,6 +308,17 @@ mod tests {
         let both = parse(r#"{"exit": {"afterSeconds": 9}, "oomAfterSeconds": 4}"#);
         let (after, exit, oom) = both.exit_of(0).unwrap();
         assert_eq!((after, exit.code, oom), (Duration::from_secs(4), 137, true));
+    }
+
+    #[test]
+    fn usage_goes_by_time() {
+        let text =
+            r#"{"cpu": "100m", "memory": "64Mi", "usage": [{"afterSeconds": 10, "cpu": "2"}]}"#;
+        let behaviour = parse(text);
+        let mib = 1 << 20;
+        assert_eq!(behaviour.usage_at(Duration::from_secs(9)), (100_000_000, 64 * mib));
+        assert_eq!(behaviour.usage_at(Duration::from_secs(10)), (2_000_000_000, 64 * mib));
+        assert_eq!(parse("{}").usage_at(Duration::ZERO), (0, 0));
     }
 
     #[test]

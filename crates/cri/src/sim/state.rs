@@ -20,6 +20,7 @@ use crate::runtime::{
     Command, ContainerExit, ContainerState, ContainerStatus, Error, Event, Image, Reply,
     SandboxStatus, Ticket, Wake,
 };
+use crate::stats::ContainerUsage;
 
 /// Exit code of a process that SIGTERM ended.
 const TERMINATED: i64 = 143;
@@ -42,6 +43,8 @@ pub(super) struct State {
     sequence: u64,
     out: Vec<Event>,
     sandboxes: BTreeMap<String, Sandbox>,
+    /// Ids of the sandboxes of each pod, oldest first.
+    pods: BTreeMap<String, Vec<String>>,
     containers: BTreeMap<String, Container>,
     /// Who holds which address.
     used_ips: BTreeMap<Ipv4Addr, String>,
@@ -111,6 +114,7 @@ impl State {
             sequence: 0,
             out: Vec::new(),
             sandboxes: BTreeMap::new(),
+            pods: BTreeMap::new(),
             containers: BTreeMap::new(),
             used_ips: BTreeMap::new(),
             last_ip: Ipv4Addr::new(10, 128, 0, 1),
@@ -213,6 +217,7 @@ impl State {
             self.used_ips.insert(ip, id.clone());
         }
         let (pod_uid, containers) = (config.uid.clone(), Vec::new());
+        self.pods.entry(pod_uid.clone()).or_default().push(id.clone());
         self.sandboxes.insert(id, Sandbox { pod_uid, ip, running: true, containers });
         self.done(ticket, self.jittered(400), Ok(Reply::Sandbox(status)));
     }
@@ -255,8 +260,16 @@ impl State {
             );
             self.containers.remove(&container);
         }
-        if let Some(ip) = self.sandboxes.remove(id).and_then(|sandbox| sandbox.ip) {
-            self.used_ips.remove(&ip);
+        if let Some(sandbox) = self.sandboxes.remove(id) {
+            if let Some(ip) = sandbox.ip {
+                self.used_ips.remove(&ip);
+            }
+            if let Some(ids) = self.pods.get_mut(&sandbox.pod_uid) {
+                ids.retain(|other| other != id);
+                if ids.is_empty() {
+                    self.pods.remove(&sandbox.pod_uid);
+                }
+            }
         }
         self.done(ticket, self.jittered(40), Ok(Reply::Done));
     }
@@ -503,6 +516,29 @@ impl State {
         }))
     }
 
+    /// Ids of the containers of pod `pod_uid`.
+    fn of_pod(&self, pod_uid: &str) -> Vec<String> {
+        let sandboxes = self.pods.get(pod_uid).into_iter().flatten();
+        sandboxes.flat_map(|id| self.inside(id)).collect()
+    }
+
+    /// What the running containers of pod `pod_uid` use at `now`.
+    pub(super) fn usage(&self, pod_uid: &str, now: Time) -> Vec<ContainerUsage> {
+        let ids = self.of_pod(pod_uid).into_iter();
+        let mut usage: Vec<ContainerUsage> = ids
+            .filter_map(|id| {
+                let container = self.containers.get(&id)?;
+                let age = now.since(container.running_since()?);
+                let (cpu_nano, memory_bytes) = container.behaviour.usage_at(age);
+                let (pod_uid, name) = (pod_uid.to_owned(), container.config.name.clone());
+                let window = Duration::from_secs(30);
+                Some(ContainerUsage { id, pod_uid, name, at: now, window, cpu_nano, memory_bytes })
+            })
+            .collect();
+        usage.sort_by(|a, b| a.name.cmp(&b.name));
+        usage
+    }
+
     pub(super) fn follow(&mut self, id: &str, waker: &Waker) {
         let now = self.world.now();
         let container = self.containers.get(id);
@@ -516,13 +552,11 @@ impl State {
     }
 
     pub(super) fn exit_now(&mut self, pod_uid: &str, name: &str, code: i64) -> usize {
-        let running: Vec<String> = self
-            .containers
-            .iter()
-            .filter(|(_, c)| c.config.pod_uid == pod_uid && c.config.name == name)
-            .filter(|(_, c)| c.running_since().is_some())
-            .map(|(id, _)| id.clone())
-            .collect();
+        let mut running = self.of_pod(pod_uid);
+        running.retain(|id| {
+            let named = self.containers.get(id).filter(|c| c.config.name == name);
+            named.is_some_and(|c| c.running_since().is_some())
+        });
         for id in &running {
             self.end(id, Exit { code, after_seconds: 0.0, message: String::new() }, false);
         }
