@@ -38,6 +38,7 @@ fn subject(review: &Value) -> User {
         name: review.str_at(&["spec", "user"]).to_owned(),
         uid: review.str_at(&["spec", "uid"]).to_owned(),
         groups: groups.map(str::to_owned).collect(),
+        ..User::default()
     }
 }
 
@@ -73,6 +74,9 @@ impl RestHandler for SelfSubjectReviews {
         let mut info = json!({"username": user.name, "groups": user.groups});
         if !user.uid.is_empty() {
             info["uid"] = json!(user.uid);
+        }
+        if !user.extra.is_empty() {
+            info["extra"] = json!(user.extra);
         }
         body.set(&["status"], json!({"userInfo": info}));
         Ok(Written::created(Stored::new(body)))

@@ -41,6 +41,7 @@ impl ApiServer {
             let cx = self.handler_context(call);
             return match handler.patch(&cx, PatchKind::Merge, config) {
                 Err(status) if status.is_not_found() && call.subresource.is_empty() => {
+                    self.check_may_create(call)?;
                     self.create(call, config.clone())
                 }
                 outcome => outcome,
@@ -69,6 +70,7 @@ impl ApiServer {
     }
 
     fn apply_new(&self, call: &Call<'_>, config: &Value) -> Result<Written, Status> {
+        self.check_may_create(call)?;
         if !config.uid().is_empty() {
             let text = format!(
                 "uid mismatch: the provided object specified uid {}, and no existing object was \

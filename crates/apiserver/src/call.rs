@@ -20,6 +20,8 @@ pub struct WriteOptions {
     pub user_agent: String,
     /// The sub-resource by which the request came when it is carried out on the object itself.
     pub through: String,
+    /// Whether the caller may change what is there and create nothing.
+    pub forbids_create: bool,
     /// Whether an apply takes fields from other managers.
     pub force: bool,
     /// What to do about unknown and duplicate fields.

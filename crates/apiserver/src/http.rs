@@ -3,7 +3,7 @@
 //! Reading order: [`server`] (sockets, life and end of connections), [`route`] (what a path names
 //! and who answers), [`resource`] (requests on objects), [`watch`] and [`log`] (streams), [`stream`]
 //! (exec, attach, port-forward). The rest is what they lean on: [`tls`], [`certs`], [`kubeconfig`],
-//! [`auth`] (who is there), [`path`], [`query`], [`accept`], [`content`], [`body`] (reading a
+//! [`auth`] (who is there), [`site`] (pages that are no API), [`path`], [`query`], [`accept`], [`content`], [`body`] (reading a
 //! request), [`shape`], [`columns`], [`respond`] (writing an answer), [`discovery`], [`openapi`]
 //! (what there is).
 //!
@@ -27,12 +27,14 @@ mod respond;
 mod route;
 mod server;
 mod shape;
+mod site;
 mod stream;
 mod tls;
 mod watch;
 
 pub use auth::Authenticator;
 pub use server::{Config, Error, Server};
+pub use site::Site;
 
 #[cfg(test)]
 mod tests;

@@ -23,6 +23,7 @@ pub mod handler;
 pub mod http;
 pub mod key;
 pub mod log;
+pub mod scope;
 pub mod server;
 pub mod stored;
 pub mod strategy;
@@ -59,6 +60,7 @@ pub use crate::call::{
 pub use crate::client::Client;
 pub use crate::handler::{HandlerContext, RestHandler};
 pub use crate::log::{LogStream, PodLogs};
+pub use crate::scope::Scope;
 pub use crate::schema::Body;
 pub use crate::server::{ApiServer, Builder};
 pub use crate::stored::Stored;

@@ -28,6 +28,9 @@ impl ApiServer {
             return handler.get(&self.handler_context(call));
         }
         check_storage(call)?;
+        if let Some(object) = self.strategy(call.resource).made_up(self, call.user, call.name) {
+            return Ok(self.present(call.resource, &Stored::new(object)));
+        }
         Ok(self.present(call.resource, &self.current(call)?.value))
     }
 

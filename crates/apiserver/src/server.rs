@@ -26,7 +26,7 @@ use crate::stored::Stored;
 use crate::strategy::{self, Generic, Strategy, StrategyContext};
 use crate::stream::PodStreams;
 use crate::subresource;
-use crate::user::{AllowAll, Attributes, Authorizer, Impersonation, User};
+use crate::user::{self, AllowAll, Attributes, Authorizer, Impersonation, User};
 
 /// A resource whatever version it is served in.
 type Identity = (&'static str, &'static str);
@@ -183,15 +183,23 @@ impl ApiServer {
     /// # Errors
     /// 403 with the text that names the verb and the place.
     pub fn authorize(&self, call: &Call<'_>, verb: Verb) -> Result<(), Status> {
-        let attributes = Attributes {
-            user: call.user,
-            verb,
-            resource: call.resource,
-            subresource: call.subresource,
-            namespace: call.namespace,
-            name: call.name,
-        };
-        if self.allows(&attributes) { Ok(()) } else { Err(attributes.refusal()) }
+        let attributes = attributes(call, verb);
+        if self.allows(&attributes) {
+            return Ok(());
+        }
+        Err(attributes.refusal(&self.0.authorizer.denial(&attributes)))
+    }
+
+    /// Whether the caller may ask for a path that is no resource, with a method in lower case.
+    ///
+    /// # Errors
+    /// 403 with the text that names the path.
+    pub fn authorize_path(&self, user: &User, verb: &str, path: &str) -> Result<(), Status> {
+        if self.allows_path(user, verb, path) {
+            return Ok(());
+        }
+        let reason = self.0.authorizer.denial_of_path(user, verb, path);
+        Err(user::path_refusal(user, verb, path, &reason))
     }
 
     /// Whether a call with these attributes would be let through.
@@ -212,6 +220,20 @@ impl ApiServer {
     /// 403 with the text that names what may not be impersonated.
     pub fn impersonate(&self, caller: &User, wanted: &Impersonation) -> Result<User, Status> {
         self.0.authorizer.impersonate(caller, wanted)
+    }
+
+    /// Whether a PUT may create what it does not find.
+    pub(crate) fn creates_on_update(&self, call: &Call<'_>) -> bool {
+        self.handler(call).is_some()
+            || self.strategy(call.resource).allow_create_on_update(call.resource)
+    }
+
+    /// Refuses to create for a caller who may only change what is there.
+    pub(crate) fn check_may_create(&self, call: &Call<'_>) -> Result<(), Status> {
+        if call.options.forbids_create {
+            return Err(attributes(call, Verb::Create).refusal(user::NO_MATCH));
+        }
+        Ok(())
     }
 
     pub(crate) fn shared_lease(&self) -> &SharedLease {
@@ -280,6 +302,17 @@ impl ApiServer {
         strategy.decorate(&mut value);
         schema::to_served(resource, &mut value);
         Stored::new(value)
+    }
+}
+
+fn attributes<'a>(call: &Call<'a>, verb: Verb) -> Attributes<'a> {
+    Attributes {
+        user: call.user,
+        verb,
+        resource: call.resource,
+        subresource: call.subresource,
+        namespace: call.namespace,
+        name: call.name,
     }
 }
 

@@ -112,6 +112,11 @@ pub trait Strategy: Send + Sync + Debug {
         ErrorList::new()
     }
 
+    /// An object that is made up for the caller instead of read, e.g. the user `~`.
+    fn made_up(&self, _server: &ApiServer, _user: &User, _name: &str) -> Option<Value> {
+        None
+    }
+
     /// Whether [`Self::decorate`] does anything; objects are copied for it on every read.
     fn decorates(&self) -> bool {
         false

@@ -111,6 +111,7 @@ impl ApiServer {
         if !allowed || self.store().get(&key()).is_some() {
             return Ok(None);
         }
+        self.check_may_create(call)?;
         let mut object = wanted.clone();
         object.remove(&["metadata", "resourceVersion"]);
         if call.resource.namespaced() {

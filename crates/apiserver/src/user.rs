@@ -3,14 +3,24 @@
 //! Invariant: only the edge asks the [`Authorizer`]; calls in process have been granted by whoever
 //! handed out the [`crate::Client`].
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 
 use api::{Resource, Verb};
 use apimachinery::Status;
-use apimachinery::status::qualified;
+use apimachinery::status::{Reason, qualified};
+use serde_json::json;
 use store::Store;
 
 use crate::stored::Stored;
+
+/// The key of [`User::extra`] under which the scopes of an OAuth token stand.
+pub const SCOPES: &str = "scopes.authorization.openshift.io";
+
+/// What is said when nothing allows a request.
+pub const NO_MATCH: &str = "no RBAC policy matched";
+
+const UNAUTHENTICATED: &str = "system:unauthenticated";
 
 /// An authenticated caller.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -21,6 +31,8 @@ pub struct User {
     pub uid: String,
     /// The groups, e.g. `system:authenticated`.
     pub groups: Vec<String>,
+    /// What else is known, e.g. the [`SCOPES`] of the token shown.
+    pub extra: BTreeMap<String, Vec<String>>,
 }
 
 impl User {
@@ -47,14 +59,26 @@ impl User {
     /// Whoever shows no credentials.
     #[must_use]
     pub fn anonymous() -> Self {
-        Self::with_groups("system:anonymous", &["system:unauthenticated"])
+        Self::with_groups("system:anonymous", &[UNAUTHENTICATED])
+    }
+
+    /// Whether these are the credentials of nobody.
+    #[must_use]
+    pub fn is_anonymous(&self) -> bool {
+        self.groups.iter().any(|group| group == UNAUTHENTICATED)
+    }
+
+    /// What the token shown may be used for; empty for everything.
+    #[must_use]
+    pub fn scopes(&self) -> &[String] {
+        self.extra.get(SCOPES).map_or(&[], Vec::as_slice)
     }
 
     /// A user with these groups.
     #[must_use]
     pub fn with_groups(name: &str, groups: &[&str]) -> Self {
         let groups = groups.iter().map(|group| (*group).to_owned()).collect();
-        Self { name: name.to_owned(), uid: String::new(), groups }
+        Self { name: name.to_owned(), groups, ..Self::default() }
     }
 }
 
@@ -98,25 +122,58 @@ impl<'a> Attributes<'a> {
         }
     }
 
-    /// The refusal that OpenShift 3.11 gives.
+    /// The refusal that OpenShift 3.11 gives, with the reason.
     #[must_use]
-    pub fn refusal(&self) -> Status {
-        let mut what = self.resource.plural.to_owned();
+    pub fn refusal(&self, reason: &str) -> Status {
+        let target = UnknownTarget {
+            group: self.resource.group,
+            plural: self.resource.plural,
+            subresource: self.subresource,
+            namespace: self.place(),
+            name: self.name,
+        };
+        target.refusal(self.user, self.verb, reason)
+    }
+}
+
+/// What a path names when no resource of that name may exist.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct UnknownTarget<'a> {
+    /// The group.
+    pub group: &'a str,
+    /// The word that stands where a resource would.
+    pub plural: &'a str,
+    /// The sub-resource; empty for none.
+    pub subresource: &'a str,
+    /// Where; empty for all namespaces and for cluster scope.
+    pub namespace: &'a str,
+    /// Which; empty for all.
+    pub name: &'a str,
+}
+
+impl UnknownTarget<'_> {
+    /// The refusal that OpenShift 3.11 gives, with the reason.
+    #[must_use]
+    pub fn refusal(&self, user: &User, verb: Verb, reason: &str) -> Status {
+        let mut what = self.plural.to_owned();
         if !self.subresource.is_empty() {
             what = format!("{what}/{}", self.subresource);
         }
-        let qualified = qualified(&what, self.resource.group);
-        let place = match self.place() {
+        let qualified = qualified(&what, self.group);
+        let place = match self.namespace {
             "" => "at the cluster scope".to_owned(),
             namespace => format!("in the namespace {namespace:?}"),
         };
-        let text = format!(
-            "User {:?} cannot {} {qualified} {place}: no RBAC policy matched",
-            self.user.name,
-            self.verb.as_str(),
-        );
-        Status::forbidden(self.resource.group, self.resource.plural, self.name, &text)
+        let (user, verb) = (&user.name, verb.as_str());
+        let text = format!("User {user:?} cannot {verb} {qualified} {place}: {reason}");
+        Status::forbidden(self.group, self.plural, self.name, &text)
     }
+}
+
+/// The refusal of a path that is no resource.
+pub(crate) fn path_refusal(user: &User, verb: &str, path: &str, reason: &str) -> Status {
+    let text = format!("forbidden: User {:?} cannot {verb} path {path:?}: {reason}", user.name);
+    Status { details: json!({}), ..Status::new(Reason::Forbidden, text) }
 }
 
 /// Decides who may do what.
@@ -131,6 +188,16 @@ pub trait Authorizer: Send + Sync + Debug {
     /// HTTP method in lower case.
     fn allows_path(&self, _user: &User, _verb: &str, _path: &str) -> bool {
         true
+    }
+
+    /// Why a call that [`Self::allows`] does not let through is refused.
+    fn denial(&self, _attributes: &Attributes<'_>) -> String {
+        NO_MATCH.to_owned()
+    }
+
+    /// Why a path that [`Self::allows_path`] does not let through is refused.
+    fn denial_of_path(&self, _user: &User, _verb: &str, _path: &str) -> String {
+        NO_MATCH.to_owned()
     }
 
     /// The user that `caller` becomes; here for masters only.
@@ -159,21 +226,25 @@ impl Impersonation {
             groups = User::system(&name).groups;
         }
         let anonymous = name == "system:anonymous";
-        let all = if anonymous { "system:unauthenticated" } else { "system:authenticated" };
+        let all = if anonymous { UNAUTHENTICATED } else { "system:authenticated" };
         if !groups.iter().any(|group| group == all) {
             groups.push(all.to_owned());
         }
-        User { name, uid: String::new(), groups }
+        let mut extra: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (key, value) in &self.extra {
+            extra.entry(key.clone()).or_default().push(value.clone());
+        }
+        User { name, uid: String::new(), groups, extra }
     }
 }
 
-/// Lets everyone do everything.
+/// Lets everyone do everything who is recognised.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct AllowAll;
 
 impl Authorizer for AllowAll {
-    fn allows(&self, _attributes: &Attributes<'_>) -> bool {
-        true
+    fn allows(&self, attributes: &Attributes<'_>) -> bool {
+        !attributes.user.is_anonymous()
     }
 }
 
@@ -192,7 +263,7 @@ mod tests {
             name: "",
         };
         assert_eq!(
-            attributes.refusal().message,
+            attributes.refusal(NO_MATCH).message,
             "pods is forbidden: User \"alice\" cannot list pods in the namespace \"default\": no RBAC policy matched"
         );
     }
@@ -208,7 +279,7 @@ mod tests {
             name: "dev",
         };
         assert_eq!(
-            attributes.refusal().message,
+            attributes.refusal(NO_MATCH).message,
             "namespaces \"dev\" is forbidden: User \"alice\" cannot patch namespaces in the namespace \"dev\": no RBAC policy matched"
         );
     }

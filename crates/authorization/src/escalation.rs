@@ -19,8 +19,6 @@ pub fn exempt(user: &User) -> bool {
 }
 
 /// What is wrong with `user` granting `wanted` in `namespace`, in the words of OpenShift 3.11.
-///
-/// Deviation: the user's extra attributes (the scopes of a token) are not known here and not shown.
 #[must_use]
 pub fn extra_privileges(
     policy: &Policy,
@@ -34,11 +32,14 @@ pub fn extra_privileges(
         return None;
     }
     let groups = user.groups.join(" ");
+    let extra: Vec<String> =
+        user.extra.iter().map(|(key, values)| format!("{key}:[{}]", values.join(" "))).collect();
     Some(format!(
-        "attempt to grant extra privileges: {} user=&{{{} {} [{groups}] map[]}} ownerrules={} ruleResolutionErrors=[]",
+        "attempt to grant extra privileges: {} user=&{{{} {} [{groups}] map[{}]}} ownerrules={} ruleResolutionErrors=[]",
         rule::go_list(&missing),
         user.name,
         user.uid,
+        extra.join(" "),
         rule::go_list(&owned),
     ))
 }

@@ -25,7 +25,8 @@ pub fn impersonate(rbac: &Rbac, caller: &User, wanted: &Impersonation) -> Result
     }
     for target in targets(wanted) {
         if !rbac.permits(caller, &Access::resource("impersonate", target)) {
-            return Err(refusal(caller, &target));
+            let reason = rbac.why_not(caller, &Access::resource("impersonate", target));
+            return Err(refusal(caller, &target, &reason));
         }
     }
     Ok(wanted.become_user())
@@ -51,7 +52,7 @@ fn account(user: &str) -> Option<(&str, &str)> {
     (!namespace.is_empty() && !name.is_empty() && !name.contains(':')).then_some((namespace, name))
 }
 
-fn refusal(caller: &User, target: &ResourceTarget<'_>) -> Status {
+fn refusal(caller: &User, target: &ResourceTarget<'_>, reason: &str) -> Status {
     let mut what = target.resource.to_owned();
     for (separator, part) in [('/', target.subresource), ('.', target.group)] {
         if !part.is_empty() {
@@ -62,7 +63,6 @@ fn refusal(caller: &User, target: &ResourceTarget<'_>) -> Status {
         "" => "at the cluster scope".to_owned(),
         namespace => format!("in the namespace {namespace:?}"),
     };
-    let text =
-        format!("User {:?} cannot impersonate {what} {place}: no RBAC policy matched", caller.name);
+    let text = format!("User {:?} cannot impersonate {what} {place}: {reason}", caller.name);
     Status::forbidden(target.group, target.resource, target.name, &text)
 }

@@ -7,13 +7,12 @@
 //! Reading order: [`rule`] (what a rule allows and covers), [`policy`] (the index), [`rbac`] (the
 //! index that follows the store), [`escalation`] and [`strategy`] (nobody grants what they do not
 //! have), [`facts`] and [`bootstrap`](mod@bootstrap) (the roles of a new cluster), [`aggregation`] and
-//! [`default_bindings`] (controllers), [`review`] (the access reviews), [`project`] (who sees which
+//! [`default_bindings`] (controllers), [`scope`] (what tokens leave of it), [`review`] (the access reviews), [`project`] (who sees which
 //! project), [`impersonation`].
 //!
 //! Invariant: only the edge, the reviews and the checks of this crate ask; calls in process are free.
 //!
-//! Deviation: the scopes of OAuth tokens narrow nothing yet, and `RoleBindingRestriction`s are
-//! stored but not enforced.
+//! Deviation: `RoleBindingRestriction`s are stored but not enforced.
 
 pub mod aggregation;
 pub mod bootstrap;
@@ -26,6 +25,7 @@ pub mod project;
 pub mod rbac;
 pub mod review;
 pub mod rule;
+pub mod scope;
 pub mod strategy;
 
 use apiserver::Builder;

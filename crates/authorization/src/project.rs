@@ -19,6 +19,7 @@ use serde_json::Value;
 use self::visible::VisibleProjects;
 use crate::rbac::Rbac;
 use crate::rule::{Access, ResourceTarget};
+use crate::scope;
 
 /// Puts the filters around the handlers that are there.
 pub(crate) fn register(builder: Builder, rbac: &Rbac) -> Builder {
@@ -38,7 +39,11 @@ fn sees(rbac: &Rbac, user: &User, project: &str) -> bool {
         name: project,
         ..ResourceTarget::default()
     };
-    rbac.permits(user, &Access::resource("get", target))
+    let access = Access::resource("get", target);
+    if scope::lists_all_projects(user) {
+        return rbac.read(|policy| policy.allows(user, &access));
+    }
+    rbac.permits(user, &access)
 }
 
 /// Serves `projects`: as the handler behind it, but what is out of sight is left out.

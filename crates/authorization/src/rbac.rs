@@ -9,11 +9,12 @@
 use std::sync::Arc;
 
 use apimachinery::Status;
+use apiserver::user::NO_MATCH;
 use apiserver::{Attributes, Authorizer, Impersonation, Stored, User};
 use parking_lot::{RwLock, RwLockReadGuard};
 use store::{EventKind, Range, Store, Watcher};
 
-use crate::impersonation;
+use crate::{impersonation, scope};
 use crate::policy::Policy;
 use crate::rule::{Access, ResourceTarget};
 
@@ -41,7 +42,16 @@ impl Rbac {
     /// Whether `user` may do this.
     #[must_use]
     pub fn permits(&self, user: &User, access: &Access<'_>) -> bool {
-        self.read(|policy| policy.allows(user, access))
+        self.read(|policy| scope::permit(policy, user, access) && policy.allows(user, access))
+    }
+
+    /// Why `user` may not do this.
+    #[must_use]
+    pub fn why_not(&self, user: &User, access: &Access<'_>) -> String {
+        if self.read(|policy| scope::permit(policy, user, access)) {
+            return NO_MATCH.to_owned();
+        }
+        scope::denial(user)
     }
 
     /// Asks the policy as it is now.
@@ -119,6 +129,14 @@ impl<'a> Place<'a> {
 impl Authorizer for Rbac {
     fn allows(&self, attributes: &Attributes<'_>) -> bool {
         self.permits(attributes.user, &access_of(attributes))
+    }
+
+    fn denial(&self, attributes: &Attributes<'_>) -> String {
+        self.why_not(attributes.user, &access_of(attributes))
+    }
+
+    fn denial_of_path(&self, user: &User, verb: &str, path: &str) -> String {
+        self.why_not(user, &Access::path(verb, path))
     }
 
     fn attach(&self, store: &Store<Stored>) {

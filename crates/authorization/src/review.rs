@@ -9,6 +9,7 @@ pub mod kubernetes;
 pub mod openshift;
 
 use apimachinery::ObjectExt as _;
+use apiserver::user::NO_MATCH;
 use apiserver::{Builder, User};
 use serde_json::Value;
 
@@ -16,9 +17,7 @@ use self::kubernetes::{AccessReviews, SelfRulesReviews};
 use self::openshift::{LegacyAccessReviews, RulesReviews, WhoReviews};
 use crate::rbac::Rbac;
 use crate::rule::Access;
-
-/// What is said when nothing allows a request.
-const NO_MATCH: &str = "no RBAC policy matched";
+use crate::scope;
 
 /// Serves all reviews.
 pub(crate) fn register(builder: Builder, rbac: &Rbac) -> Builder {
@@ -46,9 +45,12 @@ pub(crate) fn register(builder: Builder, rbac: &Rbac) -> Builder {
 
 /// Whether `user` may do this, and why or why not.
 fn decide(rbac: &Rbac, user: &User, access: &Access<'_>) -> (bool, String) {
-    match rbac.read(|policy| policy.reason(user, access)) {
+    let reason = rbac.read(|policy| {
+        if scope::permit(policy, user, access) { policy.reason(user, access) } else { None }
+    });
+    match reason {
         Some(reason) => (true, reason),
-        None => (false, NO_MATCH.to_owned()),
+        None => (false, rbac.why_not(user, access)),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Who is calling: client certificates, bearer tokens, impersonation.
 //!
-//! What a caller may do is not decided here: every request reaches the server with its
-//! [`User`], which is where an authoriser will look.
+//! What a caller may do is not decided here: every request reaches the server with its [`User`], who
+//! is [`User::anonymous`] when there are no credentials.
 //!
 //! Invariant: tokens are compared by digest, never byte by byte.
 
@@ -11,6 +11,8 @@ use std::sync::Arc;
 
 use apimachinery::Status;
 use apimachinery::status::Reason;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hyper::header::{self, HeaderMap, HeaderValue};
 
 use super::respond::text;
@@ -53,28 +55,43 @@ impl Gate {
         Self { tokens, authenticator }
     }
 
-    /// The caller of a request; `None` for an anonymous one.
-    pub(crate) fn caller(&self, peer: &Peer, headers: &HeaderMap) -> Result<Option<User>, Status> {
-        Ok(match peer {
-            Peer::Certified(user) => Some(user.clone()),
-            Peer::Unknown | Peer::Refused => match text(headers, header::AUTHORIZATION) {
-                "" if matches!(peer, Peer::Refused) => return Err(unauthorized()),
-                "" => None,
-                credential => Some(self.bearer(credential).ok_or_else(unauthorized)?),
-            },
-        })
+    /// The caller of a request; [`User::anonymous`] when it shows no credentials.
+    ///
+    /// # Errors
+    /// 401 for credentials that are not recognised.
+    pub(crate) fn caller(&self, peer: &Peer, headers: &HeaderMap) -> Result<User, Status> {
+        match (peer, bearer_token(headers)) {
+            (Peer::Certified(user), _) => Ok(user.clone()),
+            (_, Some(token)) => self.owner(&token).ok_or_else(unauthorized),
+            (Peer::Refused, None) => Err(unauthorized()),
+            (Peer::Unknown, None) => Ok(User::anonymous()),
+        }
     }
 
-    fn bearer(&self, credential: &str) -> Option<User> {
-        let (scheme, token) = credential.split_once(' ')?;
-        if !scheme.eq_ignore_ascii_case("bearer") {
-            return None;
-        }
-        let token = token.trim();
+    fn owner(&self, token: &str) -> Option<User> {
         let known = self.tokens.get(&digest(token)).cloned();
         let user = known.or_else(|| self.authenticator.as_ref()?.authenticate(token))?;
         Some(authenticated(user))
     }
+}
+
+/// The bearer token of a request, out of its header or, where browsers can set none, out of the list
+/// of protocols for a WebSocket. Other schemes are no credentials here.
+///
+/// Mirrors: `k8s.io/apiserver/pkg/authentication/request/{bearertoken,websocket}`.
+fn bearer_token(headers: &HeaderMap) -> Option<String> {
+    const PROTOCOL: &str = "base64url.bearer.authorization.k8s.io.";
+    if let Some((scheme, token)) = text(headers, header::AUTHORIZATION).trim().split_once(' ')
+        && scheme.eq_ignore_ascii_case("bearer")
+        && !token.trim().is_empty()
+    {
+        return Some(token.trim().to_owned());
+    }
+    let protocols = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter();
+    let mut words = protocols.filter_map(|value| value.to_str().ok()).flat_map(|v| v.split(','));
+    let encoded = words.find_map(|word| word.trim().strip_prefix(PROTOCOL))?;
+    let token = URL_SAFE_NO_PAD.decode(encoded).ok()?;
+    String::from_utf8(token).ok().filter(|token| !token.is_empty())
 }
 
 /// 401, as every request without a recognised caller gets it.
@@ -120,7 +137,7 @@ mod tests {
 
     fn user(name: &str, groups: &[&str]) -> User {
         let groups = groups.iter().map(|&group| group.to_owned()).collect();
-        User { name: name.to_owned(), uid: String::new(), groups }
+        User { name: name.to_owned(), groups, ..User::default() }
     }
 
     fn call(headers: &[(&'static str, &'static str)], peer: &Peer) -> String {
@@ -130,8 +147,7 @@ mod tests {
             map.append(*name, HeaderValue::from_static(value));
         }
         match gate.caller(peer, &map) {
-            Ok(Some(user)) => format!("{} {}", user.name, user.groups.join(",")),
-            Ok(None) => "anonymous".to_owned(),
+            Ok(user) => format!("{} {}", user.name, user.groups.join(",")),
             Err(status) => status.message,
         }
     }
@@ -139,10 +155,15 @@ mod tests {
     #[test]
     fn callers_are_recognised() {
         let unknown = Peer::Unknown;
-        assert_eq!(call(&[], &unknown), "anonymous");
+        let anonymous = "system:anonymous system:unauthenticated";
+        assert_eq!(call(&[], &unknown), anonymous);
         assert_eq!(call(&[("authorization", "Bearer t1")], &unknown), "ann system:authenticated");
         assert_eq!(call(&[("authorization", "Bearer no")], &unknown), "Unauthorized");
-        assert_eq!(call(&[("authorization", "Basic abc")], &unknown), "Unauthorized");
+        assert_eq!(call(&[("authorization", "Basic abc")], &unknown), anonymous);
+        assert_eq!(call(&[("authorization", "Bearer ")], &unknown), anonymous);
+        let protocol = "base64url.bearer.authorization.k8s.io.dDE, v4.channel.k8s.io";
+        let ann = "ann system:authenticated";
+        assert_eq!(call(&[("sec-websocket-protocol", protocol)], &unknown), ann);
         assert_eq!(call(&[], &Peer::Refused), "Unauthorized");
         let certified = Peer::Certified(user("eve", &["g"]));
         assert_eq!(call(&[], &certified), "eve g");

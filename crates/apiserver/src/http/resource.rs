@@ -26,6 +26,8 @@ use super::shape::{IncludeObject, Shaper};
 use super::watch::{self, WatchTerms};
 use super::{body, log, stream};
 use crate::custom::columns::columns as custom_columns;
+use crate::selection::Selection;
+use crate::user::{NO_MATCH, UnknownTarget};
 use crate::{
     ApiServer, Call, DeleteOptions, Deleted, FieldValidation, ListOptions, Stored, User,
     WriteOptions, Written, legacy,
@@ -48,9 +50,15 @@ pub(crate) async fn serve(
     mut asked: Asked,
     incoming: &mut Option<Incoming>,
 ) -> Result<Answer, Status> {
-    let (resource, sub) = find(&state.api, path)?;
+    let (resource, sub) = match find(&state.api, path) {
+        Ok(found) => found,
+        Err(missing) => {
+            authorize_unknown(&state.api, user, path, &asked)?;
+            return Err(missing);
+        }
+    };
     let verb = verb(path, &asked)?;
-    let call = Call {
+    let mut call = Call {
         user,
         resource,
         namespace: &path.namespace,
@@ -62,8 +70,8 @@ pub(crate) async fn serve(
         state.api.authorize(&call, verb)?;
         return stream::serve(state, &call, kind, &mut asked);
     }
+    authorize(&state.api, &mut call, verb, &asked)?;
     supported(resource, sub, verb)?;
-    state.api.authorize(&call, verb)?;
     let request = Request::new(state, call, &asked)?;
     match verb {
         Verb::Get if path.subresource == "log" => request.log(),
@@ -77,6 +85,75 @@ pub(crate) async fn serve(
             }
         }
     }
+}
+
+/// Whether the caller may do this; what they may not is noted in the options.
+///
+/// A list or watch of one object by its name is a request for that object. A write that may create an
+/// object needs the right to do so when there is none.
+fn authorize(
+    api: &ApiServer,
+    call: &mut Call<'_>,
+    verb: Verb,
+    asked: &Asked,
+) -> Result<(), Status> {
+    let named = only_name(call.resource, asked).filter(|_| call.name.is_empty());
+    if let (Verb::List | Verb::Watch, Some(name)) = (verb, named) {
+        return api.authorize(&Call { name: &name, ..call.clone() }, verb);
+    }
+    api.authorize(call, verb)?;
+    let creates = match verb {
+        Verb::Update => api.creates_on_update(call),
+        Verb::Patch => applies(asked.header(header::CONTENT_TYPE)),
+        _ => false,
+    };
+    if creates
+        && call.subresource.is_empty()
+        && let Err(refusal) = api.authorize(call, Verb::Create)
+    {
+        call.options.forbids_create = true;
+        if api.get(call).is_err_and(|status| status.is_not_found()) {
+            return Err(refusal);
+        }
+    }
+    Ok(())
+}
+
+/// The one name that a field selector asks for.
+fn only_name(resource: &'static Resource, asked: &Asked) -> Option<String> {
+    let field_selector = asked.query.text("fieldSelector").to_owned();
+    if field_selector.is_empty() {
+        return None;
+    }
+    let options = ListOptions { field_selector, ..ListOptions::default() };
+    let selection = Selection::parse(resource, &options).ok()?;
+    selection.only_name().filter(|name| !name.is_empty()).map(ToOwned::to_owned)
+}
+
+fn applies(content_type: &str) -> bool {
+    content::patch_kind(content_type) == Ok(crate::PatchKind::Apply)
+}
+
+/// Refuses a path below a group that names nothing, as if it did, to those who may not see all paths.
+pub(crate) fn authorize_unknown(
+    api: &ApiServer,
+    user: &User,
+    path: &ResourcePath,
+    asked: &Asked,
+) -> Result<(), Status> {
+    let verb = verb(path, asked)?;
+    // No role but those for everything has all verbs.
+    if api.allows_path(user, "*", asked.parts.uri.path()) && !user.is_anonymous() {
+        return Ok(());
+    }
+    let target = UnknownTarget {
+        group: if path.group == legacy::ROOT { "" } else { &path.group },
+        plural: &path.plural,
+        subresource: &path.subresource,
+        namespace: &path.namespace,
+        name: &path.name,
+    };
+    Err(target.refusal(user, verb, NO_MATCH))
 }
 
 pub(crate) fn too_many() -> Status {
@@ -181,6 +258,7 @@ fn write_options(asked: &Asked) -> Result<WriteOptions, Status> {
         field_validation,
         force,
         through: String::new(),
+        forbids_create: false,
     };
     check_manager(asked, &options)?;
     Ok(options)
@@ -191,9 +269,7 @@ fn write_options(asked: &Asked) -> Result<WriteOptions, Status> {
 /// Mirrors: `k8s.io/apimachinery/pkg/apis/meta/v1/validation/validation.go`.
 fn check_manager(asked: &Asked, options: &WriteOptions) -> Result<(), Status> {
     let mut errors = Vec::new();
-    let content_type = asked.header(header::CONTENT_TYPE);
-    let applies = asked.method == Method::PATCH
-        && content::patch_kind(content_type) == Ok(crate::PatchKind::Apply);
+    let applies = asked.method == Method::PATCH && applies(asked.header(header::CONTENT_TYPE));
     let force = FieldPath::new("force");
     if !applies && asked.method == Method::PATCH && asked.query.get("force").is_some() {
         errors.push(FieldError::forbidden(&force, "may not be specified for non-apply patch"));

@@ -27,6 +27,7 @@ use super::auth::{Authenticator, Gate, Peer};
 use super::certs::{self, Authority};
 use super::kubeconfig::{Credential, Kubeconfig};
 use super::route;
+use super::site::Site;
 use super::tls::{self, Tls};
 use crate::{ApiServer, User};
 
@@ -76,6 +77,8 @@ pub struct Config {
     pub tokens: Vec<(String, User)>,
     /// Recognises further tokens.
     pub authenticator: Option<Arc<dyn Authenticator>>,
+    /// Answers paths that are no API, e.g. those of OAuth.
+    pub site: Option<Arc<dyn Site>>,
 }
 
 impl fmt::Debug for Config {
@@ -97,6 +100,7 @@ impl Config {
             serving_names: Vec::new(),
             tokens: Vec::new(),
             authenticator: None,
+            site: None,
         })
     }
 }
@@ -106,6 +110,7 @@ impl Config {
 pub(crate) struct State {
     pub(crate) api: ApiServer,
     pub(crate) gate: Gate,
+    pub(crate) site: Option<Arc<dyn Site>>,
     pub(crate) address: SocketAddr,
     /// One permit per request that is being answered, streams excepted.
     pub(crate) in_flight: Semaphore,
@@ -154,9 +159,13 @@ impl Server {
         let (ready, readiness) = watch::channel(true);
         let (connections, life) = watch::channel(());
         let gate = Gate::new(&config.tokens, config.authenticator);
+        if let Some(site) = &config.site {
+            site.opened(&format!("https://{}", reached(address)));
+        }
         let state = Arc::new(State {
             api,
             gate,
+            site: config.site,
             address,
             in_flight: Semaphore::new(MAX_IN_FLIGHT),
             turned: Arc::new(Semaphore::new(MAX_TURNED)),
@@ -207,16 +216,19 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(listener)
 }
 
+/// Where clients on this machine reach what listens on `address`.
+fn reached(address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        return SocketAddr::from(([127, 0, 0, 1], address.port()));
+    }
+    address
+}
+
 fn admin_kubeconfig(authority: &Authority, address: SocketAddr) -> Result<String, Error> {
     let groups = ["system:cluster-admins", "system:masters"];
     let admin = authority.client("system:admin", &groups)?;
-    let reached = if address.ip().is_unspecified() {
-        SocketAddr::from(([127, 0, 0, 1], address.port()))
-    } else {
-        address
-    };
     let kubeconfig = Kubeconfig {
-        server: &format!("https://{reached}"),
+        server: &format!("https://{}", reached(address)),
         authority: authority.certificate(),
         user: "system:admin",
         credential: Credential::Certificate(&admin),

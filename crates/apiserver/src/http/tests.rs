@@ -86,7 +86,9 @@ async fn only_the_recognised_see_objects() {
     for path in ["/healthz", "/readyz", "/livez", "/version", "/apis"] {
         assert_eq!(nobody.get(path).await.0, 200, "{path}");
     }
-    assert_eq!(nobody.get(PODS).await.0, 401);
+    let (code, body) = nobody.get(PODS).await;
+    let text = r#"pods is forbidden: User "system:anonymous" cannot list pods in the namespace "default": no RBAC policy matched"#;
+    assert_eq!((code, &body["message"]), (403, &json!(text)));
     nobody.token = "guess".to_owned();
     let (code, body) = nobody.get("/version").await;
     assert_eq!((code, &body["message"]), (401, &json!("Unauthorized")));

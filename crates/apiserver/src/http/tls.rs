@@ -70,7 +70,7 @@ impl Tls {
         }
         match certs::subject(leaf) {
             Some((name, groups)) => {
-                Peer::Certified(authenticated(User { name, uid: String::new(), groups }))
+                Peer::Certified(authenticated(User { name, groups, ..User::default() }))
             }
             None => Peer::Refused,
         }

@@ -2,6 +2,8 @@
 //!
 //! Mirrors: `kubernetes/pkg/registry/authorization`, `kubernetes/pkg/apis/authorization/validation`.
 
+use std::collections::BTreeMap;
+
 use apimachinery::field::{Error, ErrorList, Path};
 use apimachinery::{ObjectExt as _, Status};
 use apiserver::{HandlerContext, RestHandler, Stored, User, Written};
@@ -62,7 +64,13 @@ fn subject(review: &Value) -> User {
         name: review.str_at(&["spec", "user"]).to_owned(),
         uid: review.str_at(&["spec", "uid"]).to_owned(),
         groups,
+        extra: extra(review),
     }
+}
+
+fn extra(review: &Value) -> BTreeMap<String, Vec<String>> {
+    let extra = review.map_at(&["spec", "extra"]).into_iter().flatten();
+    extra.map(|(key, _)| (key.clone(), texts(review, &["spec", "extra", key]))).collect()
 }
 
 fn access(review: &Value) -> Access<'_> {

@@ -136,7 +136,7 @@ fn place(
 fn named_user(review: &Value, at: &[&str]) -> User {
     let path = |field| [at, &[field]].concat();
     let name = review.str_at(&path("user")).to_owned();
-    User { name, uid: String::new(), groups: texts(review, &path("groups")) }
+    User { name, groups: texts(review, &path("groups")), ..User::default() }
 }
 
 fn access(review: &Value) -> Access<'_> {
