@@ -19,6 +19,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("apiserver", 2),
     ("cri", 2),
     ("controller-runtime", 3),
+    ("authentication", 4),
     ("authorization", 4),
     ("scheduler", 4),
     ("controllers", 4),
