@@ -20,7 +20,9 @@ pub use crate::resources::apps::{
     CONTROLLER_REVISIONS, CRON_JOBS, DAEMON_SETS, DEPLOYMENTS, HORIZONTAL_POD_AUTOSCALERS, JOBS,
     POD_DISRUPTION_BUDGETS, POD_SECURITY_POLICIES, REPLICA_SETS, STATEFUL_SETS,
 };
-pub use crate::resources::convert::{convert, rule_to_openshift};
+pub use crate::resources::convert::{
+    convert, current_metrics, flat_metric, metrics, rule_to_openshift,
+};
 pub use crate::resources::core::{
     BINDINGS, COMPONENT_STATUSES, CONFIG_MAPS, ENDPOINTS, EVENTS, LIMIT_RANGES, NAMESPACES, NODES,
     PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, POD_TEMPLATES, PODS, REPLICATION_CONTROLLERS,
@@ -72,6 +74,7 @@ static GROUP_VERSIONS: &[&[&Resource]] = &[
     platform::AUTHORIZATION_V1BETA1,
     apps::AUTOSCALING_V2,
     apps::AUTOSCALING_V1,
+    apps::AUTOSCALING_V2BETA1,
     apps::BATCH_V1,
     apps::BATCH_V1BETA1,
     platform::CERTIFICATES_V1,

@@ -13,16 +13,21 @@ mod batch;
 mod checks;
 mod container;
 mod core;
+mod custom_resource_definition;
 mod deployment_config;
+mod event;
 mod go_text;
 mod image;
+mod node;
 mod openshift;
 mod platform;
 mod pod;
+mod pod_security_policy;
 mod scheduling;
 mod service;
 mod storage;
 mod volume;
+mod volume_attachment;
 mod workload;
 
 use apimachinery::Value;
@@ -66,6 +71,7 @@ pub fn update(resource: &Resource, new: &Value, old: &Value) -> ErrorList {
         (_, "RoleBinding" | "ClusterRoleBinding" | "StorageClass") => {
             platform::update(resource.kind, new, old, &mut errors);
         }
+        (_, "VolumeAttachment") => volume_attachment::update(new, old, &mut errors),
         (group, kind) if group.ends_with(".openshift.io") => {
             openshift::update(kind, new, old, &mut errors);
         }
@@ -123,12 +129,17 @@ fn spec(resource: &Resource, object: &Value, errors: &mut ErrorList) {
         ("", kind) => core::create(kind, object, errors),
         (
             "apps" | "extensions",
-            kind @ ("Deployment" | "ReplicaSet" | "DaemonSet" | "StatefulSet"),
+            kind @ ("ControllerRevision" | "DaemonSet" | "Deployment" | "ReplicaSet"
+            | "StatefulSet"),
         ) => {
             workload::create(kind, object, errors);
         }
         (_, "Ingress" | "NetworkPolicy") => platform::create(resource.kind, object, errors),
         ("batch", kind) => batch::create(kind, object, errors),
+        ("events.k8s.io", "Event") => event::create(object, errors),
+        (_, "VolumeAttachment") => volume_attachment::create(object, errors),
+        (_, "PodSecurityPolicy") => pod_security_policy::create(object, errors),
+        (_, "CustomResourceDefinition") => custom_resource_definition::create(object, errors),
         ("autoscaling" | "policy", kind) => autoscaling::create(kind, object, errors),
         ("apps.openshift.io", "DeploymentConfig") => deployment_config::create(object, errors),
         ("image.openshift.io", kind) => image::create(kind, object, errors),

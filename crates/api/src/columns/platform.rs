@@ -6,6 +6,7 @@ use world::Time;
 
 use super::text::{self, NONE, or_none};
 use super::{AGE, NAME, Printer, integer, string, wide};
+use crate::resources::{current_metrics, metrics};
 
 pub(super) fn printer(kind: &str) -> Option<&'static Printer> {
     Some(match kind {
@@ -76,39 +77,40 @@ static AUTOSCALER: Printer = Printer {
 
 fn autoscaler_targets(scaler: &Value) -> String {
     const SHOWN: usize = 2;
-    if let Some(percent) = scaler.int_at(&["spec", "targetCPUUtilizationPercentage"]) {
-        let current = scaler.int_at(&["status", "currentCPUUtilizationPercentage"]);
-        return ratio(current.map(|now| format!("{now}%")).as_deref(), &format!("{percent}%"));
-    }
-    let current = scaler.list_at(&["status", "currentMetrics"]);
-    let mut targets = Vec::new();
-    for (index, metric) in scaler.list_at(&["spec", "metrics"]).iter().enumerate() {
-        let member = metric.str_at(&["type"]).to_lowercase();
-        let target = metric.at(&[&member, "target"]).unwrap_or(&Value::Null);
-        let now = current.get(index).and_then(|c| c.at(&[&member, "current"]));
-        let utilization = target.int_at(&["averageUtilization"]);
-        let text = match utilization {
-            Some(percent) => {
-                let now = now.and_then(|now| now.int_at(&["averageUtilization"]));
-                ratio(now.map(|now| format!("{now}%")).as_deref(), &format!("{percent}%"))
-            }
-            None => {
-                let field =
-                    if target.get("averageValue").is_some() { "averageValue" } else { "value" };
-                let now = now.and_then(|now| text::plain(now.get(field)));
-                ratio(now.as_deref(), &text::plain(target.get(field)).unwrap_or_default())
-            }
-        };
-        targets.push(text);
-    }
+    let measured = current_metrics(scaler);
+    let mut targets: Vec<String> = metrics(scaler)
+        .iter()
+        .enumerate()
+        .map(|(index, metric)| autoscaler_target(metric, measured.get(index)))
+        .collect();
     let more = targets.len().saturating_sub(SHOWN);
     targets.truncate(SHOWN);
     let list = targets.join(", ");
     if more > 0 { format!("{list} + {more} more...") } else { or_none(&list).to_owned() }
 }
 
-fn ratio(current: Option<&str>, target: &str) -> String {
-    format!("{}/{target}", current.unwrap_or("<unknown>"))
+/// What was measured over what is wanted.
+fn autoscaler_target(metric: &Value, measured: Option<&Value>) -> String {
+    let kind = metric.str_at(&["type"]).to_lowercase();
+    let wanted = |field: &str| text::plain(metric.at(&[&kind, field]));
+    let found = |field: &str| measured.and_then(|metric| text::plain(metric.at(&[&kind, field])));
+    let ratio = |now: Option<String>, target: &str| {
+        format!("{}/{target}", now.as_deref().unwrap_or("<unknown>"))
+    };
+    if let Some(target) = wanted("targetAverageValue") {
+        let per_pod = if kind == "external" { " (avg)" } else { "" };
+        return format!("{}{per_pod}", ratio(found("currentAverageValue"), &target));
+    }
+    if kind == "resource" {
+        let percent = |value: Option<String>| value.map(|value| format!("{value}%"));
+        let target = percent(wanted("targetAverageUtilization"));
+        let now = percent(found("currentAverageUtilization"));
+        return ratio(now, target.as_deref().unwrap_or("<auto>"));
+    }
+    match wanted("targetValue") {
+        Some(target) => ratio(found("currentValue"), &target),
+        None => "<unknown type>".to_owned(),
+    }
 }
 
 static DISRUPTION_BUDGET: Printer = Printer {

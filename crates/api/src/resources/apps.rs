@@ -117,6 +117,9 @@ pub static HORIZONTAL_POD_AUTOSCALERS: Resource = Resource::in_namespace(
 pub(super) static AUTOSCALING_V1: &[&Resource] =
     &[&HORIZONTAL_POD_AUTOSCALERS.served_as("autoscaling", "v1").in_all()];
 
+pub(super) static AUTOSCALING_V2BETA1: &[&Resource] =
+    &[&HORIZONTAL_POD_AUTOSCALERS.served_as("autoscaling", "v2beta1").in_all()];
+
 pub(super) static AUTOSCALING_V2: &[&Resource] = &[&HORIZONTAL_POD_AUTOSCALERS];
 
 pub static POD_DISRUPTION_BUDGETS: Resource = Resource::in_namespace(

@@ -1,8 +1,7 @@
 //! Re-shaping an object between the versions of its resource.
 //!
 //! Most versions differ in nothing but `apiVersion`; the few that differ in shape stand here.
-//! Deviation: `apiextensions.k8s.io/v1beta1` definitions keep their shape when read as `v1`, and
-//! `autoscaling/v2beta1` is not served.
+//! Deviation: `apiextensions.k8s.io/v1beta1` definitions keep their shape when read as `v1`.
 
 mod access;
 mod autoscaler;
@@ -10,6 +9,7 @@ mod event;
 mod ingress;
 
 pub use self::access::rule_to_openshift;
+pub use self::autoscaler::{current_metrics, flat as flat_metric, metrics};
 
 use apimachinery::{ObjectExt as _, Value};
 use serde_json::json;
@@ -32,7 +32,7 @@ pub fn convert(object: &mut Value, from: &Resource, to: &Resource) {
         "DaemonSet" => daemon_set(object, to),
         "Ingress" => ingress::convert(object, to),
         "Event" => event::convert(object, from, to),
-        "HorizontalPodAutoscaler" => autoscaler::convert(object, to),
+        "HorizontalPodAutoscaler" => autoscaler::convert(object, from, to),
         "RoleBinding" | "ClusterRoleBinding"
             if from.group == RBAC && to.group == OPENSHIFT_ACCESS =>
         {

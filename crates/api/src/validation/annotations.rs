@@ -30,7 +30,7 @@ pub(super) fn check(metadata: &Value, spec: &Value, path: &Path, errors: &mut Er
     }
 }
 
-fn seccomp(profile: &str, path: &Path, errors: &mut ErrorList) {
+pub(super) fn seccomp(profile: &str, path: &Path, errors: &mut ErrorList) {
     match profile {
         "runtime/default" | "docker/default" | "unconfined" => {}
         _ => match profile.strip_prefix("localhost/") {
@@ -45,10 +45,15 @@ fn app_armor(container: &str, profile: &str, spec: &Value, path: &Path, errors: 
     if !all.any(|known| known.str_at(&["name"]) == container) {
         errors.push(Error::invalid(path, container, "container not found"));
     }
+    app_armor_profile(profile, profile, path, errors);
+}
+
+/// Checks the form of a profile's name; `value` is what the message shows.
+pub(super) fn app_armor_profile(profile: &str, value: &str, path: &Path, errors: &mut ErrorList) {
     let known = matches!(profile, "" | "runtime/default" | "unconfined");
     if !known && !profile.starts_with("localhost/") {
         let text = format!("invalid AppArmor profile name: {profile:?}");
-        errors.push(Error::invalid(path, profile, &text));
+        errors.push(Error::invalid(path, value, &text));
     }
 }
 

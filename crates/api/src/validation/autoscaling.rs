@@ -2,23 +2,26 @@
 //!
 //! Mirrors: `pkg/apis/{autoscaling,policy}/validation` of Kubernetes 1.11.
 
+mod metric;
+
 use apimachinery::field::{Error, ErrorList, Path};
 use apimachinery::validation;
 use apimachinery::{ObjectExt as _, Value};
 
 use super::checks;
+use crate::resources::metrics;
 
 pub(super) fn create(kind: &str, object: &Value, errors: &mut ErrorList) {
     let path = Path::new("spec");
     let spec = object.get("spec").unwrap_or(&Value::Null);
     match kind {
-        "HorizontalPodAutoscaler" => autoscaler(spec, &path, errors),
+        "HorizontalPodAutoscaler" => autoscaler(object, spec, &path, errors),
         "PodDisruptionBudget" => disruption_budget(spec, &path, errors),
         _ => {}
     }
 }
 
-fn autoscaler(spec: &Value, path: &Path, errors: &mut ErrorList) {
+fn autoscaler(object: &Value, spec: &Value, path: &Path, errors: &mut ErrorList) {
     let minimum = spec.int_at(&["minReplicas"]);
     let maximum = spec.int_at(&["maxReplicas"]).unwrap_or(0);
     if let Some(minimum) = minimum.filter(|minimum| *minimum < 1) {
@@ -34,20 +37,19 @@ fn autoscaler(spec: &Value, path: &Path, errors: &mut ErrorList) {
         errors.push(Error::invalid(&path.child("maxReplicas"), maximum, text));
     }
     let target = spec.get("scaleTargetRef").unwrap_or(&Value::Null);
-    let target_path = path.child("scaleTargetRef");
+    cross_version_reference(target, &path.child("scaleTargetRef"), errors);
+    for (index, metric) in metrics(object).iter().enumerate() {
+        metric::check(metric, &path.child("metrics").index(index), errors);
+    }
+}
+
+fn cross_version_reference(target: &Value, path: &Path, errors: &mut ErrorList) {
     for field in ["kind", "name"] {
-        if checks::required(target, &target_path, field, errors) {
+        if checks::required(target, path, field, errors) {
             let text = target.str_at(&[field]);
             let complaints = validation::path_segment_name(text);
-            checks::invalid(&target_path.child(field), text, &complaints, errors);
+            checks::invalid(&path.child(field), text, &complaints, errors);
         }
-    }
-    if spec.int_at(&["targetCPUUtilizationPercentage"]).is_some_and(|percent| percent < 1) {
-        let percent = spec.int_at(&["targetCPUUtilizationPercentage"]).unwrap_or(0);
-        // Upstream checks the internal form, where this is the first metric.
-        let metric = path.child("metrics").index(0).child("resource");
-        let path = metric.child("targetAverageUtilization");
-        errors.push(Error::invalid(&path, percent, "must be greater than 0"));
     }
 }
 

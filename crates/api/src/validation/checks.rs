@@ -1,5 +1,7 @@
 //! Small rules that many kinds share.
 
+use std::net::IpAddr;
+
 use apimachinery::field::{Error, ErrorList, Path};
 use apimachinery::validation::{self, object_meta};
 use apimachinery::{ObjectExt as _, Value};
@@ -202,6 +204,18 @@ pub(super) fn immutable(new: &Value, old: &Value, keys: &[&str], errors: &mut Er
         }
         errors.push(error);
     }
+}
+
+/// Whether the text is an address with the length of a network's prefix.
+pub(super) fn is_ip_range(text: &str) -> bool {
+    let Some((address, length)) = text.split_once('/') else { return false };
+    let most = match address.parse() {
+        Ok(IpAddr::V4(_)) => 32,
+        Ok(IpAddr::V6(_)) => 128,
+        Err(_) => return false,
+    };
+    let digits = !length.is_empty() && length.bytes().all(|byte| byte.is_ascii_digit());
+    digits && length.parse::<u32>().is_ok_and(|length| length <= most)
 }
 
 /// Whether the field is absent, null or empty.

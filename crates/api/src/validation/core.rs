@@ -9,7 +9,7 @@ use apimachinery::{ObjectExt as _, Value};
 use base64::Engine as _;
 
 use super::container::is_standard_resource;
-use super::{checks, pod, scheduling, storage, volume};
+use super::{checks, event, node, pod, storage, volume};
 
 const MAX_DATA_BYTES: usize = 1024 * 1024;
 
@@ -18,7 +18,7 @@ pub(super) fn create(kind: &str, object: &Value, errors: &mut ErrorList) {
         "ConfigMap" => config_map(object, errors),
         "Secret" => secret(object, errors),
         "Namespace" => namespace(object, errors),
-        "Node" => node(object, errors),
+        "Node" => node::create(object, errors),
         "PersistentVolumeClaim" => {
             let spec = object.get("spec").unwrap_or(&Value::Null);
             claim_spec(spec, &Path::new("spec"), errors);
@@ -30,7 +30,7 @@ pub(super) fn create(kind: &str, object: &Value, errors: &mut ErrorList) {
         }
         "ResourceQuota" => resource_quota(object, errors),
         "LimitRange" => limit_range(object, errors),
-        "Event" => event(object, errors),
+        "Event" => event::create(object, errors),
         _ => {}
     }
 }
@@ -119,19 +119,8 @@ fn namespace(object: &Value, errors: &mut ErrorList) {
     }
 }
 
-fn node(object: &Value, errors: &mut ErrorList) {
-    // Upstream calls the place of taints by its old name.
-    let path = Path::new("metadata").child("taints");
-    scheduling::taints(object.list_at(&["spec", "taints"]), &path, errors);
-    for list in ["capacity", "allocatable"] {
-        for (name, value) in object.map_at(&["status", list]).into_iter().flatten() {
-            let path = Path::new("status").child(list).key(name);
-            amount(value, &path, errors);
-        }
-    }
-}
-
-fn amount(value: &Value, path: &Path, errors: &mut ErrorList) {
+/// An amount that must not be negative.
+pub(super) fn amount(value: &Value, path: &Path, errors: &mut ErrorList) {
     if let Ok(quantity) = Quantity::from_json(value)
         && quantity.is_negative()
     {
@@ -226,6 +215,14 @@ fn limit_range(object: &Value, errors: &mut ErrorList) {
                 amount(value, &path.child(field).key(name), errors);
             }
         }
+        if kind == "Pod" {
+            for field in ["default", "defaultRequest"] {
+                if limit.map_at(&[field]).is_some_and(|map| !map.is_empty()) {
+                    let text = "may not be specified when `type` is 'Pod'";
+                    errors.push(Error::forbidden(&path.child(field), text));
+                }
+            }
+        }
         limit_order(limit, &path, errors);
     }
 }
@@ -261,23 +258,10 @@ fn limit_order(limit: &Value, path: &Path, errors: &mut ErrorList) {
     }
 }
 
-fn event(object: &Value, errors: &mut ErrorList) {
-    let involved = object.str_at(&["involvedObject", "namespace"]);
-    let namespace = object.namespace();
-    let fine = if involved.is_empty() {
-        matches!(namespace, "" | "default" | "kube-system")
-    } else {
-        involved == namespace
-    };
-    if !fine {
-        let path = Path::new("involvedObject").child("namespace");
-        errors.push(Error::invalid(&path, involved, "does not match event.namespace"));
-    }
-}
-
 /// Checks what an update changes.
 pub(super) fn update(kind: &str, new: &Value, old: &Value, errors: &mut ErrorList) {
     match kind {
+        "Node" => node::update(new, old, errors),
         "Secret" => checks::immutable(new, old, &["type"], errors),
         "PersistentVolume" => storage::persistent_volume_change(new, old, errors),
         "PersistentVolumeClaim" => storage::claim_change(new, old, errors),

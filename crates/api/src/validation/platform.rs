@@ -235,10 +235,41 @@ fn ingress(object: &Value, errors: &mut ErrorList) {
                 let complaint = "must be an absolute path";
                 errors.push(Error::invalid(&path.child("path"), text, complaint));
             }
+            if !is_regular_expression(text) {
+                errors.push(Error::invalid(&path.child("path"), text, "must be a valid regex"));
+            }
             let backend = entry.get("backend").unwrap_or(&Value::Null);
             ingress_backend(backend, &path.child("backend"), errors);
         }
     }
+}
+
+/// Whether the brackets and groups of a POSIX expression are closed and what repeats has something
+/// before it.
+fn is_regular_expression(text: &str) -> bool {
+    let mut depth = 0usize;
+    let mut repeatable = false;
+    let mut letters = text.chars().peekable();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '\\' if letters.next().is_none() => return false,
+            '[' => {
+                // A closing bracket right at the start is a member.
+                letters.next_if_eq(&'^');
+                letters.next();
+                if !letters.by_ref().any(|letter| letter == ']') {
+                    return false;
+                }
+            }
+            '(' => depth += 1,
+            ')' if depth == 0 => return false,
+            ')' => depth -= 1,
+            '*' | '+' | '?' if !repeatable => return false,
+            _ => {}
+        }
+        repeatable = !matches!(letter, '(' | '|' | '*' | '+' | '?');
+    }
+    depth == 0
 }
 
 fn ingress_backend(backend: &Value, path: &Path, errors: &mut ErrorList) {

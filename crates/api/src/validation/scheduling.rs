@@ -123,7 +123,8 @@ fn node_field(requirement: &Value, path: &Path, errors: &mut ErrorList) {
 }
 
 fn pod_term(term: &Value, path: &Path, errors: &mut ErrorList) {
-    checks::label_selector(term.get("labelSelector"), &path.child("labelSelector"), errors);
+    // Upstream gives the selector the name of a part of it.
+    checks::label_selector(term.get("labelSelector"), &path.child("matchExpressions"), errors);
     for namespace in term.list_at(&["namespaces"]).iter().filter_map(Value::as_str) {
         checks::dns_label(namespace, &path.child("namespace"), errors);
     }

@@ -13,6 +13,7 @@ use apimachinery::{ObjectExt as _, Value};
 use super::checks;
 
 const KUBELET_PORT: i64 = 10_250;
+const SOURCE_RANGES: &str = "service.beta.kubernetes.io/load-balancer-source-ranges";
 const MAX_AFFINITY_SECONDS: i64 = 86_400;
 
 pub(super) fn create(service: &Value, errors: &mut ErrorList) {
@@ -47,6 +48,7 @@ pub(super) fn create(service: &Value, errors: &mut ErrorList) {
     }
     port_conflicts(ports, kind, &path.child("ports"), errors);
     external_traffic(spec, kind, &path, errors);
+    source_ranges(service, kind, &path, errors);
 }
 
 fn by_type(spec: &Value, path: &Path, errors: &mut ErrorList) {
@@ -186,9 +188,29 @@ fn external_traffic(spec: &Value, kind: &str, path: &Path, errors: &mut ErrorLis
         let path = path.child("healthCheckNodePort");
         errors.push(Error::invalid(&path, health_port, text));
     }
-    if kind != "LoadBalancer" && !spec.list_at(&["loadBalancerSourceRanges"]).is_empty() {
-        let text = "may only be used when `type` is 'LoadBalancer'";
-        errors.push(Error::forbidden(&path.child("LoadBalancerSourceRanges"), text));
+}
+
+/// Who may reach a load balancer, as a field or as the annotation from before the field.
+fn source_ranges(service: &Value, kind: &str, path: &Path, errors: &mut ErrorList) {
+    let field: Vec<&str> = service
+        .list_at(&["spec", "loadBalancerSourceRanges"])
+        .iter()
+        .filter_map(Value::as_str)
+        .collect();
+    let (path, shown, ranges) = if field.is_empty() {
+        let Some(text) = service.annotation(SOURCE_RANGES) else { return };
+        let path = Path::new("metadata").child("annotations").key(SOURCE_RANGES);
+        let ranges = if text.trim().is_empty() { Vec::new() } else { text.split(',').collect() };
+        (path, text.to_owned(), ranges)
+    } else {
+        (path.child("LoadBalancerSourceRanges"), format!("[{}]", field.join(" ")), field)
+    };
+    if kind != "LoadBalancer" {
+        errors.push(Error::forbidden(&path, "may only be used when `type` is 'LoadBalancer'"));
+    }
+    if !ranges.iter().all(|range| checks::is_ip_range(range.trim())) {
+        let text = "must be a list of IP ranges. For example, 10.240.0.0/24,10.250.0.0/24 ";
+        errors.push(Error::invalid(&path, shown, text));
     }
 }
 

@@ -37,7 +37,7 @@ const REQUIRED: &[(&str, &[&str])] = &[
     ("rbd", &["image"]),
     ("cinder", &["volumeID"]),
     ("cephfs", &[]),
-    ("quobyte", &["registry", "volume"]),
+    ("quobyte", &["volume"]),
     ("downwardAPI", &[]),
     ("fc", &[]),
     ("flexVolume", &["driver"]),
@@ -84,6 +84,15 @@ pub(super) fn check_all<'a>(
 /// Whether a field of a volume's spec is a source.
 pub(super) fn is_source(field: &str) -> bool {
     REQUIRED.iter().any(|(kind, _)| *kind == field)
+}
+
+/// The names of all sources.
+pub(super) fn sources() -> Vec<&'static str> {
+    REQUIRED
+        .iter()
+        .map(|(kind, _)| *kind)
+        .filter(|kind| !matches!(*kind, "local" | "ephemeral"))
+        .collect()
 }
 
 /// Checks that exactly one source is given, and the source.
@@ -133,6 +142,7 @@ fn details(kind: &str, source: &Value, path: &Path, errors: &mut ErrorList) {
             errors.push(Error::required(&path.child("monitors"), ""));
         }
         "iscsi" => iscsi(source, path, errors),
+        "quobyte" => quobyte(source, path, errors),
         "flocker" => flocker(source, path, errors),
         "fc" => fibre_channel(source, path, errors),
         "gitRepo" => {
@@ -144,10 +154,82 @@ fn details(kind: &str, source: &Value, path: &Path, errors: &mut ErrorList) {
 }
 
 fn iscsi(source: &Value, path: &Path, errors: &mut ErrorList) {
+    iscsi_names(source, path, errors);
     for auth in ["discoveryCHAPAuth", "sessionCHAPAuth", "chapAuthDiscovery", "chapAuthSession"] {
         if source.bool_at(&[auth]) && !checks::is_set(source, "secretRef") {
             errors.push(Error::required(&path.child("secretRef"), ""));
         }
+    }
+}
+
+/// Whether the text is the name of an iSCSI node: `iqn.<year>-<month>.…`, `eui.<16 hex digits>` or
+/// `naa.<16 or 32 hex digits>`.
+fn is_iscsi_name(text: &str) -> bool {
+    let hex = |text: &str, lengths: &[usize]| {
+        lengths.contains(&text.len()) && text.chars().all(|c| c.is_ascii_hexdigit())
+    };
+    let iqn = |rest: &str| {
+        let mut parts = rest.splitn(2, '.');
+        let month = parts.next().unwrap_or_default().as_bytes();
+        let domain = parts.next().unwrap_or_default();
+        let digits = |from: usize, to: usize| month[from..to].iter().all(u8::is_ascii_digit);
+        let label = |c: char| c.is_ascii_alphanumeric() || "-:.".contains(c);
+        month.len() == 7
+            && month[4] == b'-'
+            && digits(0, 4)
+            && digits(5, 7)
+            && !domain.is_empty()
+            && domain.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && domain.split(':').next().unwrap_or_default().chars().all(label)
+    };
+    match text.split_once('.') {
+        Some(("iqn", rest)) => iqn(rest),
+        Some(("eui", rest)) => hex(rest, &[16]),
+        Some(("naa", rest)) => hex(rest, &[16, 32]),
+        _ => false,
+    }
+}
+
+fn iscsi_names(source: &Value, path: &Path, errors: &mut ErrorList) {
+    let iqn = source.str_at(&["iqn"]);
+    let path_iqn = path.child("iqn");
+    if !["iqn", "eui", "naa"].iter().any(|prefix| iqn.starts_with(prefix)) {
+        if !iqn.is_empty() {
+            let text = "must be valid format starting with iqn, eui, or naa";
+            errors.push(Error::invalid(&path_iqn, iqn, text));
+        }
+    } else if !is_iscsi_name(iqn) {
+        errors.push(Error::invalid(&path_iqn, iqn, "must be valid format"));
+    }
+    let lun = source.int_at(&["lun"]).unwrap_or(0);
+    if !(0..=255).contains(&lun) {
+        let text = validation::range_error(0, 255);
+        errors.push(Error::invalid(&path.child("lun"), lun, &text));
+    }
+    let initiator = source.str_at(&["initiatorName"]);
+    if !initiator.is_empty() && !is_iscsi_name(initiator) {
+        let known = ["iqn", "eui", "naa"].iter().any(|prefix| initiator.starts_with(prefix));
+        let text = if known {
+            "must be valid format"
+        } else {
+            "must be valid format starting with iqn, eui, or naa"
+        };
+        errors.push(Error::invalid(&path.child("initiatorname"), initiator, text));
+    }
+}
+
+/// `host:port`, several of them with commas between.
+fn quobyte(source: &Value, path: &Path, errors: &mut ErrorList) {
+    const FORM: &str = "must be a host:port pair or multiple pairs separated by commas";
+    let path = path.child("registry");
+    let registry = source.str_at(&["registry"]);
+    if registry.is_empty() {
+        errors.push(Error::required(&path, FORM));
+        return;
+    }
+    let pair = |text: &str| text.split_once(':').is_some_and(|(_, port)| !port.contains(':'));
+    if !registry.split(',').all(pair) {
+        errors.push(Error::invalid(&path, registry, FORM));
     }
 }
 
@@ -260,8 +342,11 @@ fn downward_files(source: &Value, path: &Path, errors: &mut ErrorList) {
 
 fn projected(source: &Value, path: &Path, errors: &mut ErrorList) {
     default_mode(source, path, errors);
-    // Upstream leaves `sources[…]` out of these paths.
-    for part in source.list_at(&["sources"]) {
+    let (whole, list) = (path, path.child("sources"));
+    for (index, part) in source.list_at(&["sources"]).iter().enumerate() {
+        let path = list.index(index);
+        let kinds = ["secret", "configMap", "downwardAPI", "serviceAccountToken"];
+        let given = kinds.iter().filter(|kind| checks::is_set(part, kind)).count();
         for kind in ["secret", "configMap"] {
             if let Some(part) = part.get(kind).filter(|value| !value.is_null()) {
                 let path = path.child(kind);
@@ -273,8 +358,12 @@ fn projected(source: &Value, path: &Path, errors: &mut ErrorList) {
             downward_files(part, &path.child("downwardAPI"), errors);
         }
         if checks::is_set(part, "serviceAccountToken") {
-            let path = path.child("serviceAccountToken");
+            // Upstream leaves `sources[…]` out of this path alone.
+            let path = whole.child("serviceAccountToken");
             errors.push(Error::forbidden(&path, "TokenRequestProjection feature is not enabled"));
+        }
+        if given > 1 {
+            errors.push(Error::forbidden(&path, "may not specify more than 1 volume type"));
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Mirrors: `pkg/apis/{core,apps,extensions}/validation` of Kubernetes 1.11.
 
 use apimachinery::field::{Error, ErrorList, Path, quote};
+use apimachinery::validation::{self, object_meta};
 use apimachinery::{ObjectExt as _, Value};
 use serde_json::json;
 
@@ -26,6 +27,12 @@ pub(super) fn create(kind: &str, object: &Value, errors: &mut ErrorList) {
         }
         "DaemonSet" => daemon_set(object, spec, &path, errors),
         "StatefulSet" => stateful_set(object, spec, &path, errors),
+        "ControllerRevision" => {
+            if !checks::is_set(object, "data") {
+                errors.push(Error::required(&Path::new("data"), "data is mandatory"));
+            }
+            checks::non_negative(object, &Path::default(), "revision", errors);
+        }
         _ => {}
     }
 }
@@ -35,7 +42,7 @@ pub(super) fn replication_controller(object: &Value, errors: &mut ErrorList) {
     let path = Path::new("spec");
     let spec = object.get("spec").unwrap_or(&Value::Null);
     checks::non_negative(spec, &path, "minReadySeconds", errors);
-    if checks::is_empty(spec.get("selector")) {
+    if map_selector(spec).is_none() {
         errors.push(Error::required(&path.child("selector"), ""));
     }
     checks::non_negative(spec, &path, "replicas", errors);
@@ -51,7 +58,7 @@ pub(super) fn template_for_map_selector(spec: &Value, path: &Path, errors: &mut 
         errors.push(Error::required(&path, ""));
         return;
     };
-    let selector = spec.get("selector").filter(|selector| !checks::is_empty(Some(*selector)));
+    let selector = map_selector(spec);
     let owner = json!({"kind": "ReplicationController", "spec": {"selector": selector}});
     if selector.is_some() && !workload::selects(&owner, template) {
         labels_do_not_match(template, &path, errors);
@@ -59,6 +66,16 @@ pub(super) fn template_for_map_selector(spec: &Value, path: &Path, errors: &mut 
     pod::template(template, &path, errors);
     read_only_disks(spec, parent, errors);
     always_restart(template, &path, errors);
+}
+
+/// A selector of plain labels; one with a label that cannot be counts as empty.
+fn map_selector(spec: &Value) -> Option<&Value> {
+    let selector = spec.get("selector").filter(|selector| !checks::is_empty(Some(*selector)))?;
+    let fine = |(key, value): (&String, &Value)| {
+        validation::qualified_name(key).is_empty()
+            && validation::label_value(value.as_str().unwrap_or_default()).is_empty()
+    };
+    selector.as_object()?.iter().all(fine).then_some(selector)
 }
 
 /// Mirrors: `ValidateReadOnlyPersistentDisks`.
@@ -177,6 +194,10 @@ fn deployment(object: &Value, spec: &Value, path: &Path, errors: &mut ErrorList)
     }
     checks::non_negative(spec, path, "minReadySeconds", errors);
     checks::non_negative(spec, path, "revisionHistoryLimit", errors);
+    if let Some(revision) = spec.int_at(&["rollbackTo", "revision"]).filter(|r| *r < 0) {
+        let path = path.child("rollback").child("version");
+        errors.push(Error::invalid(&path, revision, object_meta::NEGATIVE));
+    }
     if let Some(deadline) = spec.int_at(&["progressDeadlineSeconds"]) {
         checks::non_negative(spec, path, "progressDeadlineSeconds", errors);
         if deadline <= spec.int_at(&["minReadySeconds"]).unwrap_or(0) {
@@ -209,7 +230,16 @@ fn daemon_set(object: &Value, spec: &Value, path: &Path, errors: &mut ErrorList)
     let selector_path = path.child("selector");
     checks::label_selector(spec.get("selector"), &selector_path, errors);
     let template = spec.get("template").unwrap_or(&Value::Null);
-    if errors.len() == selector_errors && !workload::selects(object, template) {
+    let selects_all = spec.get("selector").is_some_and(|selector| {
+        !selector.is_null()
+            && checks::is_empty(selector.get("matchLabels"))
+            && checks::is_empty(selector.get("matchExpressions"))
+    });
+    if selects_all {
+        let text = "empty selector is not valid for daemonset.";
+        let error = Error::invalid(&selector_path, spec["selector"].clone(), text);
+        errors.push(error.shown_as(&go_text::label_selector(&spec["selector"])));
+    } else if errors.len() == selector_errors && !workload::selects(object, template) {
         labels_do_not_match(template, &path.child("template"), errors);
     }
     pod::template(template, &path.child("template"), errors);
@@ -313,6 +343,10 @@ pub(super) fn update(resource: &Resource, new: &Value, old: &Value, errors: &mut
     match resource.kind {
         "Deployment" | "ReplicaSet" | "DaemonSet" if selector_is_fixed => {
             checks::immutable(new, old, &["spec", "selector"], errors);
+        }
+        "ControllerRevision" if new.get("data") != old.get("data") => {
+            let value = new.get("data").cloned().unwrap_or_default();
+            errors.push(Error::invalid(&Path::new("data"), value, object_meta::IMMUTABLE));
         }
         "StatefulSet" => {
             let mut allowed = new.clone();

@@ -287,6 +287,10 @@ fn validate_immutable(new: &Value, old: &Value, key: &str, path: &Path) -> Optio
         (Value::Null, _) if matches!(key, "name" | "namespace" | "uid") => {
             Some(field::Error::invalid(&path, "", IMMUTABLE))
         }
+        (Value::Null, _) if key == "creationTimestamp" => {
+            let error = field::Error::invalid(&path, new, IMMUTABLE);
+            Some(error.shown_as("0001-01-01 00:00:00 +0000 UTC"))
+        }
         (Value::String(text), true) => {
             let shown = text.replacen('T', " ", 1).replace('Z', " +0000 UTC");
             Some(field::Error::invalid(&path, new, IMMUTABLE).shown_as(&shown))

@@ -69,7 +69,13 @@ fn print(row: &Row<'_>, resource: &api::Resource) -> Outcome {
 
 fn check(resource: &api::Resource, object: &Value, want: &Value, wide: bool) -> Outcome {
     let shown = cells(resource, object, now(object)).into_iter().zip(columns(resource));
+    // Some of upstream's tests run without the feature that shows the nominated node; 3.11 has it.
+    let all = columns(resource).iter().filter(|column| wide || column.priority == 0).count();
+    let without_nominated = want["cells"].as_array().is_some_and(|cells| cells.len() < all);
+    let is_shown = |column: &api::columns::Column| {
+        column.priority == 0 || wide && !(without_nominated && column.name == "Nominated Node")
+    };
     let got: Vec<Value> =
-        shown.filter(|(_, column)| wide || column.priority == 0).map(|(cell, _)| cell).collect();
+        shown.filter(|(_, column)| is_shown(column)).map(|(cell, _)| cell).collect();
     same(&json!(got), &want["cells"])
 }

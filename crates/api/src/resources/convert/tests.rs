@@ -47,11 +47,38 @@ fn the_cpu_target_of_an_autoscaler_is_one_metric_among_others() {
     let v1 = find("autoscaling", "v1", "horizontalpodautoscalers").unwrap();
     let cpu = json!({"type": "Resource", "resource": {"name": "cpu",
         "target": {"type": "Utilization", "averageUtilization": 70}}});
-    let pods = json!({"type": "Pods", "pods": {"metric": {"name": "x"}}});
+    let pods = json!({"type": "Pods", "pods": {"metric": {"name": "x"},
+        "target": {"type": "AverageValue", "averageValue": "5"}}});
     let scaler = json!({"apiVersion": "autoscaling/v2", "metadata": {"annotations": {}},
-        "spec": {"maxReplicas": 3, "metrics": [cpu, pods]}});
+        "spec": {"maxReplicas": 3, "metrics": [pods, cpu]}});
     let between = there_and_back(&scaler, &HORIZONTAL_POD_AUTOSCALERS, v1);
     assert_eq!(between["spec"], json!({"maxReplicas": 3, "targetCPUUtilizationPercentage": 70}));
+    let kept = between.annotation("autoscaling.alpha.kubernetes.io/metrics").unwrap();
+    let flat = json!([{"type": "Pods", "pods": {"metricName": "x", "targetAverageValue": "5"}}]);
+    assert_eq!(serde_json::from_str::<Value>(kept).unwrap(), flat);
+}
+
+#[test]
+fn metrics_of_an_autoscaler_are_flat_in_its_beta() {
+    let beta = find("autoscaling", "v2beta1", "horizontalpodautoscalers").unwrap();
+    let scaler = json!({"apiVersion": "autoscaling/v2", "metadata": {"annotations": {}}, "spec": {
+        "behavior": {"scaleDown": {"stabilizationWindowSeconds": 3}},
+        "metrics": [{"type": "Object", "object": {"metric": {"name": "hits"},
+            "describedObject": {"kind": "Service", "name": "web"},
+            "target": {"type": "Value", "value": "2"}}}]},
+        "status": {"currentMetrics": [{"type": "Resource", "resource": {"name": "cpu",
+            "current": {"averageUtilization": 3, "averageValue": "1"}}}]}});
+    let between = there_and_back(&scaler, &HORIZONTAL_POD_AUTOSCALERS, beta);
+    assert_eq!(
+        between["spec"]["metrics"][0]["object"],
+        json!({"metricName": "hits",
+        "target": {"kind": "Service", "name": "web"}, "targetValue": "2"})
+    );
+    assert_eq!(
+        between["status"]["currentMetrics"][0]["resource"],
+        json!({"name": "cpu",
+        "currentAverageUtilization": 3, "currentAverageValue": "1"})
+    );
 }
 
 #[test]

@@ -87,12 +87,16 @@ pub(in crate::validation) fn field_reference(
         return;
     }
     let field_path = selector.str_at(&["fieldPath"]);
+    let whole = path;
     let path = path.child("fieldPath");
     if let Some((map, key)) = field_path.strip_suffix("']").and_then(|text| text.split_once("['")) {
         match map {
-            "metadata.annotations" | "metadata.labels" => {
+            "metadata.annotations" => {
                 let key = key.to_lowercase();
-                checks::invalid(&path, &key, &validation::qualified_name(&key), errors);
+                checks::invalid(whole, &key, &validation::qualified_name(&key), errors);
+            }
+            "metadata.labels" => {
+                checks::invalid(whole, key, &validation::qualified_name(key), errors);
             }
             _ => {
                 let text = format!(

