@@ -5,20 +5,27 @@
 //! every predicate for every node and the score of every priority. [`Scheduler`] keeps the snapshot
 //! current, asks, binds and tells.
 //!
-//! Reading order: [`pod`] (what a pod asks for), [`snapshot`] (nodes and what
-//! runs there), [`predicates`], [`priorities`], [`decision`], [`queue`] (when to try again),
-//! `scheduler`.
+//! Reading order: [`pod`] (what a pod asks for), [`affinity`], [`snapshot`] (nodes and what runs
+//! there), [`neighbours`], [`predicates`], [`priorities`], [`profile`] and [`policy`] (which of them
+//! count), [`decision`], [`fast`] (the same decision without looking at every node), [`preemption`],
+//! [`extender`], [`queue`] (who is tried when), `scheduler`.
 //!
 //! A new predicate or priority is one file under [`predicates`] or [`priorities`] and one line in
 //! its registry.
 //!
-//! Invariant: deciding about a pod costs one look at every node, whatever runs on them.
+//! Invariant: [`fast`] decides exactly as [`decide`] does.
 //!
 //! Mirrors: `k8s.io/kubernetes/pkg/scheduler` of 1.11.
 
+pub mod affinity;
 pub mod decision;
+pub mod extender;
+pub mod fast;
+pub mod neighbours;
 pub mod pod;
+pub mod policy;
 pub mod predicates;
+pub mod preemption;
 pub mod priorities;
 pub mod profile;
 pub mod queue;
@@ -26,10 +33,10 @@ mod resources;
 mod scheduler;
 pub mod snapshot;
 
-pub use crate::decision::{Decision, Outcome, decide};
-pub use crate::pod::{PodInfo, Selectors};
+pub use crate::decision::{Decision, Outcome, decide, explain};
+pub use crate::pod::PodInfo;
 pub use crate::profile::Profile;
-pub use crate::scheduler::Scheduler;
+pub use crate::scheduler::{REVISION_ANNOTATION, Scheduler, TURN_ANNOTATION};
 pub use crate::snapshot::{NodeInfo, Snapshot};
 
 /// Name of the scheduler, in `spec.schedulerName` and as source of events.

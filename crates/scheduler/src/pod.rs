@@ -1,50 +1,96 @@
 //! What scheduling reads off a pod, read once.
 //!
-//! Invariant: a [`PodInfo`] is immutable; a changed pod is read anew.
+//! Invariant: a [`PodFacts`] is immutable; a changed pod is read anew.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use api::views::pod::{self as views, HostPort, Resources};
-use api::{REPLICA_SETS, REPLICATION_CONTROLLERS, SERVICES, STATEFUL_SETS};
 use apimachinery::selector::LabelSelector;
 use apimachinery::{ObjectExt as _, Value};
-use controller_runtime::Caches;
 use serde_json::Map;
+
+use crate::affinity::PodAffinity;
 
 /// Labels in a form that can be a key.
 pub type Labels = BTreeMap<String, String>;
+
+/// What counts of a pod, whatever its status says.
+#[derive(Debug)]
+pub struct PodFacts {
+    /// What it needs to fit: the sum of its containers, or an init container when that is more.
+    pub request: Resources,
+    /// What it takes once it runs: the sum of its containers.
+    pub usage: Resources,
+    /// What it may take at most: the sum of its containers, or an init container when that is more.
+    pub limits: Resources,
+    /// What it counts for in priorities: CPU in thousandths, memory in bytes.
+    pub non_zero: (i64, i64),
+    /// The ports of the node it takes.
+    pub host_ports: Vec<HostPort>,
+    /// Whether it asks for nothing and may be the first to go.
+    pub best_effort: bool,
+    /// Who goes first; higher is earlier.
+    pub priority: i64,
+    /// Which pods it wants near or far.
+    pub affinity: PodAffinity,
+    /// Whether a volume of it may tie it to a node.
+    pub has_volumes: bool,
+    /// Namespace, labels, affinity to pods and whether it is going: what others see of it.
+    pub group: Arc<str>,
+}
 
 /// A pod as scheduling sees it.
 #[derive(Debug, Clone)]
 pub struct PodInfo {
     /// The pod.
     pub pod: Arc<Value>,
-    /// What it needs to fit: the sum of its containers, or an init container when that is more.
-    pub request: Resources,
-    /// What it takes once it runs: the sum of its containers.
-    pub usage: Resources,
-    /// What it counts for in priorities: CPU in thousandths, memory in bytes.
-    pub non_zero: (i64, i64),
-    /// The ports of the node it takes.
-    pub host_ports: Vec<HostPort>,
+    facts: Arc<PodFacts>,
+}
+
+impl Deref for PodInfo {
+    type Target = PodFacts;
+
+    fn deref(&self) -> &PodFacts {
+        &self.facts
+    }
 }
 
 impl PodInfo {
     /// Reads `pod`.
     #[must_use]
     pub fn new(pod: Arc<Value>) -> Self {
-        let mut usage = Resources::default();
+        let (mut usage, mut limits) = (Resources::default(), Resources::default());
         for container in pod.list_at(&["spec", "containers"]) {
             usage.add(&views::container_requests(container));
+            limits.add(&Resources::read(container.at(&["resources", "limits"])));
         }
-        Self {
+        let mut request = usage.clone();
+        for container in pod.list_at(&["spec", "initContainers"]) {
+            request.raise_to(&views::container_requests(container));
+            limits.raise_to(&Resources::read(container.at(&["resources", "limits"])));
+        }
+        let facts = PodFacts {
+            request,
             usage,
-            request: views::requests(&pod),
+            limits,
             non_zero: views::non_zero_requests(&pod),
             host_ports: views::host_ports(&pod),
-            pod,
-        }
+            best_effort: views::qos_class(&pod) == "BestEffort",
+            priority: pod.int_at(&["spec", "priority"]).unwrap_or(0),
+            affinity: PodAffinity::of(&pod),
+            has_volumes: pod.list_at(&["spec", "volumes"]).iter().any(ties),
+            group: group(&pod),
+        };
+        Self { pod, facts: Arc::new(facts) }
+    }
+
+    /// The same pod with a newer status: nothing that counts has changed.
+    #[must_use]
+    pub fn renewed(&self, pod: Arc<Value>) -> Self {
+        Self { pod, facts: Arc::clone(&self.facts) }
     }
 
     /// The node it is bound to; empty when there is none yet.
@@ -52,34 +98,38 @@ impl PodInfo {
     pub fn node_name(&self) -> &str {
         views::node_name(&self.pod)
     }
-
-    /// Its labels as a key.
-    #[must_use]
-    pub fn label_key(&self) -> Labels {
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let labels = self.pod.labels().into_iter().flatten();
-        labels.map(|(key, value)| (key.clone(), text(value))).collect()
-    }
 }
 
-/// The selectors of everything that groups a pod with others: services, replication controllers,
-/// replica sets and stateful sets of its namespace.
-#[derive(Debug, Clone, Default)]
-pub struct Selectors(pub Vec<LabelSelector>);
+/// Whether a volume is of a kind that predicates look at.
+fn ties(volume: &Value) -> bool {
+    const KINDS: [&str; 7] = [
+        "persistentVolumeClaim",
+        "gcePersistentDisk",
+        "awsElasticBlockStore",
+        "azureDisk",
+        "iscsi",
+        "rbd",
+        "csi",
+    ];
+    KINDS.iter().any(|kind| volume.get(kind).is_some_and(|source| !source.is_null()))
+}
 
-impl Selectors {
-    /// The selectors in `caches` that select `pod`.
-    #[must_use]
-    pub fn of(caches: &Caches, pod: &Value) -> Self {
-        let namespace = pod.namespace();
-        let maps = [&SERVICES, &REPLICATION_CONTROLLERS].into_iter();
-        let maps = maps.flat_map(|resource| caches.iter(resource, namespace));
-        let maps = maps.filter_map(|(_, object)| from_map(object.map_at(&["spec", "selector"])));
-        let sets = [&REPLICA_SETS, &STATEFUL_SETS].into_iter();
-        let sets = sets.flat_map(|resource| caches.iter(resource, namespace));
-        let sets = sets.filter_map(|(_, object)| from_json(object.at(&["spec", "selector"])));
-        Self(maps.chain(sets).filter(|selector| selector.matches_object(pod)).collect())
+/// The text that two pods share when no other pod can tell them apart.
+fn group(pod: &Value) -> Arc<str> {
+    let mut text = String::with_capacity(128);
+    text.push_str(pod.namespace());
+    for (key, value) in pod.labels().into_iter().flatten() {
+        let _ = write!(text, "\n{key}={}", value.as_str().unwrap_or_default());
     }
+    for part in ["podAffinity", "podAntiAffinity"] {
+        if let Some(terms) = pod.at(&["spec", "affinity", part]).filter(|part| !part.is_null()) {
+            let _ = write!(text, "\n{part} {terms}");
+        }
+    }
+    if pod.deletion_timestamp().is_some() {
+        text.push_str("\n-");
+    }
+    Arc::from(text)
 }
 
 /// A selector of equalities; an empty one selects nothing.
@@ -87,6 +137,6 @@ pub(crate) fn from_map(labels: Option<&Map<String, Value>>) -> Option<LabelSelec
     labels.filter(|labels| !labels.is_empty()).map(LabelSelector::from_map)
 }
 
-fn from_json(selector: Option<&Value>) -> Option<LabelSelector> {
+pub(crate) fn from_json(selector: Option<&Value>) -> Option<LabelSelector> {
     LabelSelector::from_json(selector?).ok().filter(|selector| !selector.is_empty())
 }

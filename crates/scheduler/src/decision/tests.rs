@@ -26,7 +26,7 @@ fn snapshot(nodes: &[Value]) -> Snapshot {
 }
 
 fn outcome(nodes: &[Value], pod: &PodInfo, turn: u64) -> Decision {
-    decide(&Profile::default(), &snapshot(nodes), pod, &Selectors::default(), turn)
+    decide(&Profile::default(), &snapshot(nodes), pod, turn)
 }
 
 #[test]
@@ -56,7 +56,7 @@ fn a_refusal_counts_nodes_by_reason_sorted_as_text() {
         assert!(!decision.took_turn());
     }
     let none = outcome(&[], &pod("1"), 0).outcome;
-    assert_eq!(none, Outcome::Unschedulable("no nodes available to schedule pods".to_owned()));
+    assert_eq!(none, Outcome::Failed("no nodes available to schedule pods".to_owned()));
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn equals_take_turns_from_the_end_of_the_alphabet() {
     let nodes = [node("a", "4"), node("b", "4"), node("c", "4")];
     let chosen = |turn| match outcome(&nodes, &pod("1"), turn).outcome {
         Outcome::Node(node) => node,
-        Outcome::Unschedulable(text) => panic!("{text}"),
+        Outcome::Unschedulable(text) | Outcome::Failed(text) => panic!("{text}"),
     };
     assert_eq!([chosen(0), chosen(1), chosen(2), chosen(3)], ["c", "b", "a", "c"]);
 }
@@ -79,16 +79,20 @@ fn the_only_node_that_fits_is_taken_without_scoring() {
     assert!(decision.verdicts[1].fits());
 }
 
+fn entry(priority: &str, score: i64, weight: i64) -> Score {
+    Score { priority: priority.to_owned(), score, weight }
+}
+
 #[test]
 fn scores_are_weighted_and_explained() {
     let profile =
         Profile::of(&["GeneralPredicates"], &[("LeastRequestedPriority", 3), ("EqualPriority", 2)])
             .unwrap();
     let nodes = [node("a", "2"), node("b", "4")];
-    let decision = decide(&profile, &snapshot(&nodes), &pod("1"), &Selectors::default(), 0);
+    let decision = decide(&profile, &snapshot(&nodes), &pod("1"), 0);
     assert_eq!(decision.outcome, Outcome::Node("b".to_owned()));
     // CPU 3/4 free gives 7, memory nearly all free gives 9: the mean is 8.
-    let expected = vec![("LeastRequestedPriority", 8, 3), ("EqualPriority", 1, 2)];
+    let expected = vec![entry("LeastRequestedPriority", 8, 3), entry("EqualPriority", 1, 2)];
     assert_eq!(decision.scores[0].priorities, expected);
     assert_eq!(decision.scores[0].total, 26);
     assert!(Profile::of(&["NoSuchPredicate"], &[]).is_none());
@@ -98,7 +102,7 @@ fn scores_are_weighted_and_explained() {
 fn without_priorities_all_nodes_are_equal() {
     let profile = Profile::of(&[], &[]).unwrap();
     let nodes = [node("a", "2"), node("b", "4")];
-    let decision = decide(&profile, &snapshot(&nodes), &pod("1"), &Selectors::default(), 0);
-    assert_eq!(decision.best, ["b", "a"]);
-    assert_eq!(decision.scores[0].priorities, vec![("EqualPriority", 1, 1)]);
+    let decision = decide(&profile, &snapshot(&nodes), &pod("1"), 0);
+    assert_eq!(decision.tie_break.unwrap().nodes, ["b", "a"]);
+    assert_eq!(decision.scores[0].priorities, vec![entry("EqualPriority", 1, 1)]);
 }

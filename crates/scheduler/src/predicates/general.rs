@@ -4,20 +4,30 @@ use crate::predicates::host_name::HostName;
 use crate::predicates::host_ports::PodFitsHostPorts;
 use crate::predicates::node_selector::MatchNodeSelector;
 use crate::predicates::resources::PodFitsResources;
-use crate::predicates::{Predicate, Reason, Request};
+use crate::predicates::{Answer, Predicate, Request};
 use crate::snapshot::NodeInfo;
 
-#[derive(Debug)]
-pub(super) struct GeneralPredicates;
+#[derive(Debug, Default)]
+pub(super) struct GeneralPredicates {
+    pub(super) resources: PodFitsResources,
+}
 
 impl Predicate for GeneralPredicates {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
+        self.rule()
+    }
+
+    fn rule(&self) -> &'static str {
         "GeneralPredicates"
     }
 
-    fn check(&self, request: &Request<'_>, node: &NodeInfo) -> Vec<Reason> {
+    fn check(&self, request: &Request<'_>, node: &NodeInfo) -> Answer {
         let parts: [&dyn Predicate; 4] =
-            [&PodFitsResources, &HostName, &PodFitsHostPorts, &MatchNodeSelector];
-        parts.iter().flat_map(|part| part.check(request, node)).collect()
+            [&self.resources, &HostName, &PodFitsHostPorts, &MatchNodeSelector];
+        let mut reasons = Vec::new();
+        for part in parts {
+            reasons.extend(part.check(request, node)?);
+        }
+        Ok(reasons)
     }
 }

@@ -1,6 +1,6 @@
 //! `HostName`: a pod that names its node fits no other.
 
-use crate::predicates::{Predicate, Reason, Request};
+use crate::predicates::{Answer, Predicate, Reason, Request, unless};
 use crate::snapshot::NodeInfo;
 
 const REASON: Reason = Reason::fixed("node(s) didn't match the requested hostname");
@@ -9,12 +9,16 @@ const REASON: Reason = Reason::fixed("node(s) didn't match the requested hostnam
 pub(super) struct HostName;
 
 impl Predicate for HostName {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
+        self.rule()
+    }
+
+    fn rule(&self) -> &'static str {
         "HostName"
     }
 
-    fn check(&self, request: &Request<'_>, node: &NodeInfo) -> Vec<Reason> {
+    fn check(&self, request: &Request<'_>, node: &NodeInfo) -> Answer {
         let wanted = request.pod.node_name();
-        if wanted.is_empty() || wanted == node.name { vec![] } else { vec![REASON] }
+        unless(wanted.is_empty() || wanted == &*node.name, &REASON)
     }
 }

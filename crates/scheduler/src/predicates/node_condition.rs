@@ -3,7 +3,7 @@
 use api::views::node::is_unschedulable;
 use apimachinery::ObjectExt as _;
 
-use crate::predicates::{Predicate, Reason, Request};
+use crate::predicates::{Answer, Predicate, Reason, Request, unless};
 use crate::snapshot::NodeInfo;
 
 /// Type of a condition, the status it must have if it is there, and the reason if it has not.
@@ -17,13 +17,20 @@ const UNSCHEDULABLE: Reason = Reason::fixed("node(s) were unschedulable");
 #[derive(Debug)]
 pub(super) struct CheckNodeCondition;
 
+#[derive(Debug)]
+pub(super) struct CheckNodeUnschedulable;
+
 impl Predicate for CheckNodeCondition {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
+        self.rule()
+    }
+
+    fn rule(&self) -> &'static str {
         "CheckNodeCondition"
     }
 
-    fn check(&self, _: &Request<'_>, node: &NodeInfo) -> Vec<Reason> {
-        let Some(node) = &node.node else { return Vec::new() };
+    fn check(&self, _: &Request<'_>, node: &NodeInfo) -> Answer {
+        let Some(node) = &node.node else { return Ok(Vec::new()) };
         let mut reasons = Vec::new();
         for condition in node.list_at(&["status", "conditions"]) {
             let kind = condition.str_at(&["type"]);
@@ -37,6 +44,20 @@ impl Predicate for CheckNodeCondition {
         if is_unschedulable(node) {
             reasons.push(UNSCHEDULABLE);
         }
-        reasons
+        Ok(reasons)
+    }
+}
+
+impl Predicate for CheckNodeUnschedulable {
+    fn name(&self) -> &str {
+        self.rule()
+    }
+
+    fn rule(&self) -> &'static str {
+        "CheckNodeUnschedulable"
+    }
+
+    fn check(&self, _: &Request<'_>, node: &NodeInfo) -> Answer {
+        unless(!node.node.as_deref().is_some_and(is_unschedulable), &UNSCHEDULABLE)
     }
 }

@@ -7,7 +7,7 @@ use apimachinery::{ObjectExt as _, Value};
 use serde_json::Map;
 
 use crate::pod::from_map;
-use crate::predicates::{Predicate, Reason, Request};
+use crate::predicates::{Answer, Predicate, Reason, Request, unless};
 use crate::snapshot::NodeInfo;
 
 const REASON: Reason = Reason::fixed("node(s) didn't match node selector");
@@ -16,11 +16,15 @@ const REASON: Reason = Reason::fixed("node(s) didn't match node selector");
 pub(super) struct MatchNodeSelector;
 
 impl Predicate for MatchNodeSelector {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
+        self.rule()
+    }
+
+    fn rule(&self) -> &'static str {
         "MatchNodeSelector"
     }
 
-    fn check(&self, request: &Request<'_>, node: &NodeInfo) -> Vec<Reason> {
+    fn check(&self, request: &Request<'_>, node: &NodeInfo) -> Answer {
         let spec = request.pod.pod.at(&["spec"]).unwrap_or(&Value::Null);
         let labels = node.labels();
         let selected = from_map(spec.map_at(&["nodeSelector"]))
@@ -31,7 +35,7 @@ impl Predicate for MatchNodeSelector {
             let mut terms = required.list_at(&["nodeSelectorTerms"]).iter();
             terms.any(|term| term_matches(term, labels, &node.name))
         });
-        if selected && attracted { vec![] } else { vec![REASON] }
+        unless(selected && attracted, &REASON)
     }
 }
 
@@ -46,7 +50,8 @@ pub(crate) fn term_matches(term: &Value, labels: Option<&Map<String, Value>>, na
     all_match(expressions, labels) && all_match(fields, Some(&named))
 }
 
-fn all_match(expressions: &[Value], labels: Option<&Map<String, Value>>) -> bool {
+/// Whether labels fulfil all of a node selector's expressions; one that is malformed holds for none.
+pub(crate) fn all_match(expressions: &[Value], labels: Option<&Map<String, Value>>) -> bool {
     let requirements: Option<Vec<Requirement>> = expressions.iter().map(requirement).collect();
     requirements.is_some_and(|requirements| LabelSelector::new(requirements).matches(labels))
 }

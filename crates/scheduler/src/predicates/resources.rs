@@ -1,31 +1,39 @@
 //! `PodFitsResources`: what is requested on a node stays within what it has.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
-use crate::predicates::{Predicate, Reason, Request};
+use crate::predicates::{Answer, Predicate, Reason, Request};
 use crate::resources::{Resources, is_zero};
 use crate::snapshot::NodeInfo;
 
-#[derive(Debug)]
-pub(super) struct PodFitsResources;
+#[derive(Debug, Default)]
+pub(super) struct PodFitsResources {
+    /// Extended resources that an extender counts instead.
+    pub(super) ignored: BTreeSet<String>,
+}
 
 fn insufficient(resource: &str) -> Reason {
     Reason(Cow::Owned(format!("Insufficient {resource}")))
 }
 
 impl Predicate for PodFitsResources {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
+        self.rule()
+    }
+
+    fn rule(&self) -> &'static str {
         "PodFitsResources"
     }
 
-    fn check(&self, request: &Request<'_>, node: &NodeInfo) -> Vec<Reason> {
+    fn check(&self, request: &Request<'_>, node: &NodeInfo) -> Answer {
         let mut reasons = Vec::new();
         let (has, used, asked) = (&node.allocatable, &node.requested, &request.pod.request);
         if i64::try_from(node.pods.len()).unwrap_or(i64::MAX) >= node.allowed_pods {
             reasons.push(insufficient("pods"));
         }
         if is_zero(asked) {
-            return reasons;
+            return Ok(reasons);
         }
         for (resource, has, used, asked) in [
             ("cpu", has.milli_cpu, used.milli_cpu, asked.milli_cpu),
@@ -42,11 +50,14 @@ impl Predicate for PodFitsResources {
             }
         }
         for (resource, asked) in &asked.scalar {
+            if self.ignored.contains(resource) {
+                continue;
+            }
             let of = |amounts: &Resources| amounts.scalar.get(resource).copied().unwrap_or(0);
             if of(has) < asked.saturating_add(of(used)) {
                 reasons.push(insufficient(resource));
             }
         }
-        reasons
+        Ok(reasons)
     }
 }

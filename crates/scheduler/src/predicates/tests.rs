@@ -5,6 +5,7 @@ use controller_runtime::Key;
 use serde_json::json;
 
 use super::*;
+use crate::neighbours::Neighbours;
 
 fn info(pod: &Value) -> PodInfo {
     PodInfo::new(Arc::new(pod.clone()))
@@ -20,7 +21,7 @@ fn snapshot(row: &Value) -> (Snapshot, String) {
     let mut snapshot = Snapshot::default();
     snapshot.set_node(&Arc::new(node));
     for (index, pod) in row.list_at(&["on_node"]).iter().enumerate() {
-        snapshot.place(&Key::new("ns", &format!("p{index}")), &Arc::new(info(pod)), &name);
+        snapshot.place(&Key::new("ns", &format!("p{index}")), &info(pod), &name);
     }
     (snapshot, name)
 }
@@ -34,9 +35,10 @@ fn predicates_answer_as_upstream() {
         let predicate = named(row.str_at(&["predicate"])).expect("a registered predicate");
         let (snapshot, name) = snapshot(&row);
         let pod = info(&row["pod"]);
-        let request = Request { pod: &pod, snapshot: &snapshot };
+        let neighbours = Neighbours::of(&snapshot, &pod, 1);
+        let request = Request { pod: &pod, snapshot: &snapshot, neighbours: &neighbours };
         let reasons = predicate.check(&request, snapshot.node(&name).unwrap());
-        let reasons: Vec<String> = reasons.iter().map(ToString::to_string).collect();
+        let reasons: Vec<String> = reasons.unwrap().iter().map(ToString::to_string).collect();
         assert_eq!(json!(reasons), row["reasons"], "{row}");
     }
 }
@@ -45,7 +47,7 @@ fn predicates_answer_as_upstream() {
 fn every_predicate_has_a_place_in_the_order() {
     for (name, make) in REGISTRY {
         let predicate = make();
-        assert!(ORDER.contains(&predicate.name()), "{name}");
+        assert!(ORDER.contains(&predicate.rule()), "{name}");
     }
     assert_eq!(named("PodFitsPorts").unwrap().name(), "PodFitsHostPorts");
     assert!(named("NoSuchPredicate").is_none());

@@ -2,7 +2,8 @@
 //!
 //! Mirrors: `least_requested.go`, `most_requested.go`, `balanced_resource_allocation.go`.
 
-use crate::priorities::{MAX, Priority, Request};
+use crate::pod::PodInfo;
+use crate::priorities::{MAX, Priority};
 use crate::snapshot::NodeInfo;
 
 #[derive(Debug)]
@@ -15,14 +16,13 @@ pub(super) struct MostRequested;
 pub(super) struct Balanced;
 
 /// What would count as requested with the pod there.
-fn requested(request: &Request<'_>, node: &NodeInfo) -> (i64, i64) {
-    let (pod, others) = (request.pod.non_zero, node.non_zero);
-    (others.0 + pod.0, others.1 + pod.1)
+pub(super) fn requested(pod: &PodInfo, node: &NodeInfo) -> (i64, i64) {
+    (node.non_zero.0 + pod.non_zero.0, node.non_zero.1 + pod.non_zero.1)
 }
 
 /// The mean over CPU and memory of `score(requested, capacity)`, cut to a whole number.
-fn mean(request: &Request<'_>, node: &NodeInfo, score: fn(i64, i64) -> i64) -> i64 {
-    let (cpu, memory) = requested(request, node);
+pub(super) fn mean(pod: &PodInfo, node: &NodeInfo, score: impl Fn(i64, i64) -> i64) -> i64 {
+    let (cpu, memory) = requested(pod, node);
     let cpu = score(cpu, node.allocatable.milli_cpu);
     let memory = score(memory, node.allocatable.memory_bytes);
     (cpu + memory) / 2
@@ -37,38 +37,35 @@ fn used(requested: i64, capacity: i64) -> i64 {
 }
 
 impl Priority for LeastRequested {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "LeastRequestedPriority"
     }
 
-    fn score(&self, request: &Request<'_>, nodes: &[&NodeInfo]) -> Vec<i64> {
-        nodes.iter().map(|node| mean(request, node, unused)).collect()
+    fn raw(&self, pod: &PodInfo, node: &NodeInfo) -> i64 {
+        mean(pod, node, unused)
     }
 }
 
 impl Priority for MostRequested {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "MostRequestedPriority"
     }
 
-    fn score(&self, request: &Request<'_>, nodes: &[&NodeInfo]) -> Vec<i64> {
-        nodes.iter().map(|node| mean(request, node, used)).collect()
+    fn raw(&self, pod: &PodInfo, node: &NodeInfo) -> i64 {
+        mean(pod, node, used)
     }
 }
 
 impl Priority for Balanced {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "BalancedResourceAllocation"
     }
 
-    fn score(&self, request: &Request<'_>, nodes: &[&NodeInfo]) -> Vec<i64> {
-        let balance = |node: &&NodeInfo| {
-            let (cpu, memory) = requested(request, node);
-            let cpu = fraction(cpu, node.allocatable.milli_cpu);
-            let memory = fraction(memory, node.allocatable.memory_bytes);
-            if cpu >= 1.0 || memory >= 1.0 { 0 } else { whole((1.0 - (cpu - memory).abs()) * 10.0) }
-        };
-        nodes.iter().map(balance).collect()
+    fn raw(&self, pod: &PodInfo, node: &NodeInfo) -> i64 {
+        let (cpu, memory) = requested(pod, node);
+        let cpu = fraction(cpu, node.allocatable.milli_cpu);
+        let memory = fraction(memory, node.allocatable.memory_bytes);
+        if cpu >= 1.0 || memory >= 1.0 { 0 } else { whole((1.0 - (cpu - memory).abs()) * 10.0) }
     }
 }
 

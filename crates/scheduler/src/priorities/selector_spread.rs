@@ -1,4 +1,5 @@
 //! `SelectorSpreadPriority`: pods of one service or controller spread over nodes and zones.
+//! `ServiceSpreadingPriority` looks at services only.
 //!
 //! Mirrors: `selector_spreading.go`.
 
@@ -7,7 +8,7 @@ use std::collections::BTreeMap;
 use apimachinery::ObjectExt as _;
 
 use crate::priorities::resource_allocation::whole;
-use crate::priorities::{MAX, Priority, Request};
+use crate::priorities::{Item, Kin, MAX, Priority, Source};
 use crate::snapshot::NodeInfo;
 
 /// How much zones count against nodes.
@@ -17,36 +18,61 @@ const NODE_WEIGHT: f64 = 1.0 / 3.0;
 #[derive(Debug)]
 pub(super) struct SelectorSpread;
 
+#[derive(Debug)]
+pub(super) struct ServiceSpreading;
+
 impl Priority for SelectorSpread {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "SelectorSpreadPriority"
     }
 
-    fn score(&self, request: &Request<'_>, nodes: &[&NodeInfo]) -> Vec<i64> {
-        let namespace = request.pod.pod.namespace();
-        let by_node = request.snapshot.spread.counts(namespace, &request.selectors.0);
-        let counts: Vec<i64> = nodes
-            .iter()
-            .map(|node| by_node.get(node.name.as_str()).copied().unwrap_or(0))
-            .collect();
-        let zones: Vec<Option<String>> = nodes.iter().map(|node| zone(node)).collect();
-        let mut by_zone: BTreeMap<&str, i64> = BTreeMap::new();
-        for (zone, count) in zones.iter().zip(&counts) {
-            if let Some(zone) = zone {
-                *by_zone.entry(zone).or_insert(0) += count;
-            }
+    fn source(&self) -> Source {
+        Source::Kin(Kin::AllOwners)
+    }
+
+    fn place(&self, node: &NodeInfo) -> Option<String> {
+        zone(node)
+    }
+
+    fn reduce(&self, items: &mut [Item]) {
+        spread(items);
+    }
+}
+
+impl Priority for ServiceSpreading {
+    fn name(&self) -> &str {
+        "ServiceSpreadingPriority"
+    }
+
+    fn source(&self) -> Source {
+        Source::Kin(Kin::Services)
+    }
+
+    fn place(&self, node: &NodeInfo) -> Option<String> {
+        zone(node)
+    }
+
+    fn reduce(&self, items: &mut [Item]) {
+        spread(items);
+    }
+}
+
+fn spread(items: &mut [Item]) {
+    let mut by_zone: BTreeMap<u32, i64> = BTreeMap::new();
+    for item in &*items {
+        if let Some(zone) = item.place {
+            *by_zone.entry(zone).or_insert(0) += item.value * item.count;
         }
-        let max_node = counts.iter().copied().max().unwrap_or(0);
-        let max_zone = by_zone.values().copied().max().unwrap_or(0);
-        let score = |(zone, count): (&Option<String>, &i64)| {
-            let node = share(max_node, *count);
-            let score = match zone.as_ref().and_then(|zone| by_zone.get(zone.as_str())) {
-                Some(count) => node * NODE_WEIGHT + ZONE_WEIGHT * share(max_zone, *count),
-                None => node,
-            };
-            whole(score)
-        };
-        zones.iter().zip(&counts).map(score).collect()
+    }
+    let max_node = items.iter().map(|item| item.value).max().unwrap_or(0);
+    let max_zone = by_zone.values().copied().max().unwrap_or(0);
+    for item in items {
+        let node = share(max_node, item.value);
+        let zone = item.place.and_then(|zone| by_zone.get(&zone));
+        item.value = whole(match zone {
+            Some(count) => node * NODE_WEIGHT + ZONE_WEIGHT * share(max_zone, *count),
+            None => node,
+        });
     }
 }
 

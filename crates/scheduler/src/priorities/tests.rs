@@ -1,6 +1,5 @@
 //! Every priority against upstream's rows.
 
-use apimachinery::selector::LabelSelector;
 use apimachinery::{ObjectExt as _, Value};
 use controller_runtime::Key;
 use serde_json::json;
@@ -11,15 +10,19 @@ fn info(pod: &Value) -> PodInfo {
     PodInfo::new(Arc::new(pod.clone()))
 }
 
-/// The selectors of a row that select its pod; empty ones select nothing.
-fn selectors(row: &Value) -> Selectors {
-    let read = |entry: &Value| match (entry.map_at(&["map"]), entry.at(&["json"])) {
-        (Some(map), _) => LabelSelector::from_map(map),
-        (None, Some(selector)) => LabelSelector::from_json(selector).unwrap(),
-        (None, None) => LabelSelector::nothing(),
-    };
-    let all = row.list_at(&["selectors"]).iter().map(read);
-    Selectors(all.filter(|selector| selector.matches_object(&row["pod"])).collect())
+/// Gives a row's selectors an owner each.
+fn add_owners(snapshot: &mut Snapshot, row: &Value) {
+    for (index, entry) in row.list_at(&["selectors"]).iter().enumerate() {
+        let (resource, selector) = match (entry.at(&["map"]), entry.at(&["json"])) {
+            (Some(map), _) => (&api::SERVICES, map),
+            (None, Some(selector)) => (&api::REPLICA_SETS, selector),
+            (None, None) => continue,
+        };
+        let namespace = row["pod"].namespace();
+        let metadata = json!({"name": format!("o{index}"), "namespace": namespace});
+        let owner = Arc::new(json!({"metadata": metadata, "spec": {"selector": selector}}));
+        snapshot.set(resource, &Key::of(&owner), Some(&owner));
+    }
 }
 
 #[test]
@@ -36,14 +39,16 @@ fn priorities_score_as_upstream() {
         for (index, pod) in row.list_at(&["pods"]).iter().enumerate() {
             let key = Key::new("ns", &format!("p{index}"));
             let node = pod.str_at(&["spec", "nodeName"]).to_owned();
-            snapshot.place(&key, &Arc::new(info(pod)), &node);
+            snapshot.place(&key, &info(pod), &node);
         }
-        let (pod, selectors) = (info(&row["pod"]), selectors(&row));
-        let request = Request { pod: &pod, selectors: &selectors, snapshot: &snapshot };
+        add_owners(&mut snapshot, &row);
+        let pod = info(&row["pod"]);
+        let neighbours = Neighbours::of(&snapshot, &pod, 1);
+        let request = Request { pod: &pod, snapshot: &snapshot, neighbours: &neighbours };
         let nodes: Vec<&NodeInfo> = snapshot.nodes().collect();
-        let scores = priority.score(&request, &nodes);
+        let scores = scores(&*priority, &request, &nodes);
         let scores =
-            nodes.iter().zip(scores).map(|(node, score)| (node.name.clone(), json!(score)));
+            nodes.iter().zip(scores).map(|(node, score)| (node.name.to_string(), json!(score)));
         assert_eq!(Value::Object(scores.collect()), row["scores"], "{row}");
     }
 }

@@ -1,22 +1,28 @@
 //! The snapshot's sums after any order of changes.
 
-use apimachinery::selector::LabelSelector;
+use api::views::pod::HostPort;
 use serde_json::json;
 
 use super::*;
 
-fn pod(name: &str, cpu: &str, port: i64) -> Arc<PodInfo> {
-    Arc::new(PodInfo::new(Arc::new(json!({
+fn pod(name: &str, cpu: &str, port: i64) -> PodInfo {
+    PodInfo::new(Arc::new(json!({
         "metadata": {"name": name, "namespace": "ns", "labels": {"app": "web"}},
         "spec": {"containers": [{
             "resources": {"requests": {"cpu": cpu}},
             "ports": [{"hostPort": port}],
         }]},
-    }))))
+    })))
 }
 
 fn node(name: &str) -> Arc<Value> {
     Arc::new(json!({"metadata": {"name": name}, "status": {"allocatable": {"cpu": "4"}}}))
+}
+
+/// How many pods each node runs, by the groups.
+fn counts(snapshot: &Snapshot) -> BTreeMap<&str, u32> {
+    let groups = snapshot.groups.iter().flat_map(|(_, group)| &group.nodes);
+    groups.map(|(node, count)| (&**node, *count)).collect()
 }
 
 #[test]
@@ -29,20 +35,20 @@ fn sums_follow_pods_from_node_to_node_and_away() {
     snapshot.set_node(&node("n2"));
     snapshot.place(&b, &pod("b", "250m", 81), "n1");
     assert_eq!(snapshot.node("n1").unwrap().requested.milli_cpu, 350);
-    let selectors = [LabelSelector::parse("app=web").unwrap()];
-    assert_eq!(snapshot.spread.counts("ns", &selectors), BTreeMap::from([("n1", 2)]));
+    assert_eq!(counts(&snapshot), BTreeMap::from([("n1", 2)]));
 
     snapshot.place(&b, &pod("b", "250m", 81), "n2");
     assert_eq!(snapshot.node("n1").unwrap().requested.milli_cpu, 100);
     assert_eq!(snapshot.node("n2").unwrap().requested.milli_cpu, 250);
-    assert_eq!(snapshot.spread.counts("ns", &selectors), BTreeMap::from([("n1", 1), ("n2", 1)]));
+    assert_eq!(counts(&snapshot), BTreeMap::from([("n1", 1), ("n2", 1)]));
 
     assert!(snapshot.displace(&a) && snapshot.displace(&b) && !snapshot.displace(&a));
     for info in snapshot.nodes() {
         assert_eq!((info.requested.clone(), info.non_zero), Default::default());
-        assert!(info.ports.is_empty());
+        let port = HostPort { host_ip: "0.0.0.0".into(), protocol: "TCP".into(), port: 80 };
+        assert!(!info.is_port_taken(&port));
     }
-    assert!(snapshot.spread.counts("ns", &selectors).is_empty());
+    assert!(counts(&snapshot).is_empty());
     snapshot.remove_node("n1");
     assert_eq!(snapshot.len(), 1);
 }
