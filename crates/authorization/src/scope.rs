@@ -16,9 +16,25 @@ const ALL: &str = "*";
 
 /// What every token may ask for, whatever its scopes: what there is.
 const DISCOVERY: &[&str] = &[
-    "/version", "/version/*", "/api", "/api/*", "/apis", "/apis/*", "/oapi", "/oapi/*", "/openapi",
-    "/openapi/*", "/swaggerapi", "/swaggerapi/*", "/swagger.json", "/swagger-2.0.0.pb-v1", "/osapi",
-    "/osapi/", "/.well-known", "/.well-known/*", "/",
+    "/version",
+    "/version/*",
+    "/api",
+    "/api/*",
+    "/apis",
+    "/apis/*",
+    "/oapi",
+    "/oapi/*",
+    "/openapi",
+    "/openapi/*",
+    "/swaggerapi",
+    "/swaggerapi/*",
+    "/swagger.json",
+    "/swagger-2.0.0.pb-v1",
+    "/osapi",
+    "/osapi/",
+    "/.well-known",
+    "/.well-known/*",
+    "/",
 ];
 
 /// Resources that lead to more rights: a scope of a role gives them only when it says so.
@@ -51,7 +67,8 @@ pub fn permit(policy: &Policy, user: &User, access: &Access<'_>) -> bool {
     scopes.is_empty()
         || allows(&[discovery()], access)
         || scopes.iter().filter_map(|text| Scope::parse(text).ok()).any(|scope| {
-            matches!(scope, Scope::Full) || allows(&rules(policy, &scope, access.namespace()), access)
+            matches!(scope, Scope::Full)
+                || allows(&rules(policy, &scope, access.namespace()), access)
         })
 }
 
@@ -119,9 +136,9 @@ fn unbounded(rule: &Rule) -> bool {
 /// Takes a resource out as soon as one group of the rule makes it dangerous.
 fn without_escalation(rule: &Rule) -> Rule {
     let dangerous = |resource: &String| {
-        ESCALATING.iter().any(|(group, name)| {
-            name == resource && rule.groups.iter().any(|own| own == group)
-        })
+        ESCALATING
+            .iter()
+            .any(|(group, name)| name == resource && rule.groups.iter().any(|own| own == group))
     };
     let mut rule = rule.clone();
     rule.resources = rule.resources.iter().filter(|r| !dangerous(r)).cloned().collect();

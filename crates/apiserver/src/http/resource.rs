@@ -382,6 +382,9 @@ impl<'a> Request<'a> {
     fn list(&self) -> Result<Answer, Status> {
         let options = list_options(&self.asked.query)?;
         let mut list = self.api().list(&self.call, &options)?;
+        if let Some(document) = &list.instead {
+            return Ok(respond::json_bytes(StatusCode::OK, document.json(), self.asked.wishes));
+        }
         for item in &mut list.items {
             if let Some(legacy) = legacy::answer(self.call.resource, item) {
                 *item = legacy;
