@@ -2,13 +2,17 @@
 //!
 //! Invariant: lists come in key order; an index never names an object that is not in the cache.
 
+mod labels;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::Arc;
 
 use api::Resource;
+use apimachinery::selector::LabelSelector;
 use apimachinery::{ObjectExt as _, Value};
 
+use self::labels::{Labels, Selectors};
 use crate::controller::Change;
 use crate::key::Key;
 
@@ -30,6 +34,9 @@ struct Cache {
     objects: BTreeMap<Key, Arc<Value>>,
     by_owner: BTreeMap<String, BTreeSet<Key>>,
     by_node: BTreeMap<String, BTreeSet<Key>>,
+    /// Of pods only: the labels of nothing else are asked for often.
+    by_label: Option<Labels>,
+    by_selector: Selectors,
 }
 
 impl Caches {
@@ -78,6 +85,36 @@ impl Caches {
         self.indexed(resource, |cache| cache.by_node.get(node))
     }
 
+    /// The pods (or other objects) of a namespace that `selector` chooses, in key order. For pods the
+    /// cost grows with the number of those that share a label of the selector, not with the cluster.
+    #[must_use]
+    pub fn selected(
+        &self,
+        resource: &Resource,
+        namespace: &str,
+        selector: &LabelSelector,
+    ) -> Vec<Arc<Value>> {
+        let Some(cache) = self.by_resource.get(&id_of(resource)) else { return Vec::new() };
+        let labels = cache.by_label.as_ref().filter(|_| !namespace.is_empty());
+        let found = match labels.and_then(|labels| labels.candidates(namespace, selector)) {
+            Some(keys) => {
+                let keys = keys.into_iter().flatten();
+                keys.filter_map(|key| cache.objects.get(key).cloned()).collect()
+            }
+            None => self.list(resource, namespace),
+        };
+        found.into_iter().filter(|object| selector.matches_object(object)).collect()
+    }
+
+    /// The objects of `resource` in the namespace of `object` whose `spec.selector` may choose it, in
+    /// key order; the caller looks at the selectors. Cost as of [`Caches::selected`].
+    #[must_use]
+    pub fn may_select(&self, resource: &Resource, object: &Value) -> Vec<Arc<Value>> {
+        let Some(cache) = self.by_resource.get(&id_of(resource)) else { return Vec::new() };
+        let keys = cache.by_selector.candidates(object);
+        keys.iter().filter_map(|key| cache.objects.get(key).cloned()).collect()
+    }
+
     /// Whether some controller watches `resource`.
     #[must_use]
     pub fn has(&self, resource: &Resource) -> bool {
@@ -95,7 +132,14 @@ impl Caches {
     }
 
     pub(crate) fn add_resource(&mut self, resource: &Resource) {
-        self.by_resource.entry(id_of(resource)).or_default();
+        self.cache(resource);
+    }
+
+    fn cache(&mut self, resource: &Resource) -> &mut Cache {
+        self.by_resource.entry(id_of(resource)).or_insert_with(|| {
+            let pods = id_of(resource) == id_of(&api::PODS);
+            Cache { by_label: pods.then(Labels::default), ..Cache::default() }
+        })
     }
 
     pub(crate) fn keys(&self, resource: &Resource) -> Vec<Key> {
@@ -105,13 +149,15 @@ impl Caches {
 
     /// Stores `object` under its key and gives the change.
     pub(crate) fn upsert(&mut self, resource: &Resource, object: Arc<Value>) -> Change {
-        let cache = self.by_resource.entry(id_of(resource)).or_default();
+        let cache = self.cache(resource);
         let key = Key::of(&object);
         let old = cache.objects.insert(key.clone(), Arc::clone(&object));
-        if let Some(old) = &old {
-            cache.unindex(&key, old);
+        if !old.as_ref().is_some_and(|old| indexed_alike(old, &object)) {
+            if let Some(old) = &old {
+                cache.unindex(&key, old);
+            }
+            cache.index(&key, &object);
         }
-        cache.index(&key, &object);
         Change { old, new: Some(object) }
     }
 
@@ -134,6 +180,10 @@ impl Cache {
         if !node.is_empty() {
             self.by_node.entry(node.to_owned()).or_default().insert(key.clone());
         }
+        match &mut self.by_label {
+            Some(labels) => labels.insert(key, object),
+            None => self.by_selector.insert(key, object),
+        }
     }
 
     fn unindex(&mut self, key: &Key, object: &Value) {
@@ -144,7 +194,19 @@ impl Cache {
         if !node.is_empty() {
             drop_from(&mut self.by_node, node, key);
         }
+        match &mut self.by_label {
+            Some(labels) => labels.remove(key, object),
+            None => self.by_selector.remove(key),
+        }
     }
+}
+
+/// Whether every index finds both in the same places; most writes are of a status.
+fn indexed_alike(old: &Value, new: &Value) -> bool {
+    old.labels() == new.labels()
+        && old.owner_references() == new.owner_references()
+        && old.at(&["spec", "nodeName"]) == new.at(&["spec", "nodeName"])
+        && old.at(&["spec", "selector"]) == new.at(&["spec", "selector"])
 }
 
 fn drop_from(index: &mut BTreeMap<String, BTreeSet<Key>>, value: &str, key: &Key) {

@@ -5,13 +5,14 @@
 //!
 //! Mirrors: `k8s.io/kubernetes/pkg/controller/controller_ref_manager.go`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use api::Resource;
 use apimachinery::selector::LabelSelector;
 use apimachinery::{ObjectExt as _, Status, Value};
 use apiserver::PatchKind;
-use controller_runtime::{Context, Error};
+use controller_runtime::{Context, Error, Key};
 use serde_json::json;
 
 /// The outcome of claiming.
@@ -23,6 +24,20 @@ pub(crate) struct Claims {
     pub(crate) adopt: Vec<Arc<Value>>,
     /// Owned objects that no longer match.
     pub(crate) release: Vec<Arc<Value>>,
+}
+
+/// What `owner` may have to do with: what it owns, and what its selector chooses.
+pub(crate) fn candidates(
+    cx: &Context<'_>,
+    owner: &Value,
+    selector: &LabelSelector,
+    resource: &'static Resource,
+) -> Vec<Arc<Value>> {
+    let selected = cx.caches.selected(resource, owner.namespace(), selector);
+    let owned = cx.caches.owned_by(resource, owner.uid());
+    let by_key: BTreeMap<Key, Arc<Value>> =
+        selected.into_iter().chain(owned).map(|object| (Key::of(&object), object)).collect();
+    by_key.into_values().collect()
 }
 
 /// Sorts `candidates` by what `owner` with `selector` must do about them.

@@ -5,8 +5,9 @@
 //! Mirrors: `k8s.io/kubernetes/pkg/controller/endpoint`.
 //! Deviation: a change of nothing but a pod's resourceVersion does not rewrite the endpoints.
 
-mod subsets;
+pub mod subsets;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use api::views::pod::is_ready;
@@ -61,9 +62,7 @@ impl Controller for Endpoints {
             return delete(cx, key);
         };
         let Some(selector) = selector(&service) else { return Ok(Requeue::Done) };
-        let pods = cx.caches.iter(&PODS, &key.namespace).map(|(_, pod)| pod);
-        let pods: Vec<Arc<Value>> =
-            pods.filter(|pod| selector.matches_object(pod)).cloned().collect();
+        let pods = cx.caches.selected(&PODS, &key.namespace, &selector);
         let current = cx.caches.get_key(&ENDPOINTS, key);
         let observed = Observed { service: &service, pods: &pods, current: current.as_deref() };
         match plan(&observed) {
@@ -108,8 +107,11 @@ fn services_of_pod(caches: &Caches, change: &Change) -> Vec<Key> {
             sides.any(|pod| selector.matches_object(pod))
         })
     };
-    let all = caches.iter(&SERVICES, change.object().namespace());
-    all.filter(|(_, service)| selects(service)).map(|(key, _)| key.clone()).collect()
+    let sides = [&change.old, &change.new].into_iter().flatten();
+    let asked = sides.flat_map(|pod| caches.may_select(&SERVICES, pod));
+    let keys: BTreeSet<Key> =
+        asked.filter(|service| selects(service)).map(|service| Key::of(&service)).collect();
+    keys.into_iter().collect()
 }
 
 /// Everything about a pod that endpoints depend on.

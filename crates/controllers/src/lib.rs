@@ -10,19 +10,27 @@
 //! Invariant: decisions are pure functions of what was observed; only the thin `reconcile` writes.
 //! Invariant: a cluster in which nothing changes sees no writes from here.
 
+pub mod autoscaler;
 mod claim;
 pub mod deployment;
+pub mod disruption;
 pub mod endpoint_slices;
 pub mod endpoints;
 pub mod garbage_collector;
 pub mod namespace;
+pub mod node_lifecycle;
 mod pod;
 mod pod_control;
+pub mod pod_gc;
 mod replica;
 pub mod replica_set;
 pub mod replication;
+pub mod taint_eviction;
+
+use std::sync::Arc;
 
 use controller_runtime::Controller;
+use cri::PodMetrics;
 
 /// Every controller of this crate.
 #[must_use]
@@ -33,7 +41,31 @@ pub fn all() -> Vec<Box<dyn Controller>> {
         Box::new(deployment::Deployment),
         Box::new(endpoints::Endpoints),
         Box::new(endpoint_slices::EndpointSlices),
+        Box::new(disruption::Disruption),
         Box::new(namespace::Namespace),
         Box::new(garbage_collector::GarbageCollector::default()),
     ]
+}
+
+/// What the controllers of nodes and of the load on them are told.
+#[derive(Debug)]
+pub struct NodeOptions {
+    /// Whether nodes report regularly; without heartbeats nobody can miss one.
+    pub heartbeats: bool,
+    /// What pods use.
+    pub metrics: Arc<dyn PodMetrics>,
+}
+
+/// The controllers that need Node objects and a runtime's figures.
+#[must_use]
+pub fn of_nodes(options: NodeOptions) -> Vec<Box<dyn Controller>> {
+    let mut all: Vec<Box<dyn Controller>> = vec![
+        Box::new(autoscaler::Autoscaler::new(options.metrics)),
+        Box::new(taint_eviction::TaintEviction::default()),
+        Box::new(pod_gc::PodGc::default()),
+    ];
+    if options.heartbeats {
+        all.push(Box::new(node_lifecycle::NodeLifecycle::default()));
+    }
+    all
 }

@@ -155,8 +155,8 @@ fn next_available(observed: &Observed<'_>) -> Option<Duration> {
 pub(crate) fn reconcile(flavor: Flavor, cx: &mut Context<'_>, key: &Key) -> Result<Requeue, Error> {
     let Some(owner) = cx.caches.get_key(flavor.resource, key) else { return Ok(Requeue::Done) };
     let selector = (flavor.selector)(&owner);
-    let candidates = cx.caches.iter(&PODS, &key.namespace).map(|(_, pod)| Arc::clone(pod));
-    let candidates = candidates.filter(|pod| is_active(pod));
+    let candidates = claim::candidates(cx, &owner, &selector, &PODS);
+    let candidates = candidates.into_iter().filter(|pod| is_active(pod));
     let claims = claim::claim(&owner, &selector, candidates);
     claim::carry_out(cx, (flavor.resource, &owner), &PODS, &claims)?;
     let observed = Observed { owner: &owner, pods: &claims.owned, now: cx.world.now() };
@@ -223,9 +223,9 @@ pub(crate) fn owners_of_pod(
     let mut keys = controller_runtime::controller_owner_of(change, flavor.resource.kind);
     let pod = change.object();
     if change.new.is_some() && pod.controller_ref().is_none() {
-        let selecting = caches.iter(flavor.resource, pod.namespace());
-        let selecting = selecting.filter(|(_, owner)| (flavor.selector)(owner).matches_object(pod));
-        keys.extend(selecting.map(|(key, _)| key.clone()));
+        let selecting = caches.may_select(flavor.resource, pod).into_iter();
+        let selecting = selecting.filter(|owner| (flavor.selector)(owner).matches_object(pod));
+        keys.extend(selecting.map(|owner| Key::of(&owner)));
     }
     keys
 }

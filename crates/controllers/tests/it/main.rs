@@ -5,3 +5,6 @@ mod deployments;
 mod garbage;
 mod namespaces;
 mod replicas;
+mod autoscaling;
+mod budgets;
+mod nodes;
