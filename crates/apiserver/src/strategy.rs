@@ -9,6 +9,7 @@
 //!
 //! Invariant: strategies see and return objects in the storage version.
 
+mod daemon_set;
 mod job;
 mod kinds;
 mod namespace;

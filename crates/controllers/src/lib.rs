@@ -12,11 +12,15 @@
 
 pub mod autoscaler;
 mod claim;
+pub mod cron_job;
+pub mod daemon_set;
 pub mod deployment;
 pub mod disruption;
 pub mod endpoint_slices;
 pub mod endpoints;
 pub mod garbage_collector;
+pub mod history;
+pub mod job;
 pub mod namespace;
 pub mod node_lifecycle;
 mod pod;
@@ -25,7 +29,9 @@ pub mod pod_gc;
 mod replica;
 pub mod replica_set;
 pub mod replication;
+pub mod stateful_set;
 pub mod taint_eviction;
+pub mod ttl;
 
 use std::sync::Arc;
 
@@ -39,6 +45,11 @@ pub fn all() -> Vec<Box<dyn Controller>> {
         Box::new(replication::ReplicationController),
         Box::new(replica_set::ReplicaSet),
         Box::new(deployment::Deployment),
+        Box::new(stateful_set::StatefulSet),
+        Box::new(daemon_set::DaemonSet::default()),
+        Box::new(job::Job),
+        Box::new(cron_job::CronJob),
+        Box::new(ttl::TtlAfterFinished),
         Box::new(endpoints::Endpoints),
         Box::new(endpoint_slices::EndpointSlices),
         Box::new(disruption::Disruption),

@@ -8,6 +8,7 @@ use api::Resource;
 use apimachinery::{ObjectExt as _, Status};
 use serde_json::{Value, json};
 
+use super::daemon_set::DaemonSetStrategy;
 use super::job::JobStrategy;
 use super::namespace::NamespaceStrategy;
 use super::pod::PodStrategy;
@@ -32,6 +33,7 @@ pub(crate) fn built_in() -> Vec<(&'static Resource, Box<dyn Strategy>)> {
         (&api::ROUTES, Box::new(RouteStrategy)),
         (&api::NAMESPACES, Box::new(NamespaceStrategy)),
         (&api::DEPLOYMENTS, Box::new(DeploymentStrategy)),
+        (&api::DAEMON_SETS, Box::new(DaemonSetStrategy)),
         (&api::JOBS, Box::new(JobStrategy)),
         (&api::NODES, Box::new(NodeStrategy)),
         (&api::EVENTS, Box::new(EventStrategy)),

@@ -1,0 +1,119 @@
+//! The controller of `Job`s: pods that run to an end, so many times.
+//!
+//! [`plan()`] decides; this file observes and acts.
+//!
+//! Deviation: upstream 1.11 syncs with a cache that may lag behind its own writes; a failure then
+//! counts twice now and then. Here it counts once: `backoffLimit: 2` always means three attempts.
+//!
+//! Mirrors: `k8s.io/kubernetes/pkg/controller/job/job_controller.go`.
+
+mod plan;
+
+use api::views::pod::{phase, total_restart_count};
+use api::{JOBS, PODS};
+use apimachinery::selector::LabelSelector;
+use apimachinery::{ObjectExt as _, Status, Value};
+use controller_runtime::{
+    Caches, Change, Context, Controller, Error, EventType, Key, Requeue, Watching,
+    controller_owner_of, same_key,
+};
+
+pub use self::plan::{Observed, Plan, Warning, backoff, finished, plan, retries};
+use crate::{claim, pod_control};
+
+const COMPONENT: &str = "job-controller";
+
+/// Runs the pods of each `Job`.
+#[derive(Debug, Default)]
+pub struct Job;
+
+impl Controller for Job {
+    fn name(&self) -> &'static str {
+        COMPONENT
+    }
+
+    fn watches(&self) -> Vec<Watching> {
+        vec![Watching::new(&JOBS, same_key), Watching::new(&PODS, jobs_of_pod)]
+    }
+
+    fn reconcile(&mut self, cx: &mut Context<'_>, key: &Key) -> Result<Requeue, Error> {
+        let Some(job) = cx.caches.get_key(&JOBS, key) else { return Ok(Requeue::Done) };
+        if finished(&job).is_some() {
+            return Ok(Requeue::Done);
+        }
+        let selector = selector(&job);
+        let candidates = claim::candidates(cx, &job, &selector, &PODS).into_iter();
+        let claims = claim::claim(&job, &selector, candidates);
+        claim::carry_out(cx, (&JOBS, &job), &PODS, &claims)?;
+        let pods = &claims.owned;
+        let now = cx.world.now();
+        let retries = retries(&job, pods);
+        let plan = plan(&Observed { job: &job, pods, retries, now });
+        let (created, deleted, failure) = apply(cx, &job, &plan);
+        if let Some(status) = plan.status_after(created, deleted)
+            && job.at(&["status"]) != Some(&status)
+        {
+            let mut updated = (*job).clone();
+            updated.set(&["status"], status);
+            match cx.client.update_status(&JOBS, updated) {
+                Err(status) if !status.is_not_found() => return Err(status.into()),
+                _ => {}
+            }
+        }
+        match failure {
+            Some(status) => Err(status.into()),
+            None => Ok(plan.resync.map_or(Requeue::Done, Requeue::After)),
+        }
+    }
+}
+
+fn selector(job: &Value) -> LabelSelector {
+    let selector = job.at(&["spec", "selector"]).unwrap_or(&Value::Null);
+    let selector = LabelSelector::from_json(selector).unwrap_or_else(|_| LabelSelector::nothing());
+    if selector.is_empty() { LabelSelector::nothing() } else { selector }
+}
+
+/// Gives how many pods were created and deleted, and the first refusal.
+fn apply(cx: &mut Context<'_>, job: &Value, plan: &Plan) -> (usize, usize, Option<Status>) {
+    let (mut deleted, mut failure) = (0, None);
+    for name in &plan.delete {
+        match pod_control::delete(cx, COMPONENT, job, name) {
+            Ok(()) => deleted += 1,
+            Err(status) => failure = failure.or(Some(status)),
+        }
+    }
+    let template = job.at(&["spec", "template"]).cloned().unwrap_or_default();
+    let create = || pod_control::create(cx, COMPONENT, job, &template);
+    let (created, refused) = pod_control::slow_start(plan.create, create);
+    for (reason, message) in &plan.warnings {
+        cx.recorder.event(COMPONENT, job, EventType::Warning, reason, message);
+    }
+    (created, deleted, failure.or(refused))
+}
+
+/// The owner now and before; for an orphan every job of the namespace that selects it.
+fn jobs_of_pod(caches: &Caches, change: &Change) -> Vec<Key> {
+    if let (Some(old), Some(new)) = (&change.old, &change.new)
+        && facts(old) == facts(new)
+    {
+        return Vec::new();
+    }
+    let mut keys = controller_owner_of(change, JOBS.kind);
+    let pod = change.object();
+    if change.new.is_some() && pod.controller_ref().is_none() {
+        let jobs = caches.may_select(&JOBS, pod).into_iter();
+        let selecting = jobs.filter(|job| selector(job).matches_object(pod));
+        keys.extend(selecting.map(|job| Key::of(&job)));
+    }
+    keys
+}
+
+/// Everything about a pod that a decision depends on.
+fn facts(pod: &Value) -> impl PartialEq + use<'_> {
+    let going = pod.deletion_timestamp().is_some();
+    let state = (phase(pod), going, total_restart_count(pod));
+    (pod.uid(), state, pod.labels(), pod.owner_references())
+}
+
+#[cfg(test)]
+mod tests;
