@@ -80,6 +80,7 @@ impl std::fmt::Debug for Inner {
 struct Container {
     config: Box<ContainerConfig>,
     sandbox: String,
+    created_at: Time,
     started_at: Option<Time>,
     /// What its controller sees once it was started; made once, it is looked at in every turn.
     shown: Option<Arc<BuiltinContainer>>,
@@ -235,6 +236,9 @@ impl Inner {
             pod_uid: c.config.pod_uid.clone(),
             name: c.config.name.clone(),
             attempt: c.config.attempt,
+            annotations: c.config.annotations.clone(),
+            created_at: c.created_at,
+            started_at: c.started_at,
             state: match (c.started_at, &c.exit) {
                 (_, Some(_)) => ContainerState::Exited,
                 (Some(_), None) => ContainerState::Running,
@@ -292,7 +296,7 @@ impl<R: ContainerRuntime> WithBuiltins<R> {
     /// Answers `command` when it is about a builtin image or container; gives it back otherwise.
     fn serve(&mut self, ticket: Ticket, command: Command) -> Option<Command> {
         match command {
-            Command::ImageStatus { image } | Command::PullImage { image }
+            Command::ImageStatus { image } | Command::PullImage { image, .. }
                 if self.serves(&image) =>
             {
                 let found = Image {
@@ -339,6 +343,7 @@ impl<R: ContainerRuntime> WithBuiltins<R> {
         let container = Container {
             config,
             sandbox,
+            created_at: self.builtin.state.world.now(),
             started_at: None,
             shown: None,
             stop: None,

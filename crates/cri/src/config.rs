@@ -1,6 +1,7 @@
 //! What commands carry: sandbox, container and request descriptions.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A pod sandbox to be run.
@@ -24,8 +25,76 @@ pub struct PodSandboxConfig {
     pub host_network: bool,
     /// Host ports to publish.
     pub ports: Vec<PortMapping>,
-    /// Extra `ip host` pairs for `/etc/hosts`.
-    pub host_aliases: Vec<(String, String)>,
+    /// Extra lines of `/etc/hosts`: an address and its names.
+    pub host_aliases: Vec<(String, Vec<String>)>,
+    /// The domain that the host name is found under; empty without one.
+    pub domain: String,
+    /// What `/etc/resolv.conf` says besides the engine's own.
+    pub dns: Dns,
+    /// Kernel settings of the pod.
+    pub sysctls: BTreeMap<String, String>,
+    /// The pod's volumes; a volume of an earlier sandbox of the same pod is kept as it is, files are
+    /// written anew.
+    pub volumes: Vec<PodVolume>,
+    /// The group that volumes belong to.
+    pub fs_group: Option<u32>,
+}
+
+/// What a resolver is told.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Dns {
+    /// Addresses of name servers; the engine's own without any.
+    pub servers: Vec<String>,
+    /// Domains to search.
+    pub searches: Vec<String>,
+    /// Options such as `ndots:5`.
+    pub options: Vec<String>,
+}
+
+/// A volume of a pod.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PodVolume {
+    /// Name in the pod.
+    pub name: String,
+    /// What it is.
+    pub source: VolumeSource,
+}
+
+/// What a volume is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum VolumeSource {
+    /// Scratch space that lives as long as the pod.
+    Scratch {
+        /// Whether it lies in memory.
+        memory: bool,
+    },
+    /// Files with given content; [`crate::Command::WriteVolume`] replaces them.
+    Files(Vec<FileEntry>),
+    /// A path of the engine's host.
+    HostPath {
+        /// The path.
+        path: String,
+        /// What must be there: `hostPath.type` as Kubernetes spells it; empty for no check.
+        kind: String,
+    },
+    /// A volume of the engine that outlives pods, made when it is not there.
+    Lasting {
+        /// The engine's name of it.
+        name: String,
+    },
+}
+
+/// A registry's credentials.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Credentials {
+    /// User name.
+    pub username: String,
+    /// Password.
+    pub password: String,
+    /// Token instead of both.
+    pub identity_token: String,
+    /// The registry, as the secret names it.
+    pub server: String,
 }
 
 /// A container port published on the host.
@@ -64,7 +133,7 @@ pub struct ContainerConfig {
     pub working_dir: String,
     /// Environment in order; names are unique.
     pub env: Vec<(String, String)>,
-    /// Mounts in order.
+    /// Mounts in order; their volumes are the sandbox's.
     pub mounts: Vec<Mount>,
     /// Annotations that become engine labels, e.g. `io.kubernetes.container.hash`.
     pub annotations: BTreeMap<String, String>,
@@ -80,6 +149,14 @@ pub struct ContainerConfig {
     pub security: ContainerSecurity,
     /// Where the process leaves its termination message.
     pub termination_message_path: String,
+    /// Whether it uses the host's network.
+    pub host_network: bool,
+    /// Whether it sees the processes of the pod's other containers.
+    pub share_pid: bool,
+    /// Whether it sees the host's processes.
+    pub host_pid: bool,
+    /// Whether it shares the host's IPC.
+    pub host_ipc: bool,
     /// Whether a failing process without message gets the tail of its log as one.
     pub fallback_to_logs: bool,
 }
@@ -112,44 +189,34 @@ pub struct ContainerSecurity {
     pub cap_add: Vec<String>,
     /// Capabilities dropped.
     pub cap_drop: Vec<String>,
+    /// Options of the kernel's security modules as the engine reads them, e.g. `no-new-privileges`.
+    pub options: Vec<String>,
 }
 
 /// One mount of a container.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Mount {
-    /// Where the content comes from.
-    pub source: MountSource,
+    /// Name of the volume in the pod.
+    pub volume: String,
+    /// What of the volume is mounted; everything without it. A directory that is not there is made.
+    pub sub_path: String,
     /// Path inside the container.
     pub path: String,
     /// Whether it may not be written.
     pub read_only: bool,
+    /// Mount propagation as the engine spells it (`rslave`, `rshared`); empty for none.
+    pub propagation: String,
 }
 
-/// Where a mount's content comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum MountSource {
-    /// A path of the engine's host.
-    HostPath(String),
-    /// Scratch space that lives as long as the pod, shared by name among its containers.
-    EmptyDir {
-        /// Volume name in the pod.
-        volume: String,
-        /// Whether it lies in memory.
-        memory: bool,
-    },
-    /// Files with given content.
-    Files(Vec<FileEntry>),
-}
-
-/// One file of a [`MountSource::Files`].
+/// One file of a [`VolumeSource::Files`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileEntry {
-    /// Path below the mount; empty when the mount itself is the file (a `subPath`).
+    /// Path below the volume.
     pub path: String,
     /// Permission bits.
     pub mode: u32,
     /// Content.
-    pub data: Vec<u8>,
+    pub data: Arc<[u8]>,
 }
 
 /// One HTTP request.
@@ -173,6 +240,12 @@ impl HttpGet {
     /// The URL as error texts spell it, e.g. `http://10.1.2.3:8080/healthz`.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("{}://{}:{}{}", self.scheme, self.host, self.port, self.path)
+        format!("{}://{}{}", self.scheme, host_port(&self.host, self.port), self.path)
     }
+}
+
+/// `host:port`, with brackets around an IPv6 address.
+#[must_use]
+pub fn host_port(host: &str, port: u16) -> String {
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }

@@ -6,7 +6,7 @@
 //!
 //! Invariant: a case uses nothing but the trait.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use crate::config::{ContainerConfig, HttpGet, PodSandboxConfig};
@@ -29,6 +29,8 @@ pub enum Program {
     Prints,
     /// Answers HTTP on port 8080: 200 `hello` for `/`, 404 for anything else.
     Serves,
+    /// Leaves the termination message `why` and ends at once with code 4.
+    Explains,
     /// Cannot be pulled.
     Missing,
     /// Is present and cannot be started.
@@ -61,6 +63,9 @@ pub const CASES: &[(&str, Case)] = &[
     ("broken_program_fails_to_start", broken_program_fails_to_start),
     ("removed_sandbox_takes_its_containers", removed_sandbox_takes_its_containers),
     ("stop_and_remove_may_be_repeated", stop_and_remove_may_be_repeated),
+    ("a_termination_message_is_reported", a_termination_message_is_reported),
+    ("what_runs_can_be_found_again", what_runs_can_be_found_again),
+    ("what_runs_can_be_measured", what_runs_can_be_measured),
 ];
 
 /// Runs one case.
@@ -160,6 +165,8 @@ impl Bench<'_> {
             image,
             image_id: found.id,
             command,
+            annotations: BTreeMap::from([("example".to_owned(), "kept".to_owned())]),
+            termination_message_path: "/dev/termination-log".to_owned(),
             ..ContainerConfig::default()
         };
         let command =
@@ -344,7 +351,7 @@ fn missing_image_is_an_error(bench: &mut Bench<'_>) -> CaseResult {
     let (image, _) = bench.harness.program(Program::Missing);
     let status = bench.done(Command::ImageStatus { image: image.clone() })?;
     ensure(status == Reply::Image(None), || format!("ImageStatus answered {status:?}"))?;
-    match bench.call(Command::PullImage { image })? {
+    match bench.call(Command::PullImage { image, credentials: Vec::new() })? {
         Err(Error::Engine(text)) => {
             let prefix = "rpc error: code = Unknown desc = Error response from daemon: ";
             ensure(text.starts_with(prefix), || format!("error text {text:?}"))
@@ -389,4 +396,51 @@ fn stop_and_remove_may_be_repeated(bench: &mut Bench<'_>) -> CaseResult {
     }
     let twice = bench.events.iter().any(|event| matches!(event, Event::ContainerExited(_)));
     ensure(!twice, || format!("more than one exit: {:?}", bench.events))
+}
+
+fn a_termination_message_is_reported(bench: &mut Bench<'_>) -> CaseResult {
+    let sandbox = bench.sandbox("explains")?;
+    let id = bench.start(&sandbox, Program::Explains)?;
+    let exit = bench.exit_of(&id)?;
+    ensure(exit.exit_code == 4, || format!("exit {exit:?}"))?;
+    ensure(exit.message.trim_end() == "why", || format!("message {:?}", exit.message))?;
+    bench.remove(&sandbox)
+}
+
+fn what_runs_can_be_found_again(bench: &mut Bench<'_>) -> CaseResult {
+    let sandbox = bench.sandbox("found")?;
+    let id = bench.start(&sandbox, Program::Obeys)?;
+    let Reply::List { sandboxes, containers } = bench.done(Command::List)? else {
+        return Err("List answers with a list".to_owned());
+    };
+    let home = sandboxes.iter().find(|found| found.id == sandbox.id);
+    ensure(home == Some(&sandbox), || format!("made {sandbox:?}, found {home:?}"))?;
+    let found = containers.iter().find(|found| found.id == id).ok_or("the container is listed")?;
+    let known = (found.pod_uid == sandbox.pod_uid) && found.name == "main" && found.attempt == 0;
+    ensure(known && found.state == ContainerState::Running, || format!("found {found:?}"))?;
+    let kept = found.annotations.get("example").map(String::as_str);
+    ensure(kept == Some("kept"), || format!("annotations {:?}", found.annotations))?;
+    let begun =
+        found.started_at.is_some_and(|at| at.since(found.created_at) < Duration::from_secs(60));
+    ensure(begun, || format!("times {found:?}"))?;
+    bench.remove(&sandbox)
+}
+
+fn what_runs_can_be_measured(bench: &mut Bench<'_>) -> CaseResult {
+    let sandbox = bench.sandbox("measured")?;
+    let id = bench.start(&sandbox, Program::Serves)?;
+    let metrics = bench.harness.runtime().metrics();
+    let mut usage = metrics.pod(&sandbox.pod_uid);
+    for _ in 0..50 {
+        if !usage.is_empty() {
+            break;
+        }
+        bench.harness.wait();
+        usage = metrics.pod(&sandbox.pod_uid);
+    }
+    let [found] = usage.as_slice() else { return Err(format!("usage {usage:?}")) };
+    ensure(found.id == id && found.name == "main", || format!("usage {found:?}"))?;
+    ensure(found.memory_bytes > 0, || format!("no memory in use: {found:?}"))?;
+    bench.remove(&sandbox)?;
+    ensure(metrics.pod(&sandbox.pod_uid).is_empty(), || "usage after the end".to_owned())
 }

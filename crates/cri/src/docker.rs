@@ -10,11 +10,9 @@
 //! is its own and [`DockerEngine::remove_leftovers`] what a process left that is not there any more.
 //!
 //! Invariant: nothing is pulled but what a pod names.
-//! Deviation: a termination message is read from the log only, not from `terminationMessagePath`.
 //! Deviation: no out-of-memory score below 0 is asked for; rootless engines and engines inside a
 //! container may not grant one, and every container would fail.
-//! Deviation: HTTP probes do not follow redirects and cannot speak TLS; probes need a host that
-//! reaches the engine's bridge network, as Linux hosts do.
+//! Deviation: probes need a host that reaches the engine's bridge network, as Linux hosts do.
 
 mod archive;
 mod build;
@@ -29,8 +27,10 @@ mod pause;
 mod probe;
 mod sandbox;
 mod stats;
+mod tls;
+mod volume;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use bollard::Docker;
@@ -88,8 +88,8 @@ struct Shared {
     queue: Queue,
     lives: Mutex<Lives>,
     readings: stats::Readings,
-    /// Scratch volumes by pod uid.
-    volumes: Mutex<BTreeMap<String, BTreeSet<String>>>,
+    /// Volumes by pod uid.
+    volumes: Mutex<BTreeMap<String, volume::Places>>,
     /// False once the cluster is being cleaned up. Held for reading by whoever makes something, so
     /// that nothing is made behind the back of the sweep.
     open: tokio::sync::RwLock<bool>,
@@ -285,8 +285,12 @@ impl Shared {
         let _making = makes.then_some(open);
         match command {
             Command::ImageStatus { image } => image::status(self, &image).await.map(Reply::Image),
-            Command::PullImage { image } => {
-                image::pull(self, &image).await.map(|image| Reply::Image(Some(image)))
+            Command::PullImage { image, credentials } => {
+                let pulled = image::pull(self, &image, &credentials).await;
+                pulled.map(|image| Reply::Image(Some(image)))
+            }
+            Command::WriteVolume { sandbox, volume, files } => {
+                volume::write(self, &sandbox, &volume, &files).await
             }
             Command::RunPodSandbox { config } => {
                 sandbox::run(self, &config).await.map(Reply::Sandbox)

@@ -26,8 +26,8 @@ pub mod stats;
 pub mod stream;
 
 pub use crate::config::{
-    ContainerConfig, ContainerResources, ContainerSecurity, FileEntry, HttpGet, Mount, MountSource,
-    PodSandboxConfig, PortMapping,
+    ContainerConfig, ContainerResources, ContainerSecurity, Credentials, Dns, FileEntry, HttpGet,
+    Mount, PodSandboxConfig, PodVolume, PortMapping, VolumeSource, host_port,
 };
 pub use crate::logs::{LogOptions, LogStream, Logs};
 pub use crate::runtime::{

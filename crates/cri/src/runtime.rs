@@ -4,13 +4,14 @@
 //! Invariant: every container whose start succeeded gives exactly one [`Event::ContainerExited`]
 //! when it ends, after the `Done` of its start; it may come before or after the `Done` of a stop.
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
 use world::Time;
 
-use crate::config::{ContainerConfig, HttpGet, PodSandboxConfig};
+use crate::config::{ContainerConfig, Credentials, FileEntry, HttpGet, PodSandboxConfig};
 use crate::logs::Logs;
 use crate::stats::PodMetrics;
 use crate::stream::Streams;
@@ -93,6 +94,8 @@ pub enum Command {
     PullImage {
         /// Reference as written in the pod.
         image: String,
+        /// What the registry may be shown, tried in order; nothing is shown without any.
+        credentials: Vec<Credentials>,
     },
     /// Creates and starts a sandbox: [`Reply::Sandbox`].
     RunPodSandbox {
@@ -103,6 +106,15 @@ pub enum Command {
     StopPodSandbox {
         /// Sandbox id.
         id: String,
+    },
+    /// Replaces the files of a running pod's volume: [`Reply::Done`].
+    WriteVolume {
+        /// Sandbox id.
+        sandbox: String,
+        /// Name of the volume in the pod.
+        volume: String,
+        /// The files.
+        files: Vec<FileEntry>,
     },
     /// Removes a sandbox with its containers and scratch volumes: [`Reply::Done`], also when it is gone.
     RemovePodSandbox {
@@ -181,6 +193,8 @@ pub enum Reply {
         exit_code: i64,
         /// What it wrote to both outputs, cut to 10 KiB.
         output: String,
+        /// What of that it wrote to its error output.
+        stderr: String,
     },
     /// The HTTP answer.
     Http {
@@ -220,6 +234,8 @@ pub struct SandboxStatus {
     pub ip: String,
     /// Uid of the pod.
     pub pod_uid: String,
+    /// Number of earlier sandboxes of the pod.
+    pub attempt: u32,
     /// Whether it runs.
     pub running: bool,
 }
@@ -246,6 +262,12 @@ pub struct ContainerStatus {
     pub name: String,
     /// Number of earlier instances.
     pub attempt: u32,
+    /// The annotations that it was created with.
+    pub annotations: BTreeMap<String, String>,
+    /// When it was created.
+    pub created_at: Time,
+    /// When it was started.
+    pub started_at: Option<Time>,
     /// Where it is in its life.
     pub state: ContainerState,
     /// How it ended, when it has.
@@ -310,6 +332,14 @@ pub enum Error {
         "Failed to apply default image tag {0:?}: couldn't parse image reference {0:?}: invalid reference format"
     )]
     InvalidImageName(String),
+    /// A volume of a sandbox cannot be set up.
+    #[error("{message}")]
+    Volume {
+        /// Its name in the pod.
+        volume: String,
+        /// Why.
+        message: String,
+    },
     /// A probe's connection failed.
     #[error("{0}")]
     Connect(String),

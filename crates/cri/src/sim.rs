@@ -20,7 +20,9 @@ use std::task::Waker;
 use parking_lot::Mutex;
 use world::{Time, World};
 
-pub use self::behaviour::{Behaviour, ExecAnswer, Exit, HttpAnswer, LogLine, UsageAt};
+pub use self::behaviour::{
+    Behaviour, ExecAnswer, Exit, HealthAt, HttpAnswer, HttpAnswerAt, LogLine, Login, UsageAt,
+};
 pub use self::images::SimImages;
 use self::state::State;
 use crate::logs::{Line, LineSource, LogOptions, LogStream, Logs, line_stream};
@@ -106,6 +108,12 @@ impl SimControl {
         self.shared.state.lock().exit_now(pod_uid, container, code)
     }
 
+    /// Tells what is at `path` of the simulated host: `directory`, `file`, `socket file`, `character
+    /// device`, `block device` or nothing (empty). Paths that were not told fit every pod.
+    pub fn set_host_path(&self, path: &str, what: &str) {
+        self.shared.state.lock().set_host_path(path, what);
+    }
+
     /// Takes the engine away (with the reason) or brings it back.
     pub fn set_engine(&self, unavailable: Option<&str>) {
         self.shared.state.lock().set_engine(unavailable);
@@ -127,6 +135,10 @@ struct SimMetrics(Arc<Shared>);
 impl PodMetrics for SimMetrics {
     fn pod(&self, pod_uid: &str) -> Vec<ContainerUsage> {
         self.0.state.lock().usage(pod_uid, self.0.world.now())
+    }
+
+    fn presses(&self) -> bool {
+        self.0.state.lock().presses()
     }
 }
 

@@ -31,6 +31,11 @@ pub trait PodMetrics: Send + Sync + Debug {
     /// What the running containers of pod `pod_uid` use, in order of their names. Empty while
     /// nothing of it runs, and before its first measurement.
     fn pod(&self, pod_uid: &str) -> Vec<ContainerUsage>;
+
+    /// Whether any container may press on its node, so that the figures are worth watching.
+    fn presses(&self) -> bool {
+        false
+    }
 }
 
 /// Figures of nothing, for runtimes without any.

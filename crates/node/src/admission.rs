@@ -5,11 +5,11 @@
 //!
 //! Mirrors: `pkg/kubelet/lifecycle/predicate.go`.
 
+use api::views::pod::HostPort;
 use apimachinery::ObjectExt as _;
-use apimachinery::quantity::Quantity;
 use serde_json::Value;
 
-use crate::config::NodeConfig;
+use crate::config::Served;
 
 /// Why a pod is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,34 +36,65 @@ impl Refusal {
     }
 }
 
-/// Whether `node`, registered as `registered`, takes `pod` besides the pods `others` that it has
-/// taken already.
+/// What the pods that a node has taken use of it; grows and shrinks with each of them.
+#[derive(Debug, Clone, Default)]
+pub struct Used {
+    pods: i64,
+    milli_cpu: i64,
+    memory: i64,
+    ports: Vec<HostPort>,
+}
+
+impl Used {
+    /// Counts `pod`.
+    pub fn add(&mut self, pod: &Value) {
+        let requests = api::views::pod::requests(pod);
+        self.pods += 1;
+        self.milli_cpu += requests.milli_cpu;
+        self.memory += requests.memory_bytes;
+        self.ports.extend(api::views::pod::host_ports(pod));
+    }
+
+    /// Counts `pod` no more.
+    pub fn remove(&mut self, pod: &Value) {
+        let requests = api::views::pod::requests(pod);
+        self.pods -= 1;
+        self.milli_cpu -= requests.milli_cpu;
+        self.memory -= requests.memory_bytes;
+        for port in api::views::pod::host_ports(pod) {
+            if let Some(at) = self.ports.iter().position(|known| *known == port) {
+                self.ports.swap_remove(at);
+            }
+        }
+    }
+}
+
+/// The kernel settings that a pod may make without asking.
+///
+/// Mirrors: `pkg/kubelet/sysctl/whitelist.go`.
+const SAFE_SYSCTLS: &[&str] =
+    &["kernel.shm_rmid_forced", "net.ipv4.ip_local_port_range", "net.ipv4.tcp_syncookies"];
+
+/// Whether `node`, registered as `registered`, takes `pod` besides what is `used` already.
 ///
 /// # Errors
 /// Why it does not.
-pub fn admit(
+pub(crate) fn admit(
     pod: &Value,
-    others: &[&Value],
-    node: &NodeConfig,
+    used: &Used,
+    node: &Served,
     registered: &Value,
 ) -> Result<(), Refusal> {
-    let taken = i64::try_from(others.len()).unwrap_or(i64::MAX);
-    if taken >= i64::from(node.pods) {
-        return Err(Refusal::out_of("pods", 1, taken, i64::from(node.pods)));
+    let most = i64::from(node.config.pods);
+    if used.pods >= most {
+        return Err(Refusal::out_of("pods", 1, used.pods, most));
     }
     let wanted = api::views::pod::requests(pod);
-    let used = others.iter().map(|other| api::views::pod::requests(other));
-    let (cpu, memory) = used.fold((0, 0), |(cpu, memory), requests| {
-        (cpu + requests.milli_cpu, memory + requests.memory_bytes)
-    });
-    let capacity = |text: &str| Quantity::parse(text).ok();
-    let most_cpu = capacity(&node.cpu).map_or(i64::MAX, |q| q.milli_value());
-    if wanted.milli_cpu > 0 && wanted.milli_cpu + cpu > most_cpu {
-        return Err(Refusal::out_of("cpu", wanted.milli_cpu, cpu, most_cpu));
+    if wanted.milli_cpu > 0 && wanted.milli_cpu + used.milli_cpu > node.milli_cpu {
+        return Err(Refusal::out_of("cpu", wanted.milli_cpu, used.milli_cpu, node.milli_cpu));
     }
-    let most_memory = capacity(&node.memory).map_or(i64::MAX, |q| q.value());
-    if wanted.memory_bytes > 0 && wanted.memory_bytes + memory > most_memory {
-        return Err(Refusal::out_of("memory", wanted.memory_bytes, memory, most_memory));
+    if wanted.memory_bytes > 0 && wanted.memory_bytes + used.memory > node.memory {
+        return Err(Refusal::out_of("memory", wanted.memory_bytes, used.memory, node.memory));
     }
     let selector = pod.map_at(&["spec", "nodeSelector"]).into_iter().flatten();
     let label = |key: &str| registered.at(&["metadata", "labels", key]).and_then(Value::as_str);
@@ -71,9 +102,16 @@ pub fn admit(
         return Err(Refusal::predicate("MatchNodeSelector"));
     }
     let ports = api::views::pod::host_ports(pod);
-    let clash = others.iter().flat_map(|other| api::views::pod::host_ports(other));
-    if clash.into_iter().any(|theirs| ports.iter().any(|ours| ours.conflicts_with(&theirs))) {
+    if ports.iter().any(|ours| used.ports.iter().any(|theirs| ours.conflicts_with(theirs))) {
         return Err(Refusal::predicate("PodFitsHostPorts"));
+    }
+    let unsafe_one = crate::container::sysctls(pod).into_keys().find(|name| {
+        let safe = SAFE_SYSCTLS.contains(&name.as_str());
+        !safe
+    });
+    if let Some(name) = unsafe_one {
+        let message = format!("forbidden sysctl: {name:?} not whitelisted");
+        return Err(Refusal { reason: "SysctlForbidden".to_owned(), message });
     }
     Ok(())
 }
@@ -83,6 +121,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::config::NodeConfig;
 
     fn pod(requests: &Value, spec: &Value) -> Value {
         let mut pod =
@@ -94,8 +133,13 @@ mod tests {
     }
 
     fn check(new: &Value, others: &[&Value]) -> String {
-        let node = NodeConfig { pods: 2, ..NodeConfig::new("n1", "10.0.0.1") };
-        match admit(new, others, &node, &crate::node_status::document(&node)) {
+        let config = NodeConfig { pods: 2, ..NodeConfig::new("n1", "10.0.0.1") };
+        let registered = crate::node_status::document(&config);
+        let mut used = Used::default();
+        others.iter().for_each(|other| used.add(other));
+        used.add(&json!({"spec": {"containers": [{"name": "x", "resources": {"requests": {"cpu": "2"}}}]}}));
+        used.remove(&json!({"spec": {"containers": [{"name": "x", "resources": {"requests": {"cpu": "2"}}}]}}));
+        match admit(new, &used, &Served::new(config), &registered) {
             Ok(()) => "taken".to_owned(),
             Err(refusal) => format!("{}: {}", refusal.reason, refusal.message),
         }
@@ -108,6 +152,8 @@ mod tests {
         let fat = pod(&json!({"memory": "10Gi"}), &json!({}));
         let picky = pod(&json!({}), &json!({"nodeSelector": {"disk": "ssd"}}));
         let home = pod(&json!({}), &json!({"nodeSelector": {"kubernetes.io/hostname": "n1"}}));
+        let sysctls = json!([{"name": "kernel.msgmax", "value": "1"}]);
+        let tuned = pod(&json!({}), &json!({"securityContext": {"sysctls": sysctls}}));
         let port = json!([{"name": "c", "ports": [{"containerPort": 80, "hostPort": 80, "protocol": "TCP"}]}]);
         let port = pod(&json!({}), &json!({"containers": port}));
         for (new, others, expected) in [
@@ -129,6 +175,11 @@ mod tests {
                 &fat,
                 vec![&fat],
                 "OutOfmemory: Node didn't have enough resource: memory, requested: 10737418240, used: 10737418240, capacity: 17179869184",
+            ),
+            (
+                &tuned,
+                vec![],
+                "SysctlForbidden: forbidden sysctl: \"kernel.msgmax\" not whitelisted",
             ),
             (&picky, vec![], "MatchNodeSelector: Predicate MatchNodeSelector failed"),
             (&port, vec![&port], "PodFitsHostPorts: Predicate PodFitsHostPorts failed"),

@@ -3,8 +3,13 @@
 //! Keys with a namespace are pods, keys without are nodes. Runtime events and timers come in through
 //! `poll` and are handed to the pods' workers; a reconcile lets the workers of one key work on.
 
+mod control;
+mod eviction;
+mod recovery;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use apimachinery::{ObjectExt as _, Status};
 use controller_runtime::{
@@ -14,10 +19,13 @@ use cri::{Command, ContainerExit, ContainerRuntime, ContainerState, Event, Reply
 use serde_json::{Value, json};
 use world::Time;
 
-use crate::admission::{Refusal, admit};
-use crate::config::{AgentConfig, NodeConfig};
+pub use self::control::AgentControl;
+use self::eviction::Pressure;
+use self::recovery::Recovery;
+use crate::admission::{Refusal, Used, admit};
+use crate::config::{AgentConfig, NodeConfig, Served};
 use crate::node_status;
-use crate::worker::{Input, Io, Progress, Tickets, Worker};
+use crate::worker::{Input, Io, Progress, Tickets, Worker, shown_objects};
 
 /// Exit code of a container whose end nobody saw.
 const UNSEEN: i64 = 137;
@@ -25,9 +33,20 @@ const UNSEEN: i64 = 137;
 /// The node agent.
 #[derive(Debug)]
 pub struct Agent {
-    config: AgentConfig,
+    heartbeat: Option<Duration>,
+    nodes: BTreeMap<String, Arc<Served>>,
     runtime: Box<dyn ContainerRuntime>,
+    control: AgentControl,
+    recovery: Recovery,
+    /// What the runtime has is known since the last turn.
+    look_at_all: bool,
+    pressure: Pressure,
+    /// What the pods of each node use.
+    used: BTreeMap<String, Used>,
     workers: BTreeMap<Arc<str>, Worker>,
+    /// Uids of the pods whose volumes show an object: namespace and `configmaps/<name>` or
+    /// `secrets/<name>`.
+    shown: BTreeMap<Key, BTreeSet<Arc<str>>>,
     /// Pod uids by key; more than one while a pod is replaced by another of its name.
     uids: BTreeMap<Key, BTreeSet<Arc<str>>>,
     tickets: Tickets,
@@ -59,14 +78,40 @@ fn new_and_gone(_: &Caches, change: &Change) -> Vec<Key> {
     if came_or_went { vec![Key::of(change.object())] } else { Vec::new() }
 }
 
+/// An object with new data, as a key that no pod can have.
+fn changed_object(change: &Change, resource: &str) -> Vec<Key> {
+    let (Some(old), Some(new)) = (&change.old, &change.new) else { return Vec::new() };
+    let data = |object: &Value| ["data", "binaryData"].map(|field| object.at(&[field]).cloned());
+    if data(old) == data(new) {
+        return Vec::new();
+    }
+    vec![Key::new(new.namespace(), &format!("{resource}/{}", new.name()))]
+}
+
+fn changed_config_map(_: &Caches, change: &Change) -> Vec<Key> {
+    changed_object(change, "configmaps")
+}
+
+fn changed_secret(_: &Caches, change: &Change) -> Vec<Key> {
+    changed_object(change, "secrets")
+}
+
 impl Agent {
     /// An agent that serves the nodes of `config` on `runtime`.
     #[must_use]
     pub fn new(config: AgentConfig, runtime: Box<dyn ContainerRuntime>) -> Self {
+        let served = |node: NodeConfig| (node.name.clone(), Arc::new(Served::new(node)));
         Self {
-            config,
+            heartbeat: config.heartbeat,
+            nodes: config.nodes.into_iter().map(served).collect(),
             runtime,
+            control: AgentControl::default(),
+            recovery: Recovery::Begins,
+            look_at_all: false,
+            pressure: Pressure::default(),
+            used: BTreeMap::new(),
             workers: BTreeMap::new(),
+            shown: BTreeMap::new(),
             uids: BTreeMap::new(),
             tickets: Tickets::default(),
             timers: BTreeSet::new(),
@@ -78,12 +123,15 @@ impl Agent {
         }
     }
 
-    fn node_keys(&self) -> Vec<Key> {
-        self.config.nodes.iter().map(|node| Key::new("", &node.name)).collect()
+    /// The handle for scenarios and tests.
+    #[must_use]
+    pub fn control(&self) -> AgentControl {
+        self.control.clone()
     }
 
-    fn node(&self, name: &str) -> Option<&NodeConfig> {
-        self.config.nodes.iter().find(|node| node.name == name)
+    fn node_keys(&self) -> Vec<Key> {
+        let living = self.nodes.keys().filter(|name| !self.control.is_stopped(name));
+        living.map(|name| Key::new("", name)).collect()
     }
 
     /// Hands `event` to whom it concerns; gives the keys to look at.
@@ -91,7 +139,11 @@ impl Agent {
         match event {
             Event::Done { ticket, result } if self.listing == Some(ticket) => {
                 self.listing = None;
-                result.map(|reply| self.compare(&reply, now)).unwrap_or_default()
+                match (result, self.recovery.is_over()) {
+                    (Ok(reply), true) => self.compare(&reply, now),
+                    (Ok(reply), false) => self.recovered(reply),
+                    (Err(_), _) => Vec::new(),
+                }
             }
             Event::Done { ticket, result } => match self.tickets.redeem(ticket) {
                 Some((uid, purpose)) => self.hand(&uid, Input::Reply(purpose, result)),
@@ -111,12 +163,16 @@ impl Agent {
             }
             Event::EngineAvailable => {
                 self.trouble = None;
-                let ticket = self.tickets.fresh();
-                self.listing = Some(ticket);
-                self.runtime.submit(ticket, Command::List);
+                self.list();
                 self.node_keys()
             }
         }
+    }
+
+    fn list(&mut self) {
+        let ticket = self.tickets.fresh();
+        self.listing = Some(ticket);
+        self.runtime.submit(ticket, Command::List);
     }
 
     fn hand(&mut self, uid: &str, input: Input) -> Vec<Key> {
@@ -167,7 +223,7 @@ impl Agent {
             }
         }
         if self.next_heartbeat.is_some_and(|at| at <= now) {
-            self.next_heartbeat = self.config.heartbeat.map(|period| now + period);
+            self.next_heartbeat = self.heartbeat.map(|period| now + period);
             keys.extend(self.node_keys());
         }
         keys
@@ -184,10 +240,14 @@ impl Agent {
     }
 
     fn reconcile_node(&mut self, cx: &mut Context<'_>, name: &str) -> Result<(), Status> {
-        let Some(config) = self.node(name).cloned() else { return Ok(()) };
+        let Some(served) = self.nodes.get(name).map(Arc::clone) else { return Ok(()) };
+        if self.control.is_stopped(name) {
+            return Ok(());
+        }
+        let config = &served.config;
         let node = match cx.caches.get(&api::NODES, "", name) {
             Some(node) => node,
-            None => match cx.client.create(&api::NODES, "", node_status::document(&config)) {
+            None => match cx.client.create(&api::NODES, "", node_status::document(config)) {
                 Ok(node) => node,
                 Err(status) if status.is_already_exists() => {
                     cx.client.get(&api::NODES, "", name)?
@@ -197,7 +257,8 @@ impl Agent {
         };
         let trouble = self.trouble.as_deref();
         let version = self.runtime.version();
-        let status = node_status::status(&config, &node, &version, trouble, cx.world.now());
+        let health = node_status::Health { trouble, memory_pressure: self.pressure.is_on(name) };
+        let status = node_status::status(config, &node, &version, &health, cx.world.now());
         let was_ready = api::views::node::is_ready(&node);
         let mut updated = (*node).clone();
         updated.set(&["status"], status);
@@ -224,7 +285,23 @@ impl Agent {
         }
     }
 
+    /// A ConfigMap or Secret has changed: the files of the pods that show it follow.
+    fn reconcile_object(&mut self, cx: &mut Context<'_>, key: &Key) {
+        let uids: Vec<Arc<str>> = self.shown.get(key).into_iter().flatten().cloned().collect();
+        for uid in uids {
+            let Some(worker) = self.workers.get_mut(&uid) else { continue };
+            let io = Io { cx, runtime: &mut *self.runtime, tickets: &mut self.tickets };
+            worker.volumes_changed(&io);
+            let timer = worker.next_timer();
+            self.set_timer(&uid, timer);
+        }
+    }
+
     fn reconcile_pod(&mut self, cx: &mut Context<'_>, key: &Key) -> Result<(), Status> {
+        if !self.recovery.is_over() {
+            // Comes again when it is known what runs already.
+            return Ok(());
+        }
         let pod = cx.caches.get_key(&api::PODS, key);
         let mut failure = match &pod {
             Some(pod) => self.accept(cx, key, pod).err(),
@@ -234,13 +311,25 @@ impl Agent {
         let uids: Vec<Arc<str>> = self.uids.get(key).into_iter().flatten().cloned().collect();
         for uid in uids {
             let Some(worker) = self.workers.get_mut(&uid) else { continue };
+            if self.control.is_stopped(&worker.node.config.name) {
+                continue;
+            }
             let own = pod.clone().filter(|pod| *pod.uid() == *uid);
             worker.observe(own, &mut io);
-            match worker.run(&mut io) {
+            let progress = worker.run(&mut io);
+            if worker.counted && (worker.is_over() || progress == Ok(Progress::Finished)) {
+                worker.counted = false;
+                if let Some(used) = self.used.get_mut(&worker.node.config.name) {
+                    used.remove(worker.pod());
+                }
+            }
+            match progress {
                 Ok(Progress::Goes) => {}
                 Ok(Progress::Finished) => {
                     io.tickets.disown(worker.owned());
-                    self.workers.remove(&uid);
+                    if let Some(worker) = self.workers.remove(&uid) {
+                        forget_shown(&mut self.shown, &worker);
+                    }
                 }
                 Err(status) => failure = Some(status),
             }
@@ -251,17 +340,40 @@ impl Agent {
 
     /// Gives a pod that is new to one of our nodes a worker, if the node takes it.
     fn accept(&mut self, cx: &mut Context<'_>, key: &Key, pod: &Arc<Value>) -> Result<(), Status> {
-        let Some(node) = served(&self.config, pod) else { return Ok(()) };
+        let name = pod.str_at(&["spec", "nodeName"]);
+        let Some(node) = self.nodes.get(name).map(Arc::clone) else { return Ok(()) };
         let ending = pod.deletion_timestamp().is_some();
         let over = api::views::pod::is_terminal(pod) && !ending;
-        if over || self.workers.contains_key(pod.uid()) {
+        let (sandboxes, containers) = self.recovery.take(pod.uid());
+        let known = !sandboxes.is_empty() || !containers.is_empty();
+        let done = over && !known || self.workers.contains_key(pod.uid());
+        if done || self.control.is_stopped(name) {
             return Ok(());
         }
+        let used = self.used.entry(name.to_owned()).or_default();
         let mut io = Io { cx, runtime: &mut *self.runtime, tickets: &mut self.tickets };
-        if !ending && let Err(refusal) = admitted(&self.workers, pod, node, &io) {
-            return reject(pod, &refusal, &node.name, &mut io);
+        if !ending && !over && !known {
+            let registered = io.cx.caches.get(&api::NODES, "", name);
+            let registered =
+                registered.unwrap_or_else(|| Arc::new(node_status::document(&node.config)));
+            let pressed = self.pressure.refuses(name, pod);
+            let verdict = pressed.map_or(Ok(()), Err);
+            if let Err(refusal) = verdict.and_then(|()| admit(pod, used, &node, &registered)) {
+                return reject(pod, &refusal, name, &mut io);
+            }
         }
-        let worker = Worker::new(Arc::clone(pod), node.clone(), &io);
+        let mut worker = Worker::new(Arc::clone(pod), node, &io);
+        if known {
+            worker.adopt(sandboxes, containers, &mut io);
+        }
+        worker.counted = !over;
+        if worker.counted {
+            used.add(pod);
+        }
+        for object in shown_objects(pod) {
+            let object = Key::new(pod.namespace(), &object);
+            self.shown.entry(object).or_default().insert(Arc::clone(&worker.uid));
+        }
         self.uids.entry(key.clone()).or_default().insert(Arc::clone(&worker.uid));
         self.workers.insert(Arc::clone(&worker.uid), worker);
         Ok(())
@@ -285,20 +397,17 @@ impl Agent {
     }
 }
 
-/// Whether `node` takes `pod` besides the pods that have workers already.
-fn admitted(
-    workers: &BTreeMap<Arc<str>, Worker>,
-    pod: &Value,
-    node: &NodeConfig,
-    io: &Io<'_, '_>,
-) -> Result<(), Refusal> {
-    let bound = io.cx.caches.by_node(&api::PODS, &node.name);
-    let taken = bound.iter().filter(|other| workers.contains_key(other.uid()));
-    let others: Vec<&Value> =
-        taken.filter(|other| !api::views::pod::is_terminal(other)).map(AsRef::as_ref).collect();
-    let registered = io.cx.caches.get(&api::NODES, "", &node.name);
-    let registered = registered.unwrap_or_else(|| Arc::new(node_status::document(node)));
-    admit(pod, &others, node, &registered)
+fn forget_shown(shown: &mut BTreeMap<Key, BTreeSet<Arc<str>>>, worker: &Worker) {
+    let pod = worker.pod();
+    for object in shown_objects(pod) {
+        let object = Key::new(pod.namespace(), &object);
+        if let Some(uids) = shown.get_mut(&object) {
+            uids.remove(&worker.uid);
+            if uids.is_empty() {
+                shown.remove(&object);
+            }
+        }
+    }
 }
 
 /// Fails a pod that its node does not take.
@@ -317,12 +426,6 @@ fn reject(pod: &Value, refusal: &Refusal, node: &str, io: &mut Io<'_, '_>) -> Re
     Ok(())
 }
 
-/// The node that `pod` is bound to, when it is one of ours.
-fn served<'a>(config: &'a AgentConfig, pod: &Value) -> Option<&'a NodeConfig> {
-    let name = pod.str_at(&["spec", "nodeName"]);
-    config.nodes.iter().find(|node| node.name == name)
-}
-
 impl Controller for Agent {
     fn name(&self) -> &'static str {
         "kubelet"
@@ -332,15 +435,19 @@ impl Controller for Agent {
         vec![
             Watching::new(&api::PODS, bound_pods),
             Watching::new(&api::NODES, new_and_gone),
-            Watching::reading(&api::CONFIG_MAPS),
-            Watching::reading(&api::SECRETS),
+            Watching::new(&api::CONFIG_MAPS, changed_config_map),
+            Watching::new(&api::SECRETS, changed_secret),
             Watching::reading(&api::SERVICES),
+            Watching::reading(&api::PERSISTENT_VOLUME_CLAIMS),
+            Watching::reading(&api::PERSISTENT_VOLUMES),
         ]
     }
 
     fn reconcile(&mut self, cx: &mut Context<'_>, key: &Key) -> Result<Requeue, Error> {
         if key.namespace.is_empty() {
             self.reconcile_node(cx, &key.name)?;
+        } else if key.name.contains('/') {
+            self.reconcile_object(cx, key);
         } else {
             self.reconcile_pod(cx, key)?;
         }
@@ -348,17 +455,22 @@ impl Controller for Agent {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Vec<Key> {
-        let mut keys = Vec::new();
+        let now = cx.world.now();
+        let mut keys = self.obey(cx);
+        self.begin(now);
         for event in self.runtime.poll() {
-            keys.extend(self.route(event, cx.world.now()));
+            keys.extend(self.route(event, now));
         }
-        keys.extend(self.due(cx.world.now()));
+        keys.extend(self.due(now));
+        keys.extend(self.after_recovery(cx));
+        keys.extend(self.watch_pressure(cx));
         keys
     }
 
     fn next_wakeup(&self) -> Option<Time> {
         let timer = self.timers.first().map(|(at, _)| *at);
         let runtime = self.runtime.next_event_at();
-        timer.into_iter().chain(runtime).chain(self.next_heartbeat).min()
+        let own = timer.into_iter().chain(runtime).chain(self.next_heartbeat);
+        own.chain(self.pressure.next_look()).min()
     }
 }

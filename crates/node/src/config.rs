@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use apimachinery::quantity::Quantity;
+
 /// The nodes of this process.
 #[derive(Debug, Clone)]
 pub struct AgentConfig {
@@ -50,5 +52,24 @@ impl NodeConfig {
             memory: "16Gi".to_owned(),
             pods: 250,
         }
+    }
+}
+
+/// A node with what its workers ask again and again.
+#[derive(Debug)]
+pub(crate) struct Served {
+    pub(crate) config: NodeConfig,
+    /// Thousandths of a CPU.
+    pub(crate) milli_cpu: i64,
+    /// Bytes of memory.
+    pub(crate) memory: i64,
+}
+
+impl Served {
+    pub(crate) fn new(config: NodeConfig) -> Self {
+        let read = |text: &str| Quantity::parse(text).ok();
+        let milli_cpu = read(&config.cpu).map_or(i64::MAX, |q| q.milli_value());
+        let memory = read(&config.memory).map_or(i64::MAX, |q| q.value());
+        Self { config, milli_cpu, memory }
     }
 }

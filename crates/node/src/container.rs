@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use apimachinery::ObjectExt as _;
 use apimachinery::quantity::Quantity;
 use cri::{
-    ContainerConfig, ContainerResources, ContainerSecurity, Image, PodSandboxConfig, PortMapping,
+    ContainerConfig, ContainerResources, ContainerSecurity, Dns, Image, PodSandboxConfig,
+    PodVolume, PortMapping,
 };
 use serde_json::Value;
 
@@ -28,12 +29,7 @@ pub fn container_config(
 ) -> Result<(ContainerConfig, Vec<String>), Error> {
     let Environment { values, warnings } = crate::env::environment(pod, container, place, source)?;
     let security = security(pod, container);
-    let numeric_root = |user: &str| user.split(':').next() == Some("0");
-    let user = if security.user.is_empty() { &image.user } else { &security.user };
-    let non_root = setting(pod, container, "runAsNonRoot").and_then(Value::as_bool);
-    if non_root == Some(true) && (user.is_empty() || user == "root" || numeric_root(user)) {
-        return Err(Error::RunsAsRoot);
-    }
+    check_non_root(pod, container, image)?;
     let expanded = |field: &str| -> Vec<String> {
         let words = container.list_at(&[field]).iter().filter_map(Value::as_str);
         words.map(|word| expand(word, &values)).collect()
@@ -49,24 +45,75 @@ pub fn container_config(
         command: expanded("command"),
         args: expanded("args"),
         working_dir: container.str_at(&["workingDir"]).to_owned(),
-        mounts: mounts(pod, container, place, source),
-        annotations: annotations(pod, container, attempt),
+        mounts: mounts(pod, container),
+        annotations: annotations(pod, container, attempt, image),
         tty: container.bool_at(&["tty"]),
         stdin: container.bool_at(&["stdin"]),
         stdin_once: container.bool_at(&["stdinOnce"]),
-        resources: resources(pod, container),
+        resources: resources(pod, container, place.allocatable.1),
         security,
         termination_message_path: container.str_at(&["terminationMessagePath"]).to_owned(),
         fallback_to_logs: container.str_at(&["terminationMessagePolicy"])
             == "FallbackToLogsOnError",
+        host_network: pod.bool_at(&["spec", "hostNetwork"]),
+        share_pid: pod.bool_at(&["spec", "shareProcessNamespace"]),
+        host_pid: pod.bool_at(&["spec", "hostPID"]),
+        host_ipc: pod.bool_at(&["spec", "hostIPC"]),
         env: values.into_iter().collect(),
     };
     Ok((config, warnings))
 }
 
-fn annotations(pod: &Value, container: &Value, attempt: u32) -> BTreeMap<String, String> {
+/// Annotation with the image as the engine names it.
+pub(crate) const IMAGE: &str = "rehearse.image";
+/// Annotation with the `imageID` of the status.
+pub(crate) const IMAGE_ID: &str = "rehearse.imageID";
+/// Annotation with [`container_hash`].
+pub(crate) const HASH: &str = "io.kubernetes.container.hash";
+
+/// `imageID` of the status.
+#[must_use]
+pub fn image_id(image: &Image) -> String {
+    if image.repo_digest.is_empty() {
+        format!("docker://{}", image.id)
+    } else {
+        format!("docker-pullable://{}", image.repo_digest)
+    }
+}
+
+/// Holds a container that must not run as root to it.
+///
+/// Mirrors: `pkg/kubelet/kuberuntime/security_context.go` `verifyRunAsNonRoot`.
+///
+/// # Errors
+/// Why it may not run.
+pub fn check_non_root(pod: &Value, container: &Value, image: &Image) -> Result<(), Error> {
+    let wanted = setting(pod, container, "runAsNonRoot").and_then(Value::as_bool);
+    if wanted != Some(true) {
+        return Ok(());
+    }
+    if let Some(user) = setting(pod, container, "runAsUser").and_then(Value::as_i64) {
+        return if user == 0 { Err(Error::BreaksNonRoot) } else { Ok(()) };
+    }
+    let user = image.user.split(':').next().unwrap_or_default();
+    match user.parse::<i64>() {
+        Ok(0) => Err(Error::RunsAsRoot),
+        Ok(_) => Ok(()),
+        Err(_) if user.is_empty() => Err(Error::RunsAsRoot),
+        Err(_) => Err(Error::UnknownUser(user.to_owned())),
+    }
+}
+
+fn annotations(
+    pod: &Value,
+    container: &Value,
+    attempt: u32,
+    image: &Image,
+) -> BTreeMap<String, String> {
     let mut labels = BTreeMap::from([
-        ("io.kubernetes.container.hash", format!("{:x}", container_hash(container))),
+        (IMAGE, image.tag.clone()),
+        (IMAGE_ID, image_id(image)),
+        (HASH, format!("{:x}", container_hash(container))),
         ("io.kubernetes.container.restartCount", attempt.to_string()),
     ]);
     for (key, field) in [
@@ -78,6 +125,9 @@ fn annotations(pod: &Value, container: &Value, attempt: u32) -> BTreeMap<String,
     let grace = pod.int_at(&["spec", "terminationGracePeriodSeconds"]);
     if let Some(grace) = grace {
         labels.insert("io.kubernetes.pod.terminationGracePeriod", grace.to_string());
+    }
+    if let Some(handler) = container.at(&["lifecycle", "preStop"]) {
+        labels.insert("io.kubernetes.container.preStopHandler", handler.to_string());
     }
     if let Some(ports) = container.at(&["ports"]) {
         labels.insert("io.kubernetes.container.ports", ports.to_string());
@@ -111,25 +161,75 @@ fn security(pod: &Value, container: &Value) -> ContainerSecurity {
         read_only_root: container.bool_at(&["securityContext", "readOnlyRootFilesystem"]),
         cap_add: words(&["securityContext", "capabilities", "add"]),
         cap_drop: words(&["securityContext", "capabilities", "drop"]),
+        options: security_options(pod, container),
     }
 }
 
-fn resources(pod: &Value, container: &Value) -> ContainerResources {
+/// What the kernel's security modules are told.
+///
+/// Mirrors: `pkg/kubelet/dockershim/security_context.go`, `pkg/securitycontext/util.go`.
+fn security_options(pod: &Value, container: &Value) -> Vec<String> {
+    let mut options = Vec::new();
+    let linux = setting(pod, container, "seLinuxOptions");
+    for part in ["user", "role", "type", "level"] {
+        let value = linux.map_or("", |options| options.str_at(&[part]));
+        if !value.is_empty() {
+            options.push(format!("label={part}:{value}"));
+        }
+    }
+    let name = container.str_at(&["name"]);
+    let own = format!("container.seccomp.security.alpha.kubernetes.io/{name}");
+    let whole = "seccomp.security.alpha.kubernetes.io/pod";
+    let seccomp = pod.annotation(&own).or_else(|| pod.annotation(whole)).unwrap_or_default();
+    // Without a profile upstream's container runs unconfined; the engine's default is kept here.
+    if seccomp == "unconfined" {
+        options.push("seccomp=unconfined".to_owned());
+    }
+    if adds_no_privileges(container) {
+        options.push("no-new-privileges".to_owned());
+    }
+    options
+}
+
+/// Whether the kernel is told that programs of `container` never gain privileges.
+#[must_use]
+pub fn adds_no_privileges(container: &Value) -> bool {
+    let allowed = container.at(&["securityContext", "allowPrivilegeEscalation"]);
+    allowed.and_then(Value::as_bool) == Some(false)
+}
+
+/// The kernel's preference to end `container` when memory runs out on a node of `capacity` bytes.
+///
+/// Mirrors: `pkg/kubelet/qos/policy.go`.
+#[must_use]
+pub fn oom_score_adj(pod: &Value, container: &Value, capacity: i64) -> i64 {
+    const GUARANTEED: i64 = -998;
+    const BEST_EFFORT: i64 = 1000;
+    match api::views::pod::qos_class(pod) {
+        "Guaranteed" => GUARANTEED,
+        "BestEffort" => BEST_EFFORT,
+        _ => {
+            let request = container.at(&["resources", "requests", "memory"]);
+            let request = request.and_then(|value| Quantity::from_json(value).ok());
+            let request = request.map_or(0, |quantity| quantity.value());
+            let share = i128::from(request) * 1000 / i128::from(capacity.max(1));
+            let score = 1000 - i64::try_from(share).unwrap_or(i64::MAX);
+            score.clamp(1000 + GUARANTEED, BEST_EFFORT - 1)
+        }
+    }
+}
+
+fn resources(pod: &Value, container: &Value, capacity: i64) -> ContainerResources {
     let quantity = |kind: &str, name: &str| {
         container.at(&["resources", kind, name]).and_then(|value| Quantity::from_json(value).ok())
     };
     let cpu = |kind: &str| quantity(kind, "cpu").map_or(0, |q| q.milli_value());
     let limit = cpu("limits");
-    let oom_score_adj = match pod.str_at(&["status", "qosClass"]) {
-        "Guaranteed" => -998,
-        "BestEffort" => 1000,
-        _ => 900,
-    };
     ContainerResources {
         cpu_request_milli: Some(cpu("requests")).filter(|cpu| *cpu > 0).unwrap_or(limit),
         cpu_limit_milli: limit,
         memory_limit: quantity("limits", "memory").map_or(0, |q| q.value()),
-        oom_score_adj,
+        oom_score_adj: oom_score_adj(pod, container, capacity),
     }
 }
 
@@ -147,9 +247,66 @@ pub fn hostname(pod: &Value) -> String {
     cut.trim_end_matches(['-', '.']).to_owned()
 }
 
+/// The domain of the cluster's names.
+const CLUSTER_DOMAIN: &str = "cluster.local";
+
+/// What the pod's resolver is told besides the engine's own.
+///
+/// Mirrors: `pkg/kubelet/network/dns/dns.go`.
+/// Deviation: there is no cluster DNS; the engine's name server stays, with the cluster's domains.
+fn dns(pod: &Value) -> Dns {
+    let words = |value: &Value, path: &[&str]| -> Vec<String> {
+        value.list_at(path).iter().filter_map(Value::as_str).map(str::to_owned).collect()
+    };
+    let mut dns = Dns::default();
+    let host = pod.bool_at(&["spec", "hostNetwork"]);
+    let cluster = match pod.str_at(&["spec", "dnsPolicy"]) {
+        "ClusterFirstWithHostNet" => true,
+        "ClusterFirst" => !host,
+        _ => false,
+    };
+    if cluster {
+        let namespace = pod.namespace();
+        let services = format!("svc.{CLUSTER_DOMAIN}");
+        dns.searches = vec![format!("{namespace}.{services}"), services, CLUSTER_DOMAIN.to_owned()];
+        dns.options.push("ndots:5".to_owned());
+    }
+    if let Some(config) = pod.at(&["spec", "dnsConfig"]) {
+        dns.servers.extend(words(config, &["nameservers"]));
+        dns.searches.extend(words(config, &["searches"]));
+        for option in config.list_at(&["options"]) {
+            let (name, value) = (option.str_at(&["name"]), option.str_at(&["value"]));
+            dns.options.retain(|known| known.split(':').next() != Some(name));
+            let colon = if value.is_empty() { "" } else { ":" };
+            dns.options.push(format!("{name}{colon}{value}"));
+        }
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    dns.searches.retain(|domain| seen.insert(domain.clone()));
+    dns.searches.truncate(6);
+    dns.servers.truncate(3);
+    dns
+}
+
+/// The kernel settings of a pod: name and value.
+#[must_use]
+pub fn sysctls(pod: &Value) -> BTreeMap<String, String> {
+    let mut all = BTreeMap::new();
+    for kind in ["sysctls", "unsafe-sysctls"] {
+        let key = format!("security.alpha.kubernetes.io/{kind}");
+        let listed = pod.annotation(&key).unwrap_or_default().split(',');
+        let pairs = listed.filter_map(|pair| pair.split_once('='));
+        all.extend(pairs.map(|(name, value)| (name.trim().to_owned(), value.to_owned())));
+    }
+    for entry in pod.list_at(&["spec", "securityContext", "sysctls"]) {
+        all.insert(entry.str_at(&["name"]).to_owned(), entry.str_at(&["value"]).to_owned());
+    }
+    all
+}
+
 /// The configuration of sandbox number `attempt` of `pod`.
 #[must_use]
-pub fn sandbox_config(pod: &Value, attempt: u32) -> PodSandboxConfig {
+pub fn sandbox_config(pod: &Value, attempt: u32, volumes: Vec<PodVolume>) -> PodSandboxConfig {
     let port = |value: &Value, field: &str| {
         value.int_at(&[field]).and_then(|n| u16::try_from(n).ok()).unwrap_or_default()
     };
@@ -159,10 +316,17 @@ pub fn sandbox_config(pod: &Value, attempt: u32) -> PodSandboxConfig {
         protocol: value.str_at(&["protocol"]).to_owned(),
     };
     let ports = pod.list_at(&["spec", "containers"]).iter().flat_map(|c| c.list_at(&["ports"]));
-    let aliases = pod.list_at(&["spec", "hostAliases"]).iter().flat_map(|alias| {
+    let aliases = pod.list_at(&["spec", "hostAliases"]).iter().map(|alias| {
         let names = alias.list_at(&["hostnames"]).iter().filter_map(Value::as_str);
-        names.map(|name| (alias.str_at(&["ip"]).to_owned(), name.to_owned()))
+        (alias.str_at(&["ip"]).to_owned(), names.map(str::to_owned).collect())
     });
+    let subdomain = pod.str_at(&["spec", "subdomain"]);
+    let domain = if subdomain.is_empty() {
+        String::new()
+    } else {
+        format!("{subdomain}.{}.svc.{CLUSTER_DOMAIN}", pod.namespace())
+    };
+    let group = pod.int_at(&["spec", "securityContext", "fsGroup"]);
     PodSandboxConfig {
         name: pod.name().to_owned(),
         namespace: pod.namespace().to_owned(),
@@ -174,5 +338,13 @@ pub fn sandbox_config(pod: &Value, attempt: u32) -> PodSandboxConfig {
         host_network: pod.bool_at(&["spec", "hostNetwork"]),
         ports: ports.filter(|p| port(p, "hostPort") != 0).map(mapped).collect(),
         host_aliases: aliases.collect(),
+        domain,
+        dns: dns(pod),
+        sysctls: sysctls(pod),
+        volumes,
+        fs_group: group.and_then(|group| u32::try_from(group).ok()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -26,6 +26,20 @@ pub enum Error {
     /// A field path that the downward API does not know.
     #[error("unsupported fieldPath: {0}")]
     FieldPath(String),
+    /// A container that the pod does not have.
+    #[error("container {0} not found")]
+    NoContainer(String),
+    /// A resource that the downward API does not know.
+    #[error("unsupported container resource : {0}")]
+    Resource(String),
+    /// A user name of an image that says nothing about its number.
+    #[error(
+        "container has runAsNonRoot and image has non-numeric user ({0}), cannot verify user is non-root"
+    )]
+    UnknownUser(String),
+    /// The container itself is told to run as root although `runAsNonRoot` is set.
+    #[error("container's runAsUser breaks non-root policy")]
+    BreaksNonRoot,
     /// The image's user is root although `runAsNonRoot` is set.
     #[error("container has runAsNonRoot and image will run as root")]
     RunsAsRoot,
@@ -39,6 +53,16 @@ pub trait Source {
     fn secret(&self, name: &str) -> Option<Arc<Value>>;
     /// The services whose addresses containers are told.
     fn services(&self) -> Vec<Arc<Value>>;
+    /// A PersistentVolumeClaim of the pod's namespace.
+    fn claim(&self, name: &str) -> Option<Arc<Value>> {
+        let _ = name;
+        None
+    }
+    /// A PersistentVolume.
+    fn persistent_volume(&self, name: &str) -> Option<Arc<Value>> {
+        let _ = name;
+        None
+    }
 }
 
 /// Where the pod runs.
@@ -48,6 +72,8 @@ pub struct Place<'a> {
     pub pod_ip: &'a str,
     /// Address of the node.
     pub host_ip: &'a str,
+    /// What the node has to give: thousandths of a CPU and bytes of memory.
+    pub allocatable: (i64, i64),
 }
 
 /// An environment, and the events that come with it.
@@ -177,7 +203,7 @@ fn value_from(
         return field_value(pod, field.str_at(&["fieldPath"]), place).map(Some);
     }
     if let Some(field) = from.at(&["resourceFieldRef"]) {
-        return Ok(Some(resource_value(pod, container, field)));
+        return resource_value(pod, container, field, place).map(Some);
     }
     let (reference, kind) = match (from.at(&["configMapKeyRef"]), from.at(&["secretKeyRef"])) {
         (Some(reference), _) => (reference, "ConfigMap"),
@@ -242,21 +268,47 @@ fn pairs(pod: &Value, field: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// `ceil(quantity / divisor)` of a limit or request.
-#[must_use]
-pub fn resource_value(pod: &Value, container: &Value, field: &Value) -> String {
+/// `ceil(quantity / divisor)` of a limit or request; a limit that is not set is what the node has.
+///
+/// Mirrors: `pkg/api/v1/resource/helpers.go`.
+///
+/// # Errors
+/// [`Error::NoContainer`] and [`Error::Resource`] for what does not exist.
+pub fn resource_value(
+    pod: &Value,
+    container: &Value,
+    field: &Value,
+    place: Place<'_>,
+) -> Result<String, Error> {
     let name = field.str_at(&["containerName"]);
-    let all = pod.list_at(&["spec", "containers"]);
-    let named = all.iter().find(|c| !name.is_empty() && c.str_at(&["name"]) == name);
-    let container = named.unwrap_or(container);
-    let resource = field.str_at(&["resource"]);
-    let (kind, resource) = resource.split_once('.').unwrap_or((resource, ""));
+    let lists = ["containers", "initContainers"];
+    let mut all = lists.iter().flat_map(|list| pod.list_at(&["spec", list]));
+    let container = match all.find(|c| c.str_at(&["name"]) == name) {
+        Some(named) if !name.is_empty() => named,
+        _ if name.is_empty() && !container.is_null() => container,
+        _ => return Err(Error::NoContainer(name.to_owned())),
+    };
+    let wanted = field.str_at(&["resource"]);
+    let unknown = || Error::Resource(wanted.to_owned());
+    let (kind, resource) = wanted.split_once('.').ok_or_else(unknown)?;
+    let known = matches!(kind, "limits" | "requests")
+        && matches!(resource, "cpu" | "memory" | "ephemeral-storage");
+    if !known {
+        return Err(unknown());
+    }
     let read = |value: Option<&Value>| value.and_then(|v| Quantity::from_json(v).ok());
     let milli = |q: Quantity| i128::from(q.milli_value());
-    let quantity = read(container.at(&["resources", kind, resource])).map_or(0, milli);
+    let set = read(container.at(&["resources", kind, resource])).filter(|q| !q.is_zero());
+    let (cpu, memory) = place.allocatable;
+    let unset = match (kind, resource) {
+        ("limits", "cpu") => i128::from(cpu),
+        ("limits", "memory") => i128::from(memory) * 1000,
+        _ => 0,
+    };
+    let quantity = set.map_or(unset, milli);
     let divisor = read(field.at(&["divisor"])).filter(|q| !q.is_zero()).map_or(1000, milli);
     let value = (quantity + divisor - 1).div_euclid(divisor.max(1));
-    value.to_string()
+    Ok(value.to_string())
 }
 
 /// The variables that tell a service's address.
@@ -279,7 +331,8 @@ fn service_variables(service: &Value, values: &mut BTreeMap<String, String>) {
         }
         let protocol = Some(port.str_at(&["protocol"])).filter(|p| !p.is_empty()).unwrap_or("TCP");
         let lower = protocol.to_lowercase();
-        let url = format!("{lower}://{ip}:{n}");
+        let port = u16::try_from(n).unwrap_or_default();
+        let url = format!("{lower}://{}", cri::host_port(ip, port));
         if index == 0 {
             values.insert(format!("{name}_PORT"), url.clone());
         }

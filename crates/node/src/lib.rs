@@ -7,7 +7,7 @@
 //! volumes and probe results. The worker carries decisions out as commands to the runtime.
 //!
 //! Reading order: [`admission`], [`record`], [`plan`], [`status`], [`backoff`], [`expansion`], [`env`],
-//! [`volumes`], [`container`] (the runtime's view of a container), [`probe`], `worker`, [`agent`],
+//! [`volumes`], [`container`] (the runtime's view of a container), [`probe`], [`pull_secrets`], `worker`, [`agent`],
 //! [`node_status`], [`logs`], [`streams`].
 //!
 //! Mirrors: `k8s.io/kubernetes/pkg/kubelet` of 1.11.
@@ -26,6 +26,7 @@ pub mod logs;
 pub mod node_status;
 pub mod plan;
 pub mod probe;
+pub mod pull_secrets;
 pub mod record;
 pub mod status;
 pub mod streams;
@@ -33,7 +34,7 @@ pub mod volumes;
 
 mod worker;
 
-pub use crate::agent::{Agent, agents};
+pub use crate::agent::{Agent, AgentControl, agents};
 pub use crate::config::{AgentConfig, NodeConfig};
 pub use crate::logs::RuntimeLogs;
 pub use crate::streams::RuntimeStreams;

@@ -46,13 +46,22 @@ const HEALTHY: &[(&str, &str, &str)] = &[
     ("PIDPressure", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
 ];
 
-/// The status of `node` at `now`; `trouble` is why the runtime cannot be used, when it cannot.
+/// How a node is.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Health<'a> {
+    /// Why the runtime cannot be used, when it cannot.
+    pub trouble: Option<&'a str>,
+    /// Whether it runs out of memory.
+    pub memory_pressure: bool,
+}
+
+/// The status of `node` at `now`.
 #[must_use]
 pub fn status(
     config: &NodeConfig,
     node: &Value,
     runtime_version: &str,
-    trouble: Option<&str>,
+    health: &Health<'_>,
     now: Time,
 ) -> Value {
     let condition = |kind: &str, status: &str, reason: &str, message: &str| {
@@ -71,9 +80,15 @@ pub fn status(
     };
     let mut conditions: Vec<Value> = HEALTHY
         .iter()
-        .map(|(kind, reason, message)| condition(kind, "False", reason, message))
+        .map(|(kind, reason, message)| match *kind {
+            "MemoryPressure" if health.memory_pressure => {
+                let message = "kubelet has insufficient memory available";
+                condition(kind, "True", "KubeletHasInsufficientMemory", message)
+            }
+            _ => condition(kind, "False", reason, message),
+        })
         .collect();
-    conditions.push(match trouble {
+    conditions.push(match health.trouble {
         None => condition("Ready", "True", "KubeletReady", "kubelet is posting ready status"),
         Some(why) => {
             let message = format!("container runtime is down: {why}");
@@ -132,14 +147,18 @@ mod tests {
     fn readiness_follows_the_runtime_and_keeps_its_transition_time() {
         let config = NodeConfig::new("n1", "10.0.0.1");
         let at = Time::from_unix_seconds;
+        let well = Health::default();
+        let ill = Health { trouble: Some("no socket"), memory_pressure: true };
         let mut node = document(&config);
         assert_eq!(node.label("kubernetes.io/hostname"), "n1");
-        node.set(&["status"], status(&config, &node, "sim://1", None, at(0)));
-        let later = status(&config, &node, "sim://1", None, at(60));
+        node.set(&["status"], status(&config, &node, "sim://1", &well, at(0)));
+        let later = status(&config, &node, "sim://1", &well, at(60));
         let ready = later.list_at(&["conditions"]).last().unwrap();
         assert_eq!(ready.str_at(&["lastTransitionTime"]), at(0).rfc3339());
         assert_eq!(ready.str_at(&["lastHeartbeatTime"]), at(60).rfc3339());
-        let down = status(&config, &node, "sim://1", Some("no socket"), at(90));
+        let down = status(&config, &node, "sim://1", &ill, at(90));
+        let pressure = &down.list_at(&["conditions"])[1];
+        assert_eq!(pressure.str_at(&["reason"]), "KubeletHasInsufficientMemory");
         let ready = down.list_at(&["conditions"]).last().unwrap();
         assert_eq!(ready.str_at(&["status"]), "False");
         assert_eq!(ready.str_at(&["message"]), "container runtime is down: no socket");

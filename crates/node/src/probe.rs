@@ -9,6 +9,8 @@ use cri::{Command, Error, HttpGet, Reply};
 use serde_json::Value;
 use world::Time;
 
+use crate::expansion::expand;
+
 /// Which question a probe answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
@@ -130,69 +132,136 @@ impl Probe {
 }
 
 /// The command that asks container `id` of the pod at `ip`; `None` for a probe without handler.
-#[must_use]
-pub fn command(container: &Value, kind: Kind, id: &str, ip: &str) -> Option<Command> {
+///
+/// # Errors
+/// Why it cannot be asked, e.g. for a port that the container does not have.
+pub fn command(
+    container: &Value,
+    kind: Kind,
+    id: &str,
+    ip: &str,
+) -> Option<Result<Command, String>> {
     let probe = container.at(&[kind.field()])?;
     let timeout = probe.int_at(&["timeoutSeconds"]).filter(|n| *n > 0).unwrap_or(1);
     let timeout = Duration::from_secs(u64::try_from(timeout).unwrap_or(1));
-    handler(container, probe, id, ip, timeout)
+    if let Some(exec) = probe.at(&["exec"]) {
+        // Only what the container's own `env` says plainly is known to the prober.
+        let plain = container.list_at(&["env"]).iter();
+        let values = plain
+            .map(|env| (env.str_at(&["name"]).to_owned(), env.str_at(&["value"]).to_owned()))
+            .collect();
+        let words = exec.list_at(&["command"]).iter().filter_map(Value::as_str);
+        let command = words.map(|word| expand(word, &values)).collect();
+        return Some(Ok(Command::ExecSync { id: id.to_owned(), command }));
+    }
+    if let Some(get) = probe.at(&["httpGet"]) {
+        return Some(http_get(container, get, ip, timeout).map(|mut request| {
+            let agent = |(name, _): &(String, String)| name.eq_ignore_ascii_case("user-agent");
+            if !request.headers.iter().any(agent) {
+                request.headers.push(("User-Agent".to_owned(), "kube-probe/1.11".to_owned()));
+            }
+            Command::HttpGet { id: id.to_owned(), request: Box::new(request) }
+        }));
+    }
+    let tcp = probe.at(&["tcpSocket"])?;
+    Some(port(container, tcp.at(&["port"])).map(|port| {
+        let host = host(tcp, ip);
+        Command::TcpConnect { id: id.to_owned(), host, port, timeout }
+    }))
 }
 
-/// The command of a handler (`exec`, `httpGet`, `tcpSocket`) of a probe or a lifecycle hook.
-#[must_use]
-pub fn handler(
+fn host(of: &Value, ip: &str) -> String {
+    Some(of.str_at(&["host"])).filter(|host| !host.is_empty()).unwrap_or(ip).to_owned()
+}
+
+fn http_get(
     container: &Value,
-    handler: &Value,
-    id: &str,
+    get: &Value,
     ip: &str,
     timeout: Duration,
-) -> Option<Command> {
+) -> Result<HttpGet, String> {
+    let headers = get.list_at(&["httpHeaders"]).iter();
+    let headers = headers
+        .map(|h| (h.str_at(&["name"]).to_owned(), h.str_at(&["value"]).to_owned()))
+        .collect();
+    let scheme = get.str_at(&["scheme"]).to_lowercase();
+    Ok(HttpGet {
+        scheme: if scheme.is_empty() { "http".to_owned() } else { scheme },
+        host: host(get, ip),
+        port: port(container, get.at(&["port"]))?,
+        path: path(get.str_at(&["path"])),
+        headers,
+        timeout,
+    })
+}
+
+/// A path as a URL has it.
+#[must_use]
+pub fn path(text: &str) -> String {
+    if text.is_empty() || text.starts_with('/') { text.to_owned() } else { format!("/{text}") }
+}
+
+/// The command of a lifecycle hook of container `id` in the pod at `ip`.
+///
+/// Mirrors: `pkg/kubelet/lifecycle/handlers.go`.
+///
+/// # Errors
+/// Why it cannot be carried out; `tcpSocket` never can.
+pub fn hook(container: &Value, handler: &Value, id: &str, ip: &str) -> Result<Command, String> {
+    const LIMIT: Duration = Duration::from_secs(3600);
     let id = id.to_owned();
     if let Some(exec) = handler.at(&["exec"]) {
         let words = exec.list_at(&["command"]).iter().filter_map(Value::as_str);
-        return Some(Command::ExecSync { id, command: words.map(str::to_owned).collect() });
+        return Ok(Command::ExecSync { id, command: words.map(str::to_owned).collect() });
     }
-    let host = |of: &Value| {
-        Some(of.str_at(&["host"])).filter(|host| !host.is_empty()).unwrap_or(ip).to_owned()
+    let Some(get) = handler.at(&["httpGet"]) else {
+        return Err(format!("Invalid handler: {handler}"));
     };
-    if let Some(get) = handler.at(&["httpGet"]) {
-        let headers = get.list_at(&["httpHeaders"]).iter();
-        let mut headers: Vec<(String, String)> = headers
-            .map(|h| (h.str_at(&["name"]).to_owned(), h.str_at(&["value"]).to_owned()))
-            .collect();
-        if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("user-agent")) {
-            headers.push(("User-Agent".to_owned(), "kube-probe/1.11".to_owned()));
+    let port = match get.at(&["port"]) {
+        Some(Value::String(empty)) if empty.is_empty() => 80,
+        Some(Value::String(name)) => {
+            named_port(container, name).ok_or_else(|| format!("no such port: {name}"))?
         }
-        let path = get.str_at(&["path"]);
-        let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
-        let scheme = get.str_at(&["scheme"]).to_lowercase();
-        let request = HttpGet {
-            scheme: if scheme.is_empty() { "http".to_owned() } else { scheme },
-            host: host(get),
-            port: port(container, get.at(&["port"])).unwrap_or(80),
-            path,
-            headers,
-            timeout,
-        };
-        return Some(Command::HttpGet { id, request: Box::new(request) });
-    }
-    let tcp = handler.at(&["tcpSocket"])?;
-    let port = port(container, tcp.at(&["port"])).unwrap_or(80);
-    Some(Command::TcpConnect { id, host: host(tcp), port, timeout })
+        Some(number) => number.as_u64().and_then(|n| u16::try_from(n).ok()).unwrap_or(80),
+        None => 80,
+    };
+    let request = HttpGet {
+        scheme: "http".to_owned(),
+        host: host(get, ip),
+        port,
+        path: path(get.str_at(&["path"])),
+        headers: Vec::new(),
+        timeout: LIMIT,
+    };
+    Ok(Command::HttpGet { id, request: Box::new(request) })
+}
+
+fn named_port(container: &Value, name: &str) -> Option<u16> {
+    let ports = container.list_at(&["ports"]);
+    let named = ports.iter().find(|port| port.str_at(&["name"]) == name)?;
+    named.int_at(&["containerPort"]).and_then(|n| u16::try_from(n).ok())
 }
 
 /// A port number, or the number of the container port of that name.
-fn port(container: &Value, value: Option<&Value>) -> Option<u16> {
-    let value = value?;
-    if let Some(number) = value.as_i64() {
-        return u16::try_from(number).ok();
-    }
-    let name = value.as_str()?;
-    let ports = container.list_at(&["ports"]);
-    let named = ports.iter().find(|port| port.str_at(&["name"]) == name);
-    match named {
-        Some(port) => port.int_at(&["containerPort"]).and_then(|n| u16::try_from(n).ok()),
-        None => name.parse().ok(),
+///
+/// Mirrors: `extractPort` of `pkg/kubelet/prober/prober.go`.
+///
+/// # Errors
+/// When there is no such port.
+pub fn port(container: &Value, value: Option<&Value>) -> Result<u16, String> {
+    let number = match value {
+        Some(Value::String(name)) => match named_port(container, name) {
+            Some(port) => i64::from(port),
+            None => name
+                .parse()
+                .map_err(|_| format!("strconv.Atoi: parsing {name:?}: invalid syntax"))?,
+        },
+        Some(number) => number.as_i64().unwrap_or_default(),
+        None => 0,
+    };
+    match u16::try_from(number) {
+        Ok(port) if port > 0 => Ok(port),
+        _ => Err(format!("invalid port number: {number}")),
     }
 }
 
@@ -250,7 +319,7 @@ mod tests {
             "ports": [{"name": "web", "containerPort": 8080}],
             "livenessProbe": {"httpGet": {"path": "/z", "port": "web", "scheme": "HTTPS"}, "timeoutSeconds": 3},
         });
-        let Some(Command::HttpGet { request, .. }) =
+        let Some(Ok(Command::HttpGet { request, .. })) =
             command(&container, Kind::Liveness, "i", "10.1.2.3")
         else {
             panic!("an HTTP probe asks by HTTP");
@@ -258,5 +327,43 @@ mod tests {
         assert_eq!(request.url(), "https://10.1.2.3:8080/z");
         assert_eq!(request.timeout, Duration::from_secs(3));
         assert_eq!(request.headers, [("User-Agent".to_owned(), "kube-probe/1.11".to_owned())]);
+    }
+
+    #[test]
+    fn ports_that_do_not_exist_are_refused() {
+        let container = json!({"ports": [{"name": "web", "containerPort": 8080}]});
+        for (value, expected) in [
+            (json!(93), Ok(93)),
+            (json!("web"), Ok(8080)),
+            (json!("93"), Ok(93)),
+            (json!(0), Err("invalid port number: 0")),
+            (json!(70000), Err("invalid port number: 70000")),
+            (json!("x"), Err("strconv.Atoi: parsing \"x\": invalid syntax")),
+        ] {
+            assert_eq!(port(&container, Some(&value)), expected.map_err(str::to_owned));
+        }
+    }
+
+    #[test]
+    fn hooks_are_commands_or_plain_requests() {
+        let container = json!({"ports": [{"name": "web", "containerPort": 8080}]});
+        let asked = |handler: Value| match hook(&container, &handler, "i", "10.1.2.3") {
+            Ok(Command::HttpGet { request, .. }) => request.url(),
+            Ok(Command::ExecSync { command, .. }) => command.join(" "),
+            Ok(other) => format!("{other:?}"),
+            Err(text) => text,
+        };
+        for (handler, expected) in [
+            (json!({"exec": {"command": ["a", "$(B)"]}}), "a $(B)"),
+            (json!({"httpGet": {"path": "x", "port": ""}}), "http://10.1.2.3:80/x"),
+            (
+                json!({"httpGet": {"path": "/x", "port": "web", "scheme": "HTTPS", "host": "h"}}),
+                "http://h:8080/x",
+            ),
+            (json!({"httpGet": {"port": "no"}}), "no such port: no"),
+            (json!({"tcpSocket": {"port": 1}}), "Invalid handler: {\"tcpSocket\":{\"port\":1}}"),
+        ] {
+            assert_eq!(asked(handler), expected);
+        }
     }
 }

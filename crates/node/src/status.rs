@@ -31,8 +31,9 @@ pub struct Input<'a> {
 #[must_use]
 pub fn pod_status(input: &Input<'_>) -> Value {
     let Input { pod, record, host_ip, .. } = *input;
-    let inits = container_statuses(input, "initContainers");
+    let mut inits = container_statuses(input, "initContainers");
     let mut apps = container_statuses(input, "containers");
+    limit_messages(&mut inits, &mut apps);
     let phase = final_phase(pod, record, &inits, &apps);
     let conditions = conditions::conditions(input, phase, &inits, &apps);
     apps.sort_by(|a, b| a.str_at(&["name"]).cmp(b.str_at(&["name"])));
@@ -68,6 +69,28 @@ fn container_statuses(input: &Input<'_>, list: &str) -> Vec<Value> {
     let init = list == "initContainers";
     let containers = input.pod.list_at(&["spec", list]);
     containers.iter().map(|container| container_status(input, container, init)).collect()
+}
+
+/// All termination messages of a pod together, in bytes.
+const MOST_MESSAGES: usize = 12 * 1024;
+
+/// Cuts termination messages so that all containers' fit into what a pod may have.
+///
+/// Mirrors: `normalizeStatus` of `pkg/kubelet/status/status_manager.go`.
+pub fn limit_messages(inits: &mut [Value], apps: &mut [Value]) {
+    let most = MOST_MESSAGES / (inits.len() + apps.len()).max(1);
+    for status in inits.iter_mut().chain(apps) {
+        for state in ["state", "lastState"] {
+            let path = [state, "terminated", "message"];
+            let message = status.str_at(&path);
+            if message.len() <= most {
+                continue;
+            }
+            let end = (0..=most).rev().find(|at| message.is_char_boundary(*at)).unwrap_or_default();
+            let cut = json!(message[..end]);
+            status.set(&path, cut);
+        }
+    }
 }
 
 fn container_status(input: &Input<'_>, container: &Value, init: bool) -> Value {
@@ -231,6 +254,27 @@ fn decide(
         };
     }
     "Pending"
+}
+
+/// What becomes of containers that never ran, or wait to run again, when their pod goes: they count
+/// as ended.
+///
+/// Mirrors: `TerminatePod` of `pkg/kubelet/status/status_manager.go`.
+#[must_use]
+pub fn terminated(status: &Value) -> Option<Value> {
+    let mut ended = status.clone();
+    let mut changed = false;
+    for list in ["initContainerStatuses", "containerStatuses"] {
+        let statuses = ended.get_mut(list).and_then(Value::as_array_mut);
+        for status in statuses.into_iter().flatten() {
+            if status.at(&["state", "terminated"]).is_none() {
+                let never = json!({"exitCode": 0, "startedAt": null, "finishedAt": null});
+                status.set(&["state"], json!({"terminated": never}));
+                changed = true;
+            }
+        }
+    }
+    changed.then_some(ended)
 }
 
 #[cfg(test)]

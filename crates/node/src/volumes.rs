@@ -1,73 +1,91 @@
-//! Volumes: what must exist before a pod starts, and what a container mounts.
+//! Volumes: what must exist before a pod starts, what its sandbox brings along, and what a container
+//! mounts of it.
 //!
-//! Deviation: secret, configMap, downwardAPI and projected files are those of the moment at which the
-//! container was created; later changes reach a running container only with its next restart.
-//! Deviation: two subPaths of one emptyDir are two separate scratch directories.
+//! Mirrors: `pkg/volume/{configmap,secret,downwardapi,projected,host_path}`.
+//! Deviation: `gitRepo`, network file systems and cloud disks are not supported by this node; a pod
+//! that asks for one waits with a `FailedMount` event that says so.
+
+use std::collections::BTreeMap;
 
 use apimachinery::ObjectExt as _;
-use cri::{FileEntry, Mount, MountSource};
+use cri::{FileEntry, Mount, PodVolume, VolumeSource};
 use serde_json::Value;
 
 use crate::env::{Error, Place, Source, contents, field_value, resource_value};
+
+/// The driver of flexVolume and CSI volumes that are volumes of the container engine.
+pub const ENGINE_VOLUME_DRIVER: &str = "rehearse.io/volume";
 
 /// A volume that cannot be set up, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     /// Volume name in the pod.
     pub volume: String,
-    /// Why.
+    /// Why; empty for a claim that nobody has filled yet, which is waited for in silence.
     pub message: String,
 }
 
-/// The volumes of `pod` that cannot be set up now.
+/// The volumes of `pod`, or those that cannot be set up now.
+///
+/// # Errors
+/// The volumes that cannot be set up.
+pub fn pod_volumes(
+    pod: &Value,
+    place: Place<'_>,
+    source: &dyn Source,
+) -> Result<Vec<PodVolume>, Vec<Failure>> {
+    let (mut volumes, mut failures) = (Vec::new(), Vec::new());
+    for volume in pod.list_at(&["spec", "volumes"]) {
+        let name = volume.str_at(&["name"]).to_owned();
+        match content(pod, volume, place, source) {
+            Ok(source) => volumes.push(PodVolume { name, source }),
+            Err(message) => failures.push(Failure { volume: name, message }),
+        }
+    }
+    if failures.is_empty() { Ok(volumes) } else { Err(failures) }
+}
+
+/// The volumes of `pod` whose content follows the cluster's objects, as far as they can be read.
 #[must_use]
-pub fn failures(pod: &Value, source: &dyn Source) -> Vec<Failure> {
-    let check = |volume: &Value| {
-        let message = content(pod, volume, Place::default(), source).err()?;
-        Some(Failure { volume: volume.str_at(&["name"]).to_owned(), message })
+pub fn live_volumes(pod: &Value, place: Place<'_>, source: &dyn Source) -> Vec<PodVolume> {
+    let live = |volume: &&Value| {
+        ["secret", "configMap", "downwardAPI", "projected"]
+            .iter()
+            .any(|kind| volume.at(&[kind]).is_some())
     };
-    pod.list_at(&["spec", "volumes"]).iter().filter_map(check).collect()
+    let volumes = pod.list_at(&["spec", "volumes"]).iter().filter(live);
+    volumes
+        .filter_map(|volume| {
+            let source = content(pod, volume, place, source).ok()?;
+            Some(PodVolume { name: volume.str_at(&["name"]).to_owned(), source })
+        })
+        .collect()
 }
 
 /// What `container` of `pod` mounts. Mounts of volumes that do not exist are left out (validation
 /// refuses such pods).
 #[must_use]
-pub fn mounts(pod: &Value, container: &Value, place: Place<'_>, source: &dyn Source) -> Vec<Mount> {
+pub fn mounts(pod: &Value, container: &Value) -> Vec<Mount> {
     let volumes = pod.list_at(&["spec", "volumes"]);
     let mount = |mount: &Value| {
         let name = mount.str_at(&["name"]);
         let volume = volumes.iter().find(|volume| volume.str_at(&["name"]) == name)?;
-        let content = content(pod, volume, place, source).ok()?;
+        let kept = volume.bool_at(&["persistentVolumeClaim", "readOnly"]);
+        let files = ["secret", "configMap", "downwardAPI", "projected"];
+        let written_by_us = files.iter().any(|kind| volume.at(&[kind]).is_some());
         Some(Mount {
-            source: below(content, mount.str_at(&["subPath"])),
+            volume: name.to_owned(),
+            sub_path: mount.str_at(&["subPath"]).trim_matches('/').to_owned(),
             path: mount.str_at(&["mountPath"]).to_owned(),
-            read_only: mount.bool_at(&["readOnly"]),
+            read_only: mount.bool_at(&["readOnly"]) || kept || written_by_us,
+            propagation: match mount.str_at(&["mountPropagation"]) {
+                "HostToContainer" => "rslave".to_owned(),
+                "Bidirectional" => "rshared".to_owned(),
+                _ => String::new(),
+            },
         })
     };
     container.list_at(&["volumeMounts"]).iter().filter_map(mount).collect()
-}
-
-/// The part of a volume below `sub_path`.
-fn below(content: MountSource, sub_path: &str) -> MountSource {
-    let sub_path = sub_path.trim_matches('/');
-    if sub_path.is_empty() {
-        return content;
-    }
-    match content {
-        MountSource::HostPath(path) => MountSource::HostPath(format!("{path}/{sub_path}")),
-        MountSource::EmptyDir { volume, memory } => {
-            MountSource::EmptyDir { volume: format!("{volume}/{sub_path}"), memory }
-        }
-        MountSource::Files(files) => {
-            let inside = files.into_iter().filter_map(|mut file| {
-                let rest = file.path.strip_prefix(sub_path)?;
-                let rest = if rest.is_empty() { rest } else { rest.strip_prefix('/')? };
-                file.path = rest.to_owned();
-                Some(file)
-            });
-            MountSource::Files(inside.collect())
-        }
-    }
 }
 
 fn content(
@@ -75,40 +93,121 @@ fn content(
     volume: &Value,
     place: Place<'_>,
     source: &dyn Source,
-) -> Result<MountSource, String> {
-    if let Some(host_path) = volume.at(&["hostPath"]) {
-        return Ok(MountSource::HostPath(host_path.str_at(&["path"]).to_owned()));
+) -> Result<VolumeSource, String> {
+    if let Some(path) = volume.at(&["hostPath"]) {
+        return Ok(host_path(path));
     }
     for kind in ["secret", "configMap", "downwardAPI"] {
         if let Some(described) = volume.at(&[kind]) {
             let mode = mode(described.at(&["defaultMode"]), 0o644);
-            return files(pod, kind, described, mode, place, source).map(MountSource::Files);
+            let files = files(pod, kind, described, mode, place, source)?;
+            return Ok(VolumeSource::Files(grouped(pod, files)));
         }
     }
     if let Some(projected) = volume.at(&["projected"]) {
         let mode = mode(projected.at(&["defaultMode"]), 0o644);
-        let mut all = Vec::new();
-        for part in projected.list_at(&["sources"]) {
-            for kind in ["secret", "configMap", "downwardAPI"] {
-                if let Some(described) = part.at(&[kind]) {
-                    all.extend(files(pod, kind, described, mode, place, source)?);
-                }
-            }
-        }
-        return Ok(MountSource::Files(all));
+        let files = projection(pod, projected.list_at(&["sources"]), mode, place, source)?;
+        return Ok(VolumeSource::Files(grouped(pod, files)));
+    }
+    if let Some(claim) = volume.at(&["persistentVolumeClaim"]) {
+        return claimed(claim.str_at(&["claimName"]), source);
     }
     let kind = volume.as_object().into_iter().flatten().map(|(key, _)| key.as_str());
     match kind.filter(|key| *key != "name").collect::<Vec<_>>().as_slice() {
-        [] | ["emptyDir"] => Ok(MountSource::EmptyDir {
-            volume: volume.str_at(&["name"]).to_owned(),
-            memory: volume.str_at(&["emptyDir", "medium"]) == "Memory",
+        [] | ["emptyDir"] => {
+            let memory = volume.str_at(&["emptyDir", "medium"]) == "Memory";
+            Ok(VolumeSource::Scratch { memory })
+        }
+        other => of_the_engine(volume).ok_or_else(|| {
+            format!("volume source {} is not supported by this node", other.join(", "))
         }),
-        other => Err(format!("volume source {} is not supported by this node", other.join(", "))),
     }
+}
+
+fn host_path(described: &Value) -> VolumeSource {
+    VolumeSource::HostPath {
+        path: described.str_at(&["path"]).to_owned(),
+        kind: described.str_at(&["type"]).to_owned(),
+    }
+}
+
+/// A volume of the container engine, by the name that its driver is told.
+fn of_the_engine(volume: &Value) -> Option<VolumeSource> {
+    let flex = volume.at(&["flexVolume"]).filter(|flex| {
+        let driver = flex.str_at(&["driver"]);
+        driver == ENGINE_VOLUME_DRIVER
+    });
+    let csi = volume.at(&["csi"]).filter(|csi| csi.str_at(&["driver"]) == ENGINE_VOLUME_DRIVER);
+    let name = match (flex, csi) {
+        (Some(flex), _) => flex.str_at(&["options", "name"]),
+        (None, Some(csi)) => csi.str_at(&["volumeHandle"]),
+        (None, None) => return None,
+    };
+    Some(VolumeSource::Lasting { name: name.to_owned() })
+}
+
+/// The volume behind a claim. The error is empty while the claim is not bound.
+fn claimed(claim: &str, source: &dyn Source) -> Result<VolumeSource, String> {
+    let Some(claim) = source.claim(claim) else { return Err(String::new()) };
+    let name = claim.str_at(&["spec", "volumeName"]);
+    if name.is_empty() || claim.str_at(&["status", "phase"]) != "Bound" {
+        return Err(String::new());
+    }
+    let Some(volume) = source.persistent_volume(name) else { return Err(String::new()) };
+    if let Some(path) = volume.at(&["spec", "hostPath"]) {
+        let kind = match path.str_at(&["type"]) {
+            // A provisioned directory comes into being with its first use.
+            "" => "DirectoryOrCreate",
+            kind => kind,
+        };
+        return Ok(VolumeSource::HostPath {
+            path: path.str_at(&["path"]).to_owned(),
+            kind: kind.to_owned(),
+        });
+    }
+    if let Some(local) = volume.at(&["spec", "local"]) {
+        let (path, kind) = (local.str_at(&["path"]).to_owned(), "Directory".to_owned());
+        return Ok(VolumeSource::HostPath { path, kind });
+    }
+    let spec = volume.at(&["spec"]).unwrap_or(&Value::Null);
+    of_the_engine(spec).ok_or_else(|| {
+        format!("the source of persistent volume {name:?} is not supported by this node")
+    })
+}
+
+/// With an `fsGroup` files can be read by that group.
+fn grouped(pod: &Value, mut files: Vec<FileEntry>) -> Vec<FileEntry> {
+    if pod.int_at(&["spec", "securityContext", "fsGroup"]).is_some() {
+        files.iter_mut().for_each(|file| file.mode |= 0o440);
+    }
+    files
 }
 
 fn mode(value: Option<&Value>, default: u32) -> u32 {
     value.and_then(Value::as_u64).and_then(|mode| u32::try_from(mode).ok()).unwrap_or(default)
+}
+
+/// The files of a projected volume; a later source wins.
+///
+/// # Errors
+/// Why the volume cannot be set up.
+pub fn projection(
+    pod: &Value,
+    sources: &[Value],
+    default_mode: u32,
+    place: Place<'_>,
+    source: &dyn Source,
+) -> Result<Vec<FileEntry>, String> {
+    let mut all = BTreeMap::new();
+    for part in sources {
+        for kind in ["secret", "configMap", "downwardAPI"] {
+            if let Some(described) = part.at(&[kind]) {
+                let files = files(pod, kind, described, default_mode, place, source)?;
+                all.extend(files.into_iter().map(|file| (file.path.clone(), file)));
+            }
+        }
+    }
+    Ok(all.into_values().collect())
 }
 
 fn files(
@@ -120,15 +219,15 @@ fn files(
     source: &dyn Source,
 ) -> Result<Vec<FileEntry>, String> {
     if kind == "downwardAPI" {
-        return downward_files(pod, described, default_mode, place);
+        return downward_files(pod, described.list_at(&["items"]), default_mode, place);
     }
     // A projection names its secret by `name`, a volume by `secretName`.
     let by_name = described.str_at(&["name"]);
     let name = if by_name.is_empty() { described.str_at(&["secretName"]) } else { by_name };
     let optional = described.bool_at(&["optional"]);
-    let (object, resource, word) = match kind {
-        "secret" => (source.secret(name), "secrets", "secret"),
-        _ => (source.config_map(name), "configmaps", "config"),
+    let (object, resource) = match kind {
+        "secret" => (source.secret(name), "secrets"),
+        _ => (source.config_map(name), "configmaps"),
     };
     let Some(object) = object else {
         return if optional {
@@ -137,20 +236,40 @@ fn files(
             Err(format!("{resource} {name:?} not found"))
         };
     };
-    let mut contents = contents(&object);
-    let items = described.list_at(&["items"]);
+    payload(kind, described.list_at(&["items"]), &object, default_mode, optional)
+}
+
+/// The files that `items` (all keys without any) make of a ConfigMap or Secret (`kind`).
+///
+/// Mirrors: `MakePayload` of `pkg/volume/configmap` and `pkg/volume/secret`.
+///
+/// # Errors
+/// A key that is not there and not optional, and a path that leaves the volume.
+pub fn payload(
+    kind: &str,
+    items: &[Value],
+    object: &Value,
+    default_mode: u32,
+    optional: bool,
+) -> Result<Vec<FileEntry>, String> {
+    let contents = contents(object);
     if items.is_empty() {
-        let file = |(path, data)| FileEntry { path, mode: default_mode, data };
+        let file = |(path, data): (String, Vec<u8>)| FileEntry {
+            path,
+            mode: default_mode,
+            data: data.into(),
+        };
         return Ok(contents.into_iter().map(file).collect());
     }
+    let word = if kind == "secret" { "secret" } else { "config" };
     let mut files = Vec::new();
     for item in items {
         let key = item.str_at(&["key"]);
-        match contents.remove(key) {
+        match contents.get(key) {
             Some(data) => files.push(FileEntry {
                 path: item.str_at(&["path"]).to_owned(),
                 mode: mode(item.at(&["mode"]), default_mode),
-                data,
+                data: data.as_slice().into(),
             }),
             None if optional => {}
             None => return Err(format!("references non-existent {word} key: {key}")),
@@ -159,91 +278,65 @@ fn files(
     Ok(files)
 }
 
-fn downward_files(
+/// Whether a file may lie at `path` below a volume.
+///
+/// Mirrors: `validatePath` of `pkg/volume/util/atomic_writer.go`.
+///
+/// # Errors
+/// Why it may not.
+pub fn check_path(path: &str) -> Result<(), String> {
+    const LONGEST_PATH: usize = 4096;
+    const LONGEST_NAME: usize = 255;
+    if path.is_empty() {
+        return Err(format!("invalid path: must not be empty: {path:?}"));
+    }
+    if path.starts_with('/') {
+        return Err(format!("invalid path: must be relative path: {path}"));
+    }
+    if path.len() > LONGEST_PATH {
+        return Err(format!(
+            "invalid path: must be less than or equal to {LONGEST_PATH} characters"
+        ));
+    }
+    for part in path.split('/') {
+        if part == ".." {
+            return Err(format!("invalid path: must not contain '..': {path}"));
+        }
+        if part.len() > LONGEST_NAME {
+            return Err(format!(
+                "invalid path: filenames must be less than or equal to {LONGEST_NAME} characters"
+            ));
+        }
+    }
+    if path.starts_with("..") {
+        return Err(format!("invalid path: must not start with '..': {path}"));
+    }
+    Ok(())
+}
+
+/// The files of the downward API.
+///
+/// # Errors
+/// A field that does not exist.
+pub fn downward_files(
     pod: &Value,
-    described: &Value,
+    items: &[Value],
     default_mode: u32,
     place: Place<'_>,
 ) -> Result<Vec<FileEntry>, String> {
     let file = |item: &Value| {
         let text = match item.at(&["resourceFieldRef"]) {
-            Some(field) => Ok(resource_value(pod, &Value::Null, field)),
+            Some(field) => resource_value(pod, &Value::Null, field, place),
             None => field_value(pod, item.str_at(&["fieldRef", "fieldPath"]), place),
         };
         Ok(FileEntry {
             path: item.str_at(&["path"]).to_owned(),
             mode: mode(item.at(&["mode"]), default_mode),
-            data: text.map_err(|error: Error| error.to_string())?.into_bytes(),
+            data: text.map_err(|error: Error| error.to_string())?.into_bytes().into(),
         })
     };
-    described.list_at(&["items"]).iter().map(file).collect()
+    items.iter().map(file).collect()
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use serde_json::json;
-
-    use super::*;
-
-    struct Objects;
-
-    impl Source for Objects {
-        fn config_map(&self, name: &str) -> Option<Arc<Value>> {
-            (name == "settings")
-                .then(|| Arc::new(json!({"kind": "ConfigMap", "data": {"a.conf": "x", "b": "y"}})))
-        }
-        fn secret(&self, name: &str) -> Option<Arc<Value>> {
-            (name == "key")
-                .then(|| Arc::new(json!({"kind": "Secret", "data": {"token": "c2VjcmV0"}})))
-        }
-        fn services(&self) -> Vec<Arc<Value>> {
-            Vec::new()
-        }
-    }
-
-    fn check(volume: &Value, sub_path: &str) -> Result<MountSource, String> {
-        let pod = json!({"metadata": {"labels": {"app": "web"}}});
-        content(&pod, volume, Place::default(), &Objects).map(|c| below(c, sub_path))
-    }
-
-    #[test]
-    fn files_come_from_the_objects() {
-        let entry = |path: &str, mode: u32, data: &str| FileEntry {
-            path: path.to_owned(),
-            mode,
-            data: data.into(),
-        };
-        let volume = json!({"name": "v", "configMap": {"name": "settings", "items": [{"key": "b", "path": "d/b", "mode": 256}]}});
-        assert_eq!(check(&volume, ""), Ok(MountSource::Files(vec![entry("d/b", 0o400, "y")])));
-        let volume = json!({"name": "v", "configMap": {"name": "settings"}});
-        assert_eq!(check(&volume, "a.conf"), Ok(MountSource::Files(vec![entry("", 0o644, "x")])));
-        let volume = json!({"name": "v", "secret": {"secretName": "key", "defaultMode": 288}});
-        assert_eq!(
-            check(&volume, ""),
-            Ok(MountSource::Files(vec![entry("token", 0o440, "secret")]))
-        );
-        let volume = json!({"name": "v", "downwardAPI": {"items": [{"path": "l", "fieldRef": {"fieldPath": "metadata.labels"}}]}});
-        assert_eq!(
-            check(&volume, ""),
-            Ok(MountSource::Files(vec![entry("l", 0o644, "app=\"web\"")]))
-        );
-    }
-
-    #[test]
-    fn what_is_missing_is_said_in_upstreams_words() {
-        for (volume, message) in [
-            (json!({"name": "v", "secret": {"secretName": "no"}}), "secrets \"no\" not found"),
-            (json!({"name": "v", "configMap": {"name": "no"}}), "configmaps \"no\" not found"),
-            (
-                json!({"name": "v", "secret": {"secretName": "key", "items": [{"key": "k"}]}}),
-                "references non-existent secret key: k",
-            ),
-        ] {
-            assert_eq!(check(&volume, ""), Err(message.to_owned()));
-        }
-        let optional = json!({"name": "v", "secret": {"secretName": "no", "optional": true}});
-        assert_eq!(check(&optional, ""), Ok(MountSource::Files(Vec::new())));
-    }
-}
+mod tests;

@@ -11,7 +11,9 @@
 mod io;
 mod kill;
 mod probes;
+mod recover;
 mod start;
+mod volumes;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -26,12 +28,16 @@ use world::Time;
 
 pub(crate) use self::io::{Io, Purpose, Tickets};
 use self::kill::Kill;
+use self::volumes::Mounting;
+pub(crate) use self::volumes::shown_objects;
 use crate::backoff::{Backoff, go_duration};
-use crate::config::NodeConfig;
+use crate::config::Served;
+use crate::env::Place;
 use crate::plan::{Action, is_down, plan};
 use crate::probe::{Kind, Probe};
 use crate::record::{Exit, PodRecord, Sandbox};
 use crate::status::{Input as StatusInput, pod_status};
+use crate::volumes::Failure;
 
 /// How long after a failed sync the next comes at the earliest.
 const RESYNC: Duration = Duration::from_secs(10);
@@ -65,19 +71,11 @@ struct Starting {
     init: bool,
 }
 
-/// Volumes that could not be set up.
-#[derive(Debug, Default)]
-struct Mounting {
-    since: Option<Time>,
-    delay: Duration,
-    reported: bool,
-}
-
 #[derive(Debug)]
 pub(crate) struct Worker {
     pub(crate) key: Key,
     pub(crate) uid: Arc<str>,
-    node: NodeConfig,
+    pub(crate) node: Arc<Served>,
     pod: Arc<Value>,
     record: PodRecord,
     inbox: VecDeque<Input>,
@@ -86,6 +84,12 @@ pub(crate) struct Worker {
     kills: BTreeMap<String, Kill>,
     probes: BTreeMap<(String, Kind), Probe>,
     mounting: Mounting,
+    /// When the files of the pod's volumes are brought up to date.
+    refresh_at: Option<Time>,
+    /// The grace period of a pod that the agent itself ends in a hurry.
+    grace_override: Option<Duration>,
+    /// Whether the pod counts for what its node has left.
+    pub(crate) counted: bool,
     /// Sandboxes to be removed with the pod.
     sandboxes: BTreeSet<String>,
     removing: usize,
@@ -118,6 +122,21 @@ fn same(a: &Value, b: &Value) -> bool {
     }
 }
 
+/// The end of an instance as the runtime reports it.
+fn exit_of(exit: &ContainerExit) -> Exit {
+    let reason = match exit.exit_code {
+        _ if exit.oom_killed => "OOMKilled",
+        0 => "Completed",
+        _ => "Error",
+    };
+    Exit {
+        code: exit.exit_code,
+        reason: reason.to_owned(),
+        message: exit.message.clone(),
+        finished_at: exit.finished_at,
+    }
+}
+
 /// Whether a worker still has something to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Progress {
@@ -126,7 +145,7 @@ pub(crate) enum Progress {
 }
 
 impl Worker {
-    pub(crate) fn new(pod: Arc<Value>, node: NodeConfig, io: &Io<'_, '_>) -> Self {
+    pub(crate) fn new(pod: Arc<Value>, node: Arc<Served>, io: &Io<'_, '_>) -> Self {
         let now = io.now();
         let mut worker = Self {
             key: Key::of(&pod),
@@ -140,6 +159,9 @@ impl Worker {
             kills: BTreeMap::new(),
             probes: BTreeMap::new(),
             mounting: Mounting::default(),
+            refresh_at: None,
+            grace_override: None,
+            counted: false,
             sandboxes: BTreeSet::new(),
             removing: 0,
             owned: Vec::new(),
@@ -183,7 +205,11 @@ impl Worker {
             let deletion = pod.at(&["metadata", "deletionGracePeriodSeconds"]).cloned();
             (pod.at(&["spec"]).cloned(), pod.deletion_timestamp().map(str::to_owned), deletion)
         };
-        if pod.resource_version() != self.pod.resource_version() && asks(&pod) != asks(&self.pod) {
+        if pod.resource_version() == self.pod.resource_version() {
+            return;
+        }
+        self.notice_metadata(&pod, io);
+        if asks(&pod) != asks(&self.pod) {
             self.dirty = true;
             self.pod = pod;
             self.shorten_kills(io);
@@ -209,6 +235,7 @@ impl Worker {
         self.check_deadline(io);
         self.run_kill_timers(io);
         self.run_probes(io);
+        self.refresh_volumes(io);
         while self.active.is_none() {
             if let Some(step) = self.steps.pop_front() {
                 self.begin(step, io);
@@ -247,7 +274,10 @@ impl Worker {
         let kills = self.kills.values().filter_map(Kill::timer);
         let probes =
             self.probes.iter().filter_map(|((name, _), probe)| self.probe_is_due_at(name, probe));
-        resync.into_iter().chain(self.deadline()).chain(kills).chain(probes).min()
+        let refresh =
+            self.refresh_at.filter(|_| matches!(self.record.sandbox, Sandbox::Ready { .. }));
+        let own = resync.into_iter().chain(refresh).chain(self.deadline());
+        own.chain(kills).chain(probes).min()
     }
 
     fn deadline(&self) -> Option<Time> {
@@ -276,7 +306,7 @@ impl Worker {
         let input = StatusInput {
             pod: &self.pod,
             record: &self.record,
-            host_ip: &self.node.address,
+            host_ip: &self.node.config.address,
             scheme: io.runtime.scheme(),
             now: io.now(),
         };
@@ -304,6 +334,7 @@ impl Worker {
             return Ok(Progress::Goes);
         }
         if !self.gone {
+            self.write_last_status(io)?;
             let options = DeleteOptions::now(&self.uid);
             match io.cx.client.delete(&api::PODS, &self.key.namespace, &self.key.name, options) {
                 Err(status) if !status.is_not_found() && !status.is_conflict() => {
@@ -313,6 +344,45 @@ impl Worker {
             }
         }
         Ok(Progress::Finished)
+    }
+
+    /// Writes that what still waited in a pod that goes has ended.
+    fn write_last_status(&mut self, io: &mut Io<'_, '_>) -> Result<(), Status> {
+        let status = self.pod.at(&["status"]).and_then(crate::status::terminated);
+        let Some(status) = status else { return Ok(()) };
+        let mut pod = (*self.pod).clone();
+        pod.set(&["status"], status);
+        match io.cx.client.update_status(&api::PODS, pod) {
+            Ok(stored) => self.pod = stored,
+            Err(status) if status.is_not_found() => {}
+            Err(status) => return Err(status),
+        }
+        Ok(())
+    }
+
+    /// Where the pod runs.
+    fn place(&self) -> Place<'_> {
+        let (host, ip) = (self.node.config.address.as_str(), self.record.ip());
+        let pod_ip = if ip.is_empty() { host } else { ip };
+        Place { pod_ip, host_ip: host, allocatable: (self.node.milli_cpu, self.node.memory) }
+    }
+
+    /// Ends the pod because its node needs what it uses.
+    pub(crate) fn evict(&mut self, message: &str, io: &mut Io<'_, '_>) {
+        self.event(io, EventType::Warning, "Evicted", message, "");
+        self.record.failed = Some(("Evicted".to_owned(), message.to_owned()));
+        self.grace_override = Some(Duration::ZERO);
+        self.dirty = true;
+    }
+
+    /// The pod as last seen.
+    pub(crate) fn pod(&self) -> &Arc<Value> {
+        &self.pod
+    }
+
+    /// Whether the pod takes nothing of its node any more.
+    pub(crate) fn is_over(&self) -> bool {
+        self.gone || self.record.failed.is_some() || api::views::pod::is_terminal(&self.pod)
     }
 
     fn submit(&self, io: &mut Io<'_, '_>, purpose: Purpose, command: Command) {
@@ -328,7 +398,7 @@ impl Worker {
         message: &str,
         field_path: &str,
     ) {
-        io.event(&self.pod, &self.node.name, kind, reason, message, field_path);
+        io.event(&self.pod, &self.node.config.name, kind, reason, message, field_path);
     }
 
     fn container_event(
@@ -390,6 +460,7 @@ impl Worker {
             Purpose::Stop(name) => self.stop_done(&name, result.is_ok(), io),
             Purpose::Probe(name, kind, id) => self.probe_done(&name, kind, &id, result, io),
             Purpose::Forget => {}
+            Purpose::Refresh => self.refreshed(result.is_ok(), io),
             Purpose::Remove(id) => {
                 self.removing -= 1;
                 if result.is_err() {
@@ -427,7 +498,8 @@ impl Worker {
                 self.record.containers.remove(container.str_at(&["name"]));
             }
         }
-        let config = Box::new(crate::container::sandbox_config(&self.pod, attempt));
+        let volumes = std::mem::take(&mut self.mounting.volumes);
+        let config = Box::new(crate::container::sandbox_config(&self.pod, attempt, volumes));
         self.active = Some(Active::Sandbox);
         self.submit(io, Purpose::Step, Command::RunPodSandbox { config });
     }
@@ -439,7 +511,12 @@ impl Worker {
                 self.sandboxes.insert(status.id.clone());
                 self.record.sandboxes += 1;
                 self.record.sandbox = Sandbox::Ready { id: status.id, ip: status.ip };
+                self.mounting = Mounting::default();
                 self.dirty = true;
+            }
+            Err(Error::Volume { volume, message }) => {
+                self.steps.clear();
+                self.mount_failed(vec![Failure { volume, message }], io);
             }
             other => {
                 let text = other.err().map(|error| error.to_string()).unwrap_or_default();
@@ -465,20 +542,10 @@ impl Worker {
     }
 
     fn exited(&mut self, exit: &ContainerExit, io: &mut Io<'_, '_>) {
-        let reason = match exit.exit_code {
-            _ if exit.oom_killed => "OOMKilled",
-            0 => "Completed",
-            _ => "Error",
-        };
         let ended = self.record.containers.iter_mut().find_map(|(name, record)| {
             let instance =
                 record.current.as_mut().filter(|i| i.id == exit.id && i.exit.is_none())?;
-            instance.exit = Some(Exit {
-                code: exit.exit_code,
-                reason: reason.to_owned(),
-                message: exit.message.clone(),
-                finished_at: exit.finished_at,
-            });
+            instance.exit = Some(exit_of(exit));
             record.liveness_failed = false;
             Some(name.clone())
         });
@@ -487,48 +554,6 @@ impl Worker {
             self.dirty = true;
             self.after_exit(io);
         }
-    }
-
-    /// Whether all volumes can be set up; otherwise says so and comes back later.
-    fn volumes_ready(&mut self, io: &mut Io<'_, '_>) -> bool {
-        let failures = crate::volumes::failures(&self.pod, &io.objects(&self.pod));
-        if failures.is_empty() {
-            self.mounting = Mounting::default();
-            return true;
-        }
-        let now = io.now();
-        let since = *self.mounting.since.get_or_insert(now);
-        for failure in &failures {
-            let message = format!(
-                "MountVolume.SetUp failed for volume {:?} : {}",
-                failure.volume, failure.message
-            );
-            self.event(io, EventType::Warning, "FailedMount", &message, "");
-        }
-        if !self.mounting.reported && now.since(since) >= Duration::from_secs(123) {
-            self.mounting.reported = true;
-            let volumes: Vec<&str> = failures.iter().map(|f| f.volume.as_str()).collect();
-            let message = self.unmounted(&volumes);
-            self.event(io, EventType::Warning, "FailedMount", &message, "");
-        }
-        let (least, most) = (Duration::from_millis(500), Duration::from_secs(122));
-        self.mounting.delay = (self.mounting.delay * 2).clamp(least, most);
-        self.resync_at = Some(now + self.mounting.delay);
-        false
-    }
-
-    fn unmounted(&self, volumes: &[&str]) -> String {
-        let (name, ns) = (self.pod.name(), self.pod.namespace());
-        let all = self.pod.list_at(&["spec", "volumes"]);
-        let all: Vec<&str> = all.iter().map(|volume| volume.str_at(&["name"])).collect();
-        format!(
-            "Unable to mount volumes for pod \"{name}_{ns}({})\": timeout expired waiting for \
-             volumes to attach or mount for pod \"{ns}\"/\"{name}\". list of unmounted volumes=[{}]. \
-             list of unattached volumes=[{}]",
-            self.uid,
-            volumes.join(" "),
-            all.join(" ")
-        )
     }
 
     /// `<pod>_<namespace>(<uid>)`, as messages name the pod.

@@ -9,45 +9,101 @@ use serde_json::json;
 use crate::config::FileEntry;
 use crate::digest::sha256_hex;
 
-/// A tar archive of `files` with their parent directories, below `root`.
-pub(super) fn tar(root: &str, files: &[FileEntry]) -> Vec<u8> {
-    let mut builder = tar::Builder::new(Vec::new());
-    let mut made = BTreeSet::new();
-    for file in files {
-        let path = format!("{}/{}", root.trim_matches('/'), file.path);
-        let path = path.trim_matches('/');
+/// A tar archive in the making; parent directories are made as they are needed.
+pub(super) struct Archive {
+    builder: tar::Builder<Vec<u8>>,
+    made: BTreeSet<String>,
+    group: u32,
+}
+
+impl std::fmt::Debug for Archive {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Archive").field("made", &self.made).finish_non_exhaustive()
+    }
+}
+
+impl Archive {
+    /// Nothing yet; all entries belong to `group`.
+    pub(super) fn new(group: u32) -> Self {
+        let builder = tar::Builder::new(Vec::new());
+        Self { builder, made: BTreeSet::new(), group }
+    }
+
+    fn parents(&mut self, path: &str) {
         for (slash, _) in path.match_indices('/') {
-            if made.insert(path[..slash].to_owned()) {
-                add(&mut builder, &path[..slash], tar::EntryType::Directory, 0o755, &[]);
+            if self.made.insert(path[..slash].to_owned()) {
+                self.add(&path[..slash], tar::EntryType::Directory, 0o755, &[]);
             }
         }
-        add(&mut builder, path, tar::EntryType::Regular, file.mode, &file.data);
     }
-    builder.into_inner().expect("writing to memory succeeds")
+
+    pub(super) fn file(&mut self, path: &str, mode: u32, data: &[u8]) {
+        let path = path.trim_matches('/');
+        self.parents(path);
+        self.add(path, tar::EntryType::Regular, mode, data);
+    }
+
+    pub(super) fn directory(&mut self, path: &str, mode: u32) {
+        let path = path.trim_matches('/');
+        self.parents(path);
+        self.made.insert(path.to_owned());
+        self.add(path, tar::EntryType::Directory, mode, &[]);
+    }
+
+    /// A symbolic link at `path` that says `target`.
+    pub(super) fn link(&mut self, path: &str, target: &str) {
+        let path = path.trim_matches('/');
+        self.parents(path);
+        let mut header = self.header(tar::EntryType::Symlink, 0o777, 0);
+        self.builder.append_link(&mut header, path, target).expect("writing to memory succeeds");
+    }
+
+    /// The files of a volume at `root` in a new version: its directory `..<version>`, `..data` that
+    /// leads to it, and a link for every name at the top, so that a reader sees all of it or nothing.
+    ///
+    /// Mirrors: `pkg/volume/util/atomic_writer.go`.
+    pub(super) fn version(&mut self, root: &str, version: &str, files: &[FileEntry]) {
+        let root = root.trim_matches('/');
+        self.directory(&format!("{root}/..{version}"), 0o755);
+        for file in files {
+            self.file(&format!("{root}/..{version}/{}", file.path), file.mode, &file.data);
+        }
+        self.link(&format!("{root}/..data"), &format!("..{version}"));
+        let tops: BTreeSet<&str> =
+            files.iter().filter_map(|file| file.path.trim_matches('/').split('/').next()).collect();
+        for top in tops {
+            self.link(&format!("{root}/{top}"), &format!("..data/{top}"));
+        }
+    }
+
+    pub(super) fn finish(self) -> Vec<u8> {
+        self.builder.into_inner().expect("writing to memory succeeds")
+    }
+
+    fn header(&self, kind: tar::EntryType, mode: u32, size: usize) -> tar::Header {
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(kind);
+        header.set_mode(mode);
+        header.set_uid(0);
+        header.set_gid(u64::from(self.group));
+        header.set_mtime(0);
+        header.set_size(u64::try_from(size).expect("memory is smaller than 2^64"));
+        header
+    }
+
+    fn add(&mut self, path: &str, kind: tar::EntryType, mode: u32, data: &[u8]) {
+        let mut header = self.header(kind, mode, data.len());
+        self.builder.append_data(&mut header, path, data).expect("writing to memory succeeds");
+    }
 }
 
-/// A tar archive that, unpacked into the root, makes the directory `path` writable for everyone.
-pub(super) fn open_directory(path: &str) -> Vec<u8> {
-    let mut builder = tar::Builder::new(Vec::new());
-    add(&mut builder, path.trim_matches('/'), tar::EntryType::Directory, 0o777, &[]);
-    builder.into_inner().expect("writing to memory succeeds")
-}
-
-fn add(
-    builder: &mut tar::Builder<Vec<u8>>,
-    path: &str,
-    kind: tar::EntryType,
-    mode: u32,
-    data: &[u8],
-) {
-    let mut header = tar::Header::new_gnu();
-    header.set_entry_type(kind);
-    header.set_mode(mode);
-    header.set_uid(0);
-    header.set_gid(0);
-    header.set_mtime(0);
-    header.set_size(u64::try_from(data.len()).expect("memory is smaller than 2^64"));
-    builder.append_data(&mut header, path, data).expect("writing to memory succeeds");
+/// A tar archive of `files` with their parent directories.
+fn tar(files: &[(&str, u32, &[u8])]) -> Vec<u8> {
+    let mut archive = Archive::new(0);
+    for (path, mode, data) in files {
+        archive.file(path, *mode, data);
+    }
+    archive.finish()
 }
 
 /// What `docker load` reads: an image of one layer.
@@ -58,12 +114,9 @@ pub(super) fn image(
     labels: &BTreeMap<String, String>,
     architecture: &str,
 ) -> Vec<u8> {
-    let entry = |(path, data): &(String, Vec<u8>)| FileEntry {
-        path: path.clone(),
-        mode: 0o755,
-        data: data.clone(),
-    };
-    let layer = tar("", &files.iter().map(entry).collect::<Vec<_>>());
+    let entries: Vec<(&str, u32, &[u8])> =
+        files.iter().map(|(path, data)| (path.as_str(), 0o755, data.as_slice())).collect();
+    let layer = tar(&entries);
     let config = json!({
         "architecture": architecture,
         "os": "linux",
@@ -75,17 +128,11 @@ pub(super) fn image(
     .to_string();
     let config_name = format!("{}.json", sha256_hex(config.as_bytes()));
     let manifest = json!([{"Config": config_name, "RepoTags": [tag], "Layers": ["layer.tar"]}]);
-    let file = |path: &str, data: &[u8]| FileEntry {
-        path: path.to_owned(),
-        mode: 0o644,
-        data: data.to_vec(),
-    };
-    let parts = [
-        file(&config_name, config.as_bytes()),
-        file("layer.tar", &layer),
-        file("manifest.json", manifest.to_string().as_bytes()),
-    ];
-    tar("", &parts)
+    tar(&[
+        (&config_name, 0o644, config.as_bytes()),
+        ("layer.tar", 0o644, &layer),
+        ("manifest.json", 0o644, manifest.to_string().as_bytes()),
+    ])
 }
 
 #[cfg(test)]
@@ -93,28 +140,40 @@ mod tests {
     use super::*;
 
     #[test]
-    fn directories_come_before_their_files() {
-        let file =
-            |path: &str| FileEntry { path: path.to_owned(), mode: 0o640, data: b"x".to_vec() };
-        let bytes = tar("/etc/app/", &[file("a/b"), file("c")]);
+    fn a_volume_is_switched_to_its_new_version_by_one_link() {
+        let file = |path: &str| FileEntry {
+            path: path.to_owned(),
+            mode: 0o640,
+            data: b"x".as_slice().into(),
+        };
+        let mut made = Archive::new(7);
+        made.version("/k8s/v/", "1", &[file("a/b"), file("c")]);
+        let bytes = made.finish();
         let mut archive = tar::Archive::new(bytes.as_slice());
-        let entries: Vec<(String, u32)> = archive
+        let entries: Vec<String> = archive
             .entries()
             .unwrap()
             .map(|entry| {
                 let entry = entry.unwrap();
+                let header = entry.header();
                 let path = entry.path().unwrap().to_string_lossy().into_owned();
-                (path, entry.header().mode().unwrap())
+                let target = entry.link_name().unwrap().map(|to| format!(" -> {}", to.display()));
+                let (mode, group) = (header.mode().unwrap(), header.gid().unwrap());
+                format!("{path} {mode:o} {group}{}", target.unwrap_or_default())
             })
             .collect();
         let expected = [
-            ("etc", 0o755),
-            ("etc/app", 0o755),
-            ("etc/app/a", 0o755),
-            ("etc/app/a/b", 0o640),
-            ("etc/app/c", 0o640),
+            "k8s 755 7",
+            "k8s/v 755 7",
+            "k8s/v/..1 755 7",
+            "k8s/v/..1/a 755 7",
+            "k8s/v/..1/a/b 640 7",
+            "k8s/v/..1/c 640 7",
+            "k8s/v/..data 777 7 -> ..1",
+            "k8s/v/a 777 7 -> ..data/a",
+            "k8s/v/c 777 7 -> ..data/c",
         ];
-        assert_eq!(entries, expected.map(|(path, mode)| (path.to_owned(), mode)));
+        assert_eq!(entries, expected);
     }
 
     #[test]

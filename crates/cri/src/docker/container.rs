@@ -4,18 +4,19 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bollard::container::LogOutput;
 use bollard::exec::{CreateExecOptions, StartExecResults};
-use bollard::models::{ContainerCreateBody, HostConfig, VolumeCreateRequest};
+use bollard::models::{ContainerCreateBody, HostConfig};
 use bollard::query_parameters::{
     ListContainersOptionsBuilder, RemoveContainerOptionsBuilder, StopContainerOptionsBuilder,
-    UploadToContainerOptionsBuilder,
 };
 use futures_util::StreamExt as _;
+use world::Time;
 
-use super::sandbox::{TYPE_LABEL, UID_LABEL, named, no_healthcheck};
-use super::{CLUSTER_LABEL, Shared, archive, error, exits, log};
-use crate::config::{ContainerConfig, Mount, MountSource};
-use crate::runtime::{ContainerExit, ContainerState, ContainerStatus, Error, Reply, SandboxStatus};
+use super::sandbox::{self, TYPE_LABEL, UID_LABEL, named, no_healthcheck};
+use super::{CLUSTER_LABEL, Shared, error, exits, log, volume};
+use crate::config::ContainerConfig;
+use crate::runtime::{ContainerExit, ContainerState, ContainerStatus, Error, Reply};
 
 /// How much of a command's output is kept.
 const MOST_OUTPUT: usize = 10 * 1024;
@@ -46,124 +47,43 @@ pub(super) async fn create(
         "k8s_{}_{}_{}_{}_{}",
         config.name, config.pod_name, config.pod_namespace, config.pod_uid, config.attempt
     );
+    let uid = config.pod_uid.as_str();
+    let mut binds = Vec::new();
     for mount in &config.mounts {
-        let (uid, read_only) = (&config.pod_uid, config.security.read_only_root);
-        match &mount.source {
-            MountSource::EmptyDir { volume, memory } => {
-                create_volume(shared, uid, volume, *memory).await?;
-                if read_only && !memory {
-                    let open = archive::open_directory(HELPER_PATH);
-                    fill_volume(shared, &volume_name(uid, volume), open).await?;
-                }
-            }
-            MountSource::Files(files) if read_only => {
-                if files.iter().any(|file| file.path.is_empty()) {
-                    let what = "a subPath file in a container with a read-only root";
-                    return Err(Error::Unsupported(what));
-                }
-                let volume = files_volume(config, mount);
-                create_volume(shared, uid, &volume, false).await?;
-                let archive = archive::tar(HELPER_PATH, files);
-                fill_volume(shared, &volume_name(uid, &volume), archive).await?;
-            }
-            _ => {}
-        }
+        binds.push(volume::bind(shared, uid, sandbox, mount).await?);
     }
-    let id = create_named(shared, &name, body(shared, sandbox, config)).await?;
+    let mounted = |path: &str| config.mounts.iter().any(|mount| mount.path == path);
+    if !config.host_network && !mounted("/etc/hosts") {
+        binds.extend(volume::own_file(shared, uid, "hosts", "/etc/hosts"));
+    }
+    let message = format!("{}_{}", config.name, config.attempt);
+    let path = config.termination_message_path.as_str();
+    let own = (!path.is_empty() && !mounted(path))
+        .then(|| volume::own_file(shared, uid, &message, path))
+        .flatten();
+    if own.is_some() {
+        volume::make_message(shared, sandbox, &message).await?;
+    }
+    let message_file = own.as_ref().map(|_| message).unwrap_or_default();
+    binds.extend(own);
+    let id = create_named(shared, &name, body(shared, sandbox, config, binds)).await?;
     let birth = exits::Birth {
         sandbox: Some(sandbox.to_owned()),
         pod_uid: config.pod_uid.clone(),
         name: config.name.clone(),
         fallback_to_logs: config.fallback_to_logs,
-        termination_path: config.termination_message_path.clone(),
+        message_file,
     };
     shared.lives.lock().add(&id, birth);
-    if !config.security.read_only_root {
-        for mount in &config.mounts {
-            if let Err(failed) = fill(shared, &id, mount).await {
-                remove_forced(shared, &id).await?;
-                return Err(failed);
-            }
-        }
-    }
     Ok(id)
 }
 
-/// Where a helper container mounts the volume that it is there to fill.
-const HELPER_PATH: &str = "/volume";
-
-/// The volume for the files of `mount` in a container whose root cannot be written.
-fn files_volume(config: &ContainerConfig, mount: &Mount) -> String {
-    format!("files_{}{}", config.name, mount.path)
-}
-
-/// Unpacks `archive`, made for [`HELPER_PATH`], into a volume. The engine writes into containers
-/// only, and not into those with a read-only root; so one is created for it that never starts.
-async fn fill_volume(shared: &Shared, volume: &str, archive: Vec<u8>) -> Result<(), Error> {
-    let host_config = HostConfig {
-        binds: Some(vec![format!("{volume}:{HELPER_PATH}")]),
-        ..HostConfig::default()
-    };
-    let body = ContainerCreateBody {
-        image: Some(shared.pause_image.lock().clone()),
-        labels: Some(shared.labels().into_iter().collect()),
-        host_config: Some(host_config),
-        ..ContainerCreateBody::default()
-    };
-    let id = create_named(shared, &format!("k8s_FILL_{}", shared.world.hex(12)), body).await?;
-    let options = UploadToContainerOptionsBuilder::default().path("/").build();
-    let archive = bollard::body_full(archive.into());
-    let filled = shared.docker.upload_to_container(&id, Some(options), archive).await;
-    remove_forced(shared, &id).await?;
-    filled.map_err(error::from_engine)
-}
-
-/// The engine's name of a pod's scratch volume.
-fn volume_name(uid: &str, volume: &str) -> String {
-    let plain = |c: char| if c.is_ascii_alphanumeric() || "_.-".contains(c) { c } else { '_' };
-    format!("k8s_{}_{uid}", volume.chars().map(plain).collect::<String>())
-}
-
-async fn create_volume(
+fn body(
     shared: &Shared,
-    uid: &str,
-    volume: &str,
-    memory: bool,
-) -> Result<(), Error> {
-    let name = volume_name(uid, volume);
-    let known = shared.volumes.lock().get(uid).is_some_and(|all| all.contains(&name));
-    if known {
-        return Ok(());
-    }
-    let tmpfs = [("type", "tmpfs"), ("device", "tmpfs"), ("o", "mode=1777")];
-    let options = tmpfs.map(|(key, value)| (key.to_owned(), value.to_owned()));
-    let request = VolumeCreateRequest {
-        name: Some(name.clone()),
-        driver_opts: memory.then(|| options.into_iter().collect()),
-        labels: Some(shared.labels().into_iter().collect()),
-        ..VolumeCreateRequest::default()
-    };
-    shared.docker.create_volume(request).await.map_err(error::from_engine)?;
-    shared.volumes.lock().entry(uid.to_owned()).or_default().insert(name);
-    Ok(())
-}
-
-/// Puts the files of a mount into the created container, and opens scratch volumes for everyone.
-async fn fill(shared: &Shared, id: &str, mount: &Mount) -> Result<(), Error> {
-    let archive = match &mount.source {
-        MountSource::Files(files) => archive::tar(&mount.path, files),
-        MountSource::EmptyDir { memory: false, .. } if !mount.read_only => {
-            archive::open_directory(&mount.path)
-        }
-        _ => return Ok(()),
-    };
-    let options = UploadToContainerOptionsBuilder::default().path("/").build();
-    let body = bollard::body_full(archive.into());
-    let uploaded = shared.docker.upload_to_container(id, Some(options), body).await;
-    uploaded.map_err(error::from_engine)
-}
-
-fn body(shared: &Shared, sandbox: &str, config: &ContainerConfig) -> ContainerCreateBody {
+    sandbox: &str,
+    config: &ContainerConfig,
+    binds: Vec<String>,
+) -> ContainerCreateBody {
     let words = |words: &[String]| Some(words.to_vec()).filter(|words| !words.is_empty());
     let text = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
     let env = config.env.iter().map(|(name, value)| format!("{name}={value}")).collect();
@@ -179,20 +99,27 @@ fn body(shared: &Shared, sandbox: &str, config: &ContainerConfig) -> ContainerCr
         stdin_once: Some(config.stdin_once),
         healthcheck: Some(no_healthcheck()),
         labels: Some(labels(shared, sandbox, config).into_iter().collect()),
-        host_config: Some(host_config(sandbox, config)),
+        host_config: Some(host_config(sandbox, config, binds)),
         ..ContainerCreateBody::default()
     }
 }
 
-fn host_config(sandbox: &str, config: &ContainerConfig) -> HostConfig {
+fn host_config(sandbox: &str, config: &ContainerConfig, binds: Vec<String>) -> HostConfig {
     let (resources, security) = (&config.resources, &config.security);
     let joined = Some(format!("container:{sandbox}"));
     let limit = resources.memory_limit;
     let quota = resources.cpu_limit_milli * 100;
-    let binds = config.mounts.iter().filter_map(|mount| bind(config, mount)).collect();
+    let pid = match (config.host_pid, config.share_pid) {
+        (true, _) => Some("host".to_owned()),
+        (false, true) => joined.clone(),
+        (false, false) => None,
+    };
+    let ipc = if config.host_ipc { Some("host".to_owned()) } else { joined.clone() };
     HostConfig {
-        network_mode: joined.clone(),
-        ipc_mode: joined,
+        network_mode: joined,
+        ipc_mode: ipc,
+        pid_mode: pid,
+        security_opt: (!security.options.is_empty()).then(|| security.options.clone()),
         binds: Some(binds),
         cpu_shares: Some((resources.cpu_request_milli * 1024 / 1000).max(2)),
         cpu_period: (quota > 0).then_some(100_000),
@@ -207,20 +134,6 @@ fn host_config(sandbox: &str, config: &ContainerConfig) -> HostConfig {
         group_add: Some(security.groups.clone()),
         ..HostConfig::default()
     }
-}
-
-fn bind(config: &ContainerConfig, mount: &Mount) -> Option<String> {
-    let source = match &mount.source {
-        MountSource::HostPath(path) => path.clone(),
-        MountSource::EmptyDir { volume, .. } => volume_name(&config.pod_uid, volume),
-        MountSource::Files(_) if config.security.read_only_root => {
-            let volume = volume_name(&config.pod_uid, &files_volume(config, mount));
-            return Some(format!("{volume}:{}:ro", mount.path));
-        }
-        MountSource::Files(_) => return None,
-    };
-    let mode = if mount.read_only { ":ro" } else { "" };
-    Some(format!("{source}:{}{mode}", mount.path))
 }
 
 fn labels(shared: &Shared, sandbox: &str, config: &ContainerConfig) -> BTreeMap<String, String> {
@@ -293,17 +206,23 @@ pub(super) async fn exec(shared: &Shared, id: &str, command: Vec<String>) -> Res
     let created = shared.docker.create_exec(id, options).await;
     let exec = created.map_err(|e| error::about(id, e))?.id;
     let started = shared.docker.start_exec(&exec, None).await.map_err(error::from_engine)?;
-    let mut bytes = Vec::new();
+    let (mut bytes, mut errors) = (Vec::new(), Vec::new());
     if let StartExecResults::Attached { mut output, .. } = started {
         while let Some(Ok(piece)) = output.next().await {
             let left = MOST_OUTPUT - bytes.len();
+            let is_error = matches!(piece, LogOutput::StdErr { .. });
             let piece = log::bytes(piece);
-            bytes.extend_from_slice(&piece[..piece.len().min(left)]);
+            let piece = &piece[..piece.len().min(left)];
+            bytes.extend_from_slice(piece);
+            if is_error {
+                errors.extend_from_slice(piece);
+            }
         }
     }
     let ended = shared.docker.inspect_exec(&exec).await.map_err(error::from_engine)?;
     let output = String::from_utf8_lossy(&bytes).into_owned();
-    Ok(Reply::Exec { exit_code: ended.exit_code.unwrap_or_default(), output })
+    let stderr = String::from_utf8_lossy(&errors).into_owned();
+    Ok(Reply::Exec { exit_code: ended.exit_code.unwrap_or_default(), output, stderr })
 }
 
 pub(super) async fn list(shared: &Shared) -> Result<Reply, Error> {
@@ -320,7 +239,7 @@ pub(super) async fn list(shared: &Shared) -> Result<Reply, Error> {
         let running = state == "running" || state == "paused";
         let pod_uid = labels.remove(UID_LABEL).unwrap_or_default();
         if labels.get(TYPE_LABEL).is_some_and(|kind| kind == "podsandbox") {
-            sandboxes.push(SandboxStatus { id, ip: String::new(), pod_uid, running });
+            sandboxes.push(sandbox::status(shared, id, pod_uid, running, &labels).await);
             continue;
         }
         let attempt = labels.get("annotation.io.kubernetes.container.restartCount");
@@ -328,7 +247,15 @@ pub(super) async fn list(shared: &Shared) -> Result<Reply, Error> {
             "exited" | "dead" => exits::exit_of(shared, &id).await,
             _ => None,
         };
+        let started_at = if state == "created" { None } else { exits::start_of(shared, &id).await };
+        let created = summary.created.unwrap_or_default();
+        let annotations = labels.iter().filter_map(|(key, value)| {
+            Some((key.strip_prefix("annotation.")?.to_owned(), value.clone()))
+        });
         containers.push(ContainerStatus {
+            annotations: annotations.collect(),
+            created_at: Time::from_unix_seconds(created),
+            started_at,
             id,
             pod_uid,
             name: labels.get("io.kubernetes.container.name").cloned().unwrap_or_default(),

@@ -11,7 +11,7 @@ use bollard::query_parameters::{EventsOptionsBuilder, LogsOptionsBuilder};
 use futures_util::StreamExt as _;
 use world::Time;
 
-use super::{CLUSTER_LABEL, Shared, log};
+use super::{CLUSTER_LABEL, Shared, log, volume};
 use crate::runtime::{ContainerExit, Event};
 
 /// How often an engine that went away is asked whether it is back.
@@ -31,8 +31,8 @@ pub(super) struct Birth {
     pub(super) pod_uid: String,
     pub(super) name: String,
     pub(super) fallback_to_logs: bool,
-    /// Where it leaves its termination message; empty when nowhere.
-    pub(super) termination_path: String,
+    /// The file of the pod's own directory with its termination message; empty without one.
+    pub(super) message_file: String,
 }
 
 #[derive(Debug)]
@@ -127,11 +127,18 @@ pub(super) async fn exit_of(shared: &Shared, id: &str) -> Option<ContainerExit> 
         return None;
     }
     let exit_code = state.exit_code.unwrap_or_default();
-    let wanted = shared.lives.lock().lives.get(id).is_some_and(|life| life.birth.fallback_to_logs);
-    let message = if wanted && exit_code != 0 {
-        tail(shared, id).await
-    } else {
-        state.error.unwrap_or_default()
+    let birth = shared.lives.lock().lives.get(id).map(|life| life.birth.clone());
+    let birth = birth.unwrap_or_default();
+    let message = match &birth.sandbox {
+        Some(sandbox) if !birth.message_file.is_empty() => {
+            volume::message(shared, sandbox, &birth.message_file).await
+        }
+        _ => None,
+    };
+    let message = match message {
+        Some(message) => message,
+        None if birth.fallback_to_logs && exit_code != 0 => tail(shared, id).await,
+        None => state.error.unwrap_or_default(),
     };
     let finished = state.finished_at.as_deref().and_then(Time::parse_rfc3339);
     Some(ContainerExit {
@@ -141,6 +148,12 @@ pub(super) async fn exit_of(shared: &Shared, id: &str) -> Option<ContainerExit> 
         finished_at: finished.unwrap_or_else(|| shared.world.now()),
         message,
     })
+}
+
+/// When container `id` was started.
+pub(super) async fn start_of(shared: &Shared, id: &str) -> Option<Time> {
+    let found = shared.docker.inspect_container(id, None).await.ok()?;
+    found.state?.started_at.as_deref().and_then(Time::parse_rfc3339)
 }
 
 /// The last 80 lines or 2048 bytes of a log.

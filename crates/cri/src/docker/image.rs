@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use bollard::auth::DockerCredentials;
 use bollard::query_parameters::{CreateImageOptionsBuilder, ImportImageOptionsBuilder};
 use futures_util::TryStreamExt as _;
 
 use super::{Shared, archive, error};
+use crate::config::Credentials;
 use crate::runtime::{Error, Image};
 
 /// Looks `reference` up; a digest is also taken for the id of an image that never met a registry.
@@ -32,24 +34,52 @@ fn first(names: Option<Vec<String>>) -> String {
     names.and_then(|names| names.into_iter().next()).unwrap_or_default()
 }
 
-/// Fetches `reference`.
-pub(super) async fn pull(shared: &Shared, reference: &str) -> Result<Image, Error> {
+/// Fetches `reference`, showing the registry one of the `credentials` after the other.
+pub(super) async fn pull(
+    shared: &Shared,
+    reference: &str,
+    credentials: &[Credentials],
+) -> Result<Image, Error> {
     let last = reference.rsplit('/').next().unwrap_or_default();
     let named = if last.contains([':', '@']) {
         reference.to_owned()
     } else {
         format!("{reference}:latest")
     };
-    let options = CreateImageOptionsBuilder::default().from_image(&named).build();
-    let stream = shared.docker.create_image(Some(options), None, None);
-    let pulled = stream.try_for_each(|_| std::future::ready(Ok(()))).await;
     let wrap = |error: Error| match error {
         Error::Engine(text) => Error::Engine(format!("rpc error: code = Unknown desc = {text}")),
         other => other,
     };
-    pulled.map_err(|e| wrap(error::from_engine(e)))?;
+    let shown = credentials.iter().map(|one| Some(shown(one)));
+    let none = credentials.is_empty().then_some(None);
+    let mut failure = None;
+    for shown in shown.chain(none) {
+        let options = CreateImageOptionsBuilder::default().from_image(&named).build();
+        let stream = shared.docker.create_image(Some(options), None, shown);
+        match stream.try_for_each(|_| std::future::ready(Ok(()))).await {
+            Ok(()) => {
+                failure = None;
+                break;
+            }
+            Err(error) => failure = Some(wrap(error::from_engine(error))),
+        }
+    }
+    if let Some(failure) = failure {
+        return Err(failure);
+    }
     let found = status(shared, reference).await?;
     found.ok_or_else(|| wrap(Error::Engine(format!("No such image: {reference}"))))
+}
+
+fn shown(credentials: &Credentials) -> DockerCredentials {
+    let text = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+    DockerCredentials {
+        username: text(&credentials.username),
+        password: text(&credentials.password),
+        identitytoken: text(&credentials.identity_token),
+        serveraddress: text(&credentials.server),
+        ..DockerCredentials::default()
+    }
 }
 
 /// Makes an image of one layer with `files` and gives its id.

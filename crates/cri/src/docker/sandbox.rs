@@ -5,17 +5,18 @@ use std::sync::Arc;
 
 use bollard::models::{ContainerCreateBody, HealthConfig, HostConfig, PortBinding};
 use bollard::query_parameters::{
-    CreateContainerOptionsBuilder, RemoveContainerOptionsBuilder, RemoveVolumeOptionsBuilder,
-    StopContainerOptionsBuilder,
+    CreateContainerOptionsBuilder, RemoveContainerOptionsBuilder, StopContainerOptionsBuilder,
 };
 use futures_util::future::join_all;
 
-use super::{Shared, container, error, exits};
+use super::{Shared, container, error, exits, volume};
 use crate::config::PodSandboxConfig;
 use crate::runtime::{Error, Reply, SandboxStatus};
 
 /// Label that tells sandboxes from containers.
 pub(super) const TYPE_LABEL: &str = "io.kubernetes.docker.type";
+/// Label with the number of a sandbox.
+const ATTEMPT_LABEL: &str = "annotation.rehearse.attempt";
 /// Label with the uid of the pod.
 pub(super) const UID_LABEL: &str = "io.kubernetes.pod.uid";
 
@@ -25,17 +26,73 @@ pub(super) async fn run(
 ) -> Result<SandboxStatus, Error> {
     let name =
         format!("k8s_POD_{}_{}_{}_{}", config.name, config.namespace, config.uid, config.attempt);
-    let id = container::create_named(shared, &name, body(shared, config)).await?;
+    let binds = volume::prepare(shared, config).await?;
+    let id = container::create_named(shared, &name, body(shared, config, binds)).await?;
     let birth = exits::Birth { pod_uid: config.uid.clone(), ..exits::Birth::default() };
     shared.lives.lock().add(&id, birth);
-    if let Err(failed) = shared.docker.start_container(&id, None).await {
-        let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
-        drop(shared.docker.remove_container(&id, Some(options)).await);
-        shared.lives.lock().remove(&id);
-        return Err(error::from_engine(failed));
+    let started = match shared.docker.start_container(&id, None).await {
+        Ok(()) => settle(shared, &id, config).await,
+        Err(failed) => Err(error::from_engine(failed)),
+    };
+    let ip = match started {
+        Ok(ip) => ip,
+        Err(failed) => return give_up(shared, &id, failed).await,
+    };
+    let (pod_uid, attempt) = (config.uid.clone(), config.attempt);
+    Ok(SandboxStatus { id, ip, pod_uid, attempt, running: true })
+}
+
+/// Finds out the address of a started sandbox and writes what depends on it.
+async fn settle(shared: &Shared, id: &str, config: &PodSandboxConfig) -> Result<String, Error> {
+    let ip = address(shared, id).await?;
+    volume::fill(shared, id, config, &hosts(config, &ip)).await?;
+    Ok(ip)
+}
+
+async fn give_up<T>(shared: &Shared, id: &str, failed: Error) -> Result<T, Error> {
+    shared.lives.lock().stopping(id);
+    let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
+    drop(shared.docker.remove_container(id, Some(options)).await);
+    shared.lives.lock().remove(id);
+    Err(failed)
+}
+
+/// `/etc/hosts` of a pod.
+///
+/// Mirrors: `pkg/kubelet/kubelet_pods.go` `managedHostsFileContent`.
+fn hosts(config: &PodSandboxConfig, ip: &str) -> String {
+    let mut text = String::from(
+        "# Kubernetes-managed hosts file.\n127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost \
+         ip6-loopback\nfe00::0\tip6-localnet\nfe00::0\tip6-mcastprefix\nfe00::1\tip6-allnodes\n\
+         fe00::2\tip6-allrouters\n",
+    );
+    let host = config.hostname.as_str();
+    let full = if config.domain.is_empty() {
+        String::new()
+    } else {
+        format!("{host}.{}\t", config.domain)
+    };
+    text.push_str(&format!("{ip}\t{full}{host}\n"));
+    if !config.host_aliases.is_empty() {
+        text.push_str("\n# Entries added by HostAliases.\n");
+        for (ip, names) in &config.host_aliases {
+            text.push_str(&format!("{ip}\t{}\n", names.join("\t")));
+        }
     }
-    let ip = address(shared, &id).await?;
-    Ok(SandboxStatus { id, ip, pod_uid: config.uid.clone(), running: true })
+    text
+}
+
+/// A sandbox as a listing shows it.
+pub(super) async fn status(
+    shared: &Shared,
+    id: String,
+    pod_uid: String,
+    running: bool,
+    labels: &BTreeMap<String, String>,
+) -> SandboxStatus {
+    let attempt = labels.get(ATTEMPT_LABEL).and_then(|text| text.parse().ok()).unwrap_or_default();
+    let ip = address(shared, &id).await.unwrap_or_default();
+    SandboxStatus { id, ip, pod_uid, attempt, running }
 }
 
 async fn address(shared: &Shared, id: &str) -> Result<String, Error> {
@@ -46,7 +103,7 @@ async fn address(shared: &Shared, id: &str) -> Result<String, Error> {
     Ok(own.unwrap_or_default())
 }
 
-fn body(shared: &Shared, config: &PodSandboxConfig) -> ContainerCreateBody {
+fn body(shared: &Shared, config: &PodSandboxConfig, binds: Vec<String>) -> ContainerCreateBody {
     let network = if config.host_network { "host" } else { shared.network.as_str() };
     let binding =
         |host_port: u16| PortBinding { host_ip: None, host_port: Some(host_port.to_string()) };
@@ -56,7 +113,8 @@ fn body(shared: &Shared, config: &PodSandboxConfig) -> ContainerCreateBody {
     let published = !config.host_network && !config.ports.is_empty();
     let bindings =
         config.ports.iter().map(|p| (port(p), Some(vec![binding(p.host_port)]))).collect();
-    let hosts = config.host_aliases.iter().map(|(ip, name)| format!("{name}:{ip}")).collect();
+    let list = |words: &[String]| (!words.is_empty()).then(|| words.to_vec());
+    let sysctls = config.sysctls.clone().into_iter().collect();
     ContainerCreateBody {
         hostname: (!config.host_network).then(|| config.hostname.clone()),
         image: Some(shared.pause_image.lock().clone()),
@@ -67,7 +125,11 @@ fn body(shared: &Shared, config: &PodSandboxConfig) -> ContainerCreateBody {
             network_mode: Some(network.to_owned()),
             ipc_mode: Some("shareable".to_owned()),
             port_bindings: published.then_some(bindings),
-            extra_hosts: (!config.host_aliases.is_empty()).then_some(hosts),
+            binds: Some(binds),
+            dns: list(&config.dns.servers),
+            dns_search: list(&config.dns.searches),
+            dns_options: list(&config.dns.options),
+            sysctls: (!config.sysctls.is_empty()).then_some(sysctls),
             cpu_shares: Some(2),
             ..HostConfig::default()
         }),
@@ -85,12 +147,14 @@ fn labels(shared: &Shared, config: &PodSandboxConfig) -> BTreeMap<String, String
     for (key, value) in &config.annotations {
         labels.insert(format!("annotation.{key}"), value.clone());
     }
+    let attempt = config.attempt.to_string();
     let own = [
         ("io.kubernetes.pod.name", config.name.as_str()),
         ("io.kubernetes.pod.namespace", &config.namespace),
         (UID_LABEL, &config.uid),
         ("io.kubernetes.container.name", "POD"),
         (TYPE_LABEL, "podsandbox"),
+        (ATTEMPT_LABEL, &attempt),
     ];
     labels.extend(own.map(|(key, value)| (key.to_owned(), value.to_owned())));
     labels.extend(shared.labels());
@@ -125,16 +189,8 @@ pub(super) async fn remove(shared: &Arc<Shared>, id: &str) -> Result<Reply, Erro
     for result in join_all(ids.iter().map(|id| container::remove_forced(shared, id))).await {
         result?;
     }
-    let volumes = uid.and_then(|uid| shared.volumes.lock().remove(&uid).map(|all| (uid, all)));
-    let Some((uid, volumes)) = volumes else { return Ok(Reply::Done) };
-    for name in volumes {
-        let options = RemoveVolumeOptionsBuilder::default().build();
-        if let Err(failed) = shared.docker.remove_volume(&name, Some(options)).await
-            && error::is_conflict(&failed)
-        {
-            // Still used by another sandbox's containers of this pod; goes with that.
-            shared.volumes.lock().entry(uid.clone()).or_default().insert(name);
-        }
+    if let Some(uid) = uid {
+        volume::remove(shared, &uid).await;
     }
     Ok(Reply::Done)
 }

@@ -26,6 +26,12 @@ pub struct Behaviour {
     /// The image cannot be pulled, for this reason.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pull_error: Option<String>,
+    /// How many pulls fail, for `pullError` or as `missing`, before one succeeds; all of them without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pull_failures: Option<u32>,
+    /// What the registry wants to be shown before it hands the image out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pull_credentials: Option<Login>,
     /// How long the engine takes to start the container; 1 without it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub start_seconds: Option<f64>,
@@ -38,6 +44,13 @@ pub struct Behaviour {
     /// From when on every probe and request fails.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unhealthy_after_seconds: Option<f64>,
+    /// Whether probes and requests are answered, from some times on; before the first, and without
+    /// any, as the two fields above say.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub health: Vec<HealthAt>,
+    /// How long probes and requests take to be answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub answer_seconds: Option<f64>,
     /// When and how the process ends; it runs for ever without it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exit: Option<Exit>,
@@ -79,6 +92,27 @@ pub struct Behaviour {
     pub user: Option<String>,
 }
 
+/// A registry's user.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Login {
+    /// Name.
+    pub username: String,
+    /// Password.
+    pub password: String,
+}
+
+/// Whether a process answers from some time on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct HealthAt {
+    /// From when on.
+    #[serde(default)]
+    pub after_seconds: f64,
+    /// Whether it answers.
+    pub answers: bool,
+}
+
 /// The end of a process.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -92,6 +126,16 @@ pub struct Exit {
     /// What it leaves as its termination message.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub message: String,
+    /// Whether the kernel ends it for want of memory; the code is 137 then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub oom: bool,
+}
+
+impl Exit {
+    /// The end of a process by `code`, now and without a message.
+    pub(super) fn now(code: i64) -> Self {
+        Self { code, after_seconds: 0.0, message: String::new(), oom: false }
+    }
 }
 
 /// Something written to the log.
@@ -142,9 +186,26 @@ pub struct UsageAt {
 }
 
 /// An HTTP answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct HttpAnswer {
+    /// Status code; 200 without it.
+    #[serde(default = "ok")]
+    pub status: u16,
+    /// Body.
+    #[serde(default)]
+    pub body: String,
+    /// Other answers from some times on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub later: Vec<HttpAnswerAt>,
+}
+
+/// Another HTTP answer from some time on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct HttpAnswerAt {
+    /// From when on.
+    pub after_seconds: f64,
     /// Status code; 200 without it.
     #[serde(default = "ok")]
     pub status: u16,
@@ -168,15 +229,24 @@ pub struct ExecAnswer {
     /// Exit code.
     #[serde(default)]
     pub code: i64,
-    /// How long it takes, on the host's clock.
+    /// How long it takes: on the host's clock for users, on the virtual one for probes and hooks.
     #[serde(default)]
     pub after_seconds: f64,
+    /// From which age of the process on this holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from_seconds: Option<f64>,
+    /// Until which age of the process this holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until_seconds: Option<f64>,
 }
 
 impl ExecAnswer {
-    /// Whether it is about `command`.
-    pub(super) fn answers(&self, command: &[String]) -> bool {
-        !self.command.is_empty() && command.starts_with(&self.command)
+    /// Whether it is about `command` in a process of this `age`.
+    pub(super) fn answers(&self, command: &[String], age: Duration) -> bool {
+        !self.command.is_empty()
+            && command.starts_with(&self.command)
+            && self.from_seconds.is_none_or(|from| age >= seconds(from))
+            && self.until_seconds.is_none_or(|until| age < seconds(until))
     }
 }
 
@@ -196,13 +266,21 @@ impl Behaviour {
     pub(super) fn exit_of(&self, attempt: u32) -> Option<(Duration, Exit, bool)> {
         let index = usize::try_from(attempt).unwrap_or(usize::MAX).min(self.exits.len().max(1) - 1);
         let exit = self.exits.get(index).map_or(self.exit.as_ref(), Option::as_ref);
-        let ends = exit.map(|exit| (seconds(exit.after_seconds), exit.clone(), false));
-        let killed = Exit { code: 137, after_seconds: 0.0, message: String::new() };
+        let ends = exit.map(|exit| {
+            let code = if exit.oom { 137 } else { exit.code };
+            (seconds(exit.after_seconds), Exit { code, ..exit.clone() }, exit.oom)
+        });
+        let killed = Exit::now(137);
         let oom = self.oom_after_seconds.map(|after| (seconds(after), killed, true));
         match (ends, oom) {
             (Some(ends), Some(oom)) => Some(if oom.0 < ends.0 { oom } else { ends }),
             (ends, oom) => ends.or(oom),
         }
+    }
+
+    /// Whether its use of memory changes, which may press on a node.
+    pub(super) fn presses(&self) -> bool {
+        self.usage.iter().any(|entry| entry.memory.is_some())
     }
 
     /// Billionths of a CPU and bytes of memory in use `age` after the start; a quantity that cannot
@@ -221,18 +299,29 @@ impl Behaviour {
 
     /// Whether the process answers probes and requests `age` after its start.
     pub(super) fn answers(&self, age: Duration) -> bool {
+        let told = self.health.iter().rev().find(|entry| seconds(entry.after_seconds) <= age);
+        if let Some(told) = told {
+            return told.answers;
+        }
         self.ready_after_seconds.is_none_or(|after| age >= seconds(after))
             && self.unhealthy_after_seconds.is_none_or(|after| age < seconds(after))
     }
 
-    /// The answer to a request for `path`.
-    pub(super) fn http_answer(&self, path: &str) -> HttpAnswer {
+    /// The answer to a request for `path` by a process of this `age`.
+    pub(super) fn http_answer(&self, path: &str, age: Duration) -> HttpAnswer {
         let path = path.split('?').next().unwrap_or_default();
-        match self.http.get(path) {
-            Some(answer) => answer.clone(),
-            None if self.http.is_empty() => HttpAnswer { status: 200, body: String::new() },
-            None => HttpAnswer { status: 404, body: "404 page not found\n".to_owned() },
-        }
+        let (status, body) = match self.http.get(path) {
+            Some(answer) => {
+                let due = |entry: &&HttpAnswerAt| seconds(entry.after_seconds) <= age;
+                match answer.later.iter().rev().find(due) {
+                    Some(later) => (later.status, later.body.clone()),
+                    None => (answer.status, answer.body.clone()),
+                }
+            }
+            None if self.http.is_empty() => (200, String::new()),
+            None => (404, "404 page not found\n".to_owned()),
+        };
+        HttpAnswer { status, body, later: Vec::new() }
     }
 
     /// The lines written from `start` until `end`, both included, in order.
@@ -311,6 +400,20 @@ mod tests {
     }
 
     #[test]
+    fn health_and_answers_go_by_time() {
+        let text = r#"{"health": [{"answers": false}, {"afterSeconds": 5, "answers": true},
+                        {"afterSeconds": 9, "answers": false}],
+                       "http": {"/": {"body": "v1", "later": [{"afterSeconds": 7, "status": 500}]}}}"#;
+        let behaviour = parse(text);
+        let answers = |age| behaviour.answers(Duration::from_secs(age));
+        assert_eq!([0, 4, 5, 8, 9].map(answers), [false, false, true, true, false]);
+        let status = |age| behaviour.http_answer("/", Duration::from_secs(age)).status;
+        assert_eq!([0, 6, 7].map(status), [200, 200, 500]);
+        let oom = parse(r#"{"exits": [{"afterSeconds": 1, "oom": true}]}"#).exit_of(0).unwrap();
+        assert_eq!((oom.1.code, oom.2), (137, true));
+    }
+
+    #[test]
     fn usage_goes_by_time() {
         let text =
             r#"{"cpu": "100m", "memory": "64Mi", "usage": [{"afterSeconds": 10, "cpu": "2"}]}"#;
@@ -337,8 +440,8 @@ mod tests {
     #[test]
     fn a_named_path_hides_the_others() {
         let behaviour = parse(r#"{"http": {"/": {"body": "v1"}}}"#);
-        assert_eq!(behaviour.http_answer("/?q").body, "v1");
-        assert_eq!(behaviour.http_answer("/x").status, 404);
-        assert_eq!(Behaviour::default().http_answer("/x").status, 200);
+        assert_eq!(behaviour.http_answer("/?q", Duration::ZERO).body, "v1");
+        assert_eq!(behaviour.http_answer("/x", Duration::ZERO).status, 404);
+        assert_eq!(Behaviour::default().http_answer("/x", Duration::ZERO).status, 200);
     }
 }

@@ -31,7 +31,7 @@ pub(super) struct SimStreams(pub(super) Arc<Shared>);
 
 impl SimStreams {
     fn place(&self, id: &str) -> Result<Place, Error> {
-        let state = self.0.state.lock();
+        let mut state = self.0.state.lock();
         let place = state.place(id).ok_or_else(|| Error::NoSuchContainer(id.to_owned()))?;
         place.ok_or_else(|| {
             Error::Engine(format!("Error response from daemon: Container {id} is not running"))
@@ -91,7 +91,7 @@ async fn serve_http(
     let mut stream = BufReader::new(stream);
     while let Some(request) = Request::read(&mut stream).await? {
         let Ok(answer) = ask(&request.path) else { return Ok(()) };
-        let HttpAnswer { status, body } = answer;
+        let HttpAnswer { status, body, .. } = answer;
         let connection = if request.close { "close" } else { "keep-alive" };
         let head = format!(
             "HTTP/1.1 {status} {}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: \

@@ -11,6 +11,7 @@ mod words;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use tokio::sync::mpsc;
@@ -35,6 +36,8 @@ pub(super) struct Place {
     pub(super) hostname: String,
     pub(super) env: Vec<(String, String)>,
     pub(super) behaviour: Arc<Behaviour>,
+    /// How long the container's process has been running.
+    pub(super) age: Duration,
     pub(super) files: Files,
 }
 
@@ -116,7 +119,8 @@ impl Shell {
     /// Runs `command` as an engine does and gives its exit code.
     pub(super) async fn main(mut self, command: Vec<String>) -> i64 {
         let mut sinks = Sinks { out: Sink::Stdout, errors: Sink::Stderr };
-        let scripted = self.place.behaviour.exec.iter().any(|answer| answer.answers(&command));
+        let scripted =
+            self.place.behaviour.exec.iter().any(|answer| answer.answers(&command, self.place.age));
         if scripted || programs::known(&command[0]) {
             let code = self.call(&command, &mut sinks).await;
             return self.exited.unwrap_or(code);
@@ -133,7 +137,9 @@ impl Shell {
     /// Runs one program.
     async fn call(&mut self, words: &[String], sinks: &mut Sinks) -> i64 {
         let behaviour = Arc::clone(&self.place.behaviour);
-        if let Some(answer) = behaviour.exec.iter().find(|answer| answer.answers(words)) {
+        if let Some(answer) =
+            behaviour.exec.iter().find(|answer| answer.answers(words, self.place.age))
+        {
             return self.scripted(answer, sinks).await;
         }
         programs::run(self, words, sinks).await

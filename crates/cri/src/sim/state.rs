@@ -3,6 +3,10 @@
 //! Invariant: the heap is ordered by (time, sequence number); entries with equal times are played in
 //! the order in which they were made.
 
+mod answers;
+mod pulls;
+mod volumes;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -14,11 +18,11 @@ use world::{Time, World};
 use super::behaviour::{Behaviour, Exit, HttpAnswer, seconds};
 use super::images::SimImages;
 use super::shell::{Files, Place};
-use crate::config::{ContainerConfig, HttpGet, PodSandboxConfig};
+use crate::config::{ContainerConfig, FileEntry, PodSandboxConfig, host_port};
 use crate::logs::Line;
 use crate::runtime::{
-    Command, ContainerExit, ContainerState, ContainerStatus, Error, Event, Image, Reply,
-    SandboxStatus, Ticket, Wake,
+    Command, ContainerExit, ContainerState, ContainerStatus, Error, Event, Reply, SandboxStatus,
+    Ticket, Wake,
 };
 use crate::stats::ContainerUsage;
 
@@ -39,6 +43,12 @@ pub(super) struct State {
     world: World,
     images: SimImages,
     pulled: BTreeSet<String>,
+    /// How often a pull of an image has failed, by digest.
+    failed_pulls: BTreeMap<String, u32>,
+    /// Contents of volumes' files; equal ones are kept once.
+    contents: BTreeSet<Arc<[u8]>>,
+    /// What there is on the simulated host, where that was told.
+    host_paths: BTreeMap<String, String>,
     heap: BTreeMap<(Time, u64), Entry>,
     sequence: u64,
     out: Vec<Event>,
@@ -46,6 +56,8 @@ pub(super) struct State {
     /// Ids of the sandboxes of each pod, oldest first.
     pods: BTreeMap<String, Vec<String>>,
     containers: BTreeMap<String, Container>,
+    /// How many running containers' use of memory changes by script.
+    pressing: usize,
     /// Who holds which address.
     used_ips: BTreeMap<Ipv4Addr, String>,
     last_ip: Ipv4Addr,
@@ -58,8 +70,11 @@ pub(super) struct State {
 #[derive(Debug)]
 struct Sandbox {
     pod_uid: String,
+    attempt: u32,
     ip: Option<Ipv4Addr>,
     running: bool,
+    /// The files of its volumes.
+    volumes: BTreeMap<String, Vec<FileEntry>>,
     /// Ids of its containers, removed ones among them.
     containers: Vec<String>,
 }
@@ -67,13 +82,15 @@ struct Sandbox {
 #[derive(Debug)]
 struct Container {
     config: Box<ContainerConfig>,
+    sandbox: String,
     behaviour: Arc<Behaviour>,
+    created_at: Time,
     started_at: Option<Time>,
     /// Where in the heap its next exit stands.
     ends: Option<(Time, u64)>,
     exit: Option<ContainerExit>,
-    /// What commands have written in it.
-    files: Files,
+    /// What a command in it finds and has written; made for the first one.
+    files: Option<Files>,
 }
 
 /// Someone who reads a log as it grows.
@@ -98,6 +115,10 @@ impl Container {
         self.started_at.filter(|_| self.exit.is_none())
     }
 
+    fn age(&self, now: Time) -> Duration {
+        self.started_at.map_or(Duration::ZERO, |start| now.since(start))
+    }
+
     /// Whether the process answers probes and requests at `now`.
     fn answers(&self, now: Time) -> bool {
         self.running_since().is_some_and(|start| self.behaviour.answers(now.since(start)))
@@ -110,12 +131,16 @@ impl State {
             world,
             images,
             pulled: BTreeSet::new(),
+            failed_pulls: BTreeMap::new(),
+            contents: BTreeSet::new(),
+            host_paths: BTreeMap::new(),
             heap: BTreeMap::new(),
             sequence: 0,
             out: Vec::new(),
             sandboxes: BTreeMap::new(),
             pods: BTreeMap::new(),
             containers: BTreeMap::new(),
+            pressing: 0,
             used_ips: BTreeMap::new(),
             last_ip: Ipv4Addr::new(10, 128, 0, 1),
             unavailable: None,
@@ -150,75 +175,49 @@ impl State {
         }
         match command {
             Command::ImageStatus { image } => self.image_status(ticket, &image),
-            Command::PullImage { image } => self.pull(ticket, &image),
-            Command::RunPodSandbox { config } => self.run_sandbox(ticket, &config),
+            Command::PullImage { image, credentials } => {
+                self.pull(ticket, &image, &credentials);
+            }
+            Command::RunPodSandbox { config } => self.run_sandbox(ticket, *config),
             Command::StopPodSandbox { id } => self.stop_sandbox(ticket, &id),
             Command::RemovePodSandbox { id } => self.remove_sandbox(ticket, &id),
             Command::CreateContainer { sandbox, config } => self.create(ticket, sandbox, config),
             Command::StartContainer { id } => self.start(ticket, id),
             Command::StopContainer { id, grace } => self.stop(ticket, &id, grace),
             Command::RemoveContainer { id } => self.remove(ticket, &id),
-            Command::ExecSync { id, .. } => self.exec(ticket, &id),
+            Command::WriteVolume { sandbox, volume, files } => {
+                self.write_volume(ticket, &sandbox, &volume, files);
+            }
+            Command::ExecSync { id, command } => self.exec(ticket, &id, &command),
             Command::HttpGet { id, request } => self.http(ticket, &id, &request),
-            Command::TcpConnect { id, host, port, .. } => self.tcp(ticket, &id, &host, port),
+            Command::TcpConnect { id, host, port, timeout } => {
+                self.tcp(ticket, &id, (&host, port), timeout);
+            }
             Command::List => self.list(ticket),
         }
     }
 
-    fn image_status(&mut self, ticket: Ticket, image: &str) {
-        let found = self.images.resolve(image);
-        let behaviour = &found.behaviour;
-        let absent =
-            behaviour.missing || behaviour.pull_error.is_some() || behaviour.pull_seconds.is_some();
-        let present = !absent || self.pulled.contains(&found.digest);
-        let image = present.then(|| self.image(image));
-        self.done(ticket, Duration::ZERO, Ok(Reply::Image(image)));
-    }
-
-    fn image(&self, reference: &str) -> Image {
-        let found = self.images.resolve(reference);
-        Image {
-            repo_digest: format!("{}@{}", found.repository, found.digest),
-            id: found.digest,
-            tag: found.tag,
-            user: found.behaviour.user.clone().unwrap_or_default(),
+    fn run_sandbox(&mut self, ticket: Ticket, config: PodSandboxConfig) {
+        if let Some(refused) = self.refused_volume(&config.volumes) {
+            return self.done(ticket, Duration::ZERO, Err(refused));
         }
-    }
-
-    fn pull(&mut self, ticket: Ticket, reference: &str) {
-        let found = self.images.resolve(reference);
-        let failure = match &found.behaviour.pull_error {
-            Some(text) => Some(text.clone()),
-            None if found.behaviour.missing => Some(format!(
-                "rpc error: code = Unknown desc = Error response from daemon: manifest for \
-                 {reference} not found: manifest unknown: manifest unknown"
-            )),
-            None => None,
-        };
-        if let Some(text) = failure {
-            return self.done(ticket, self.jittered(300), Err(Error::Engine(text)));
-        }
-        self.pulled.insert(found.digest);
-        let after = found.behaviour.pull_seconds.map_or_else(|| self.jittered(200), seconds);
-        let image = self.image(reference);
-        self.done(ticket, after, Ok(Reply::Image(Some(image))));
-    }
-
-    fn run_sandbox(&mut self, ticket: Ticket, config: &PodSandboxConfig) {
         let id = self.world.hex(64);
         let ip = (!config.host_network).then(|| self.free_ip());
         let status = SandboxStatus {
             id: id.clone(),
             ip: ip.map(|ip| ip.to_string()).unwrap_or_default(),
             pod_uid: config.uid.clone(),
+            attempt: config.attempt,
             running: true,
         };
         if let Some(ip) = ip {
             self.used_ips.insert(ip, id.clone());
         }
-        let (pod_uid, containers) = (config.uid.clone(), Vec::new());
+        let (pod_uid, containers, attempt) = (config.uid, Vec::new(), config.attempt);
+        let volumes = self.kept(config.volumes);
         self.pods.entry(pod_uid.clone()).or_default().push(id.clone());
-        self.sandboxes.insert(id, Sandbox { pod_uid, ip, running: true, containers });
+        self.sandboxes
+            .insert(id, Sandbox { pod_uid, attempt, ip, running: true, containers, volumes });
         self.done(ticket, self.jittered(400), Ok(Reply::Sandbox(status)));
     }
 
@@ -239,11 +238,7 @@ impl State {
 
     fn stop_sandbox(&mut self, ticket: Ticket, id: &str) {
         for container in self.inside(id) {
-            self.end(
-                &container,
-                Exit { code: KILLED, after_seconds: 0.0, message: String::new() },
-                false,
-            );
+            self.end(&container, Exit::now(KILLED), false);
         }
         if let Some(sandbox) = self.sandboxes.get_mut(id) {
             sandbox.running = false;
@@ -253,11 +248,7 @@ impl State {
 
     fn remove_sandbox(&mut self, ticket: Ticket, id: &str) {
         for container in self.inside(id) {
-            self.end(
-                &container,
-                Exit { code: KILLED, after_seconds: 0.0, message: String::new() },
-                false,
-            );
+            self.end(&container, Exit::now(KILLED), false);
             self.containers.remove(&container);
         }
         if let Some(sandbox) = self.sandboxes.remove(id) {
@@ -287,11 +278,13 @@ impl State {
         let behaviour = self.images.resolve(&config.image).behaviour;
         let container = Container {
             config,
+            sandbox,
             behaviour,
+            created_at: self.world.now(),
             started_at: None,
             ends: None,
             exit: None,
-            files: Files::default(),
+            files: None,
         };
         self.containers.insert(id.clone(), container);
         self.done(ticket, self.jittered(60), Ok(Reply::Container(id)));
@@ -333,7 +326,7 @@ impl State {
                 if let Some(place) = planned {
                     self.heap.remove(&place);
                 }
-                let exit = Exit { code, after_seconds: 0.0, message: String::new() };
+                let exit = Exit::now(code);
                 let place = self.push(after, Entry::Exit(id.to_owned(), exit, false));
                 self.containers.get_mut(id).expect("found above").ends = Some(place);
             }
@@ -356,56 +349,12 @@ impl State {
         self.done(ticket, after, result);
     }
 
-    fn exec(&mut self, ticket: Ticket, id: &str) {
-        let now = self.world.now();
-        let result = match self.containers.get(id) {
-            Some(container) if container.running_since().is_some() => {
-                let healthy = container.answers(now);
-                let output = if healthy { "" } else { "not ready\n" };
-                Ok(Reply::Exec { exit_code: i64::from(!healthy), output: output.to_owned() })
-            }
-            Some(_) => Err(Error::Engine(format!(
-                "Error response from daemon: Container {id} is not running"
-            ))),
-            None => Err(Error::NoSuchContainer(id.to_owned())),
-        };
-        self.done(ticket, self.jittered(20), result);
-    }
-
-    fn http(&mut self, ticket: Ticket, id: &str, request: &HttpGet) {
-        let now = self.world.now();
-        let answering = self.containers.get(id).filter(|c| c.answers(now));
-        let result = match answering {
-            Some(container) => {
-                let answer = container.behaviour.http_answer(&request.path);
-                Ok(Reply::Http { status: answer.status, body: answer.body })
-            }
-            None => Err(Error::Connect(format!(
-                "Get {}: dial tcp {}:{}: connect: connection refused",
-                request.url(),
-                request.host,
-                request.port
-            ))),
-        };
-        self.done(ticket, self.jittered(2), result);
-    }
-
-    fn tcp(&mut self, ticket: Ticket, id: &str, host: &str, port: u16) {
-        let now = self.world.now();
-        let result = if self.containers.get(id).is_some_and(|c| c.answers(now)) {
-            Ok(Reply::Done)
-        } else {
-            let text = format!("dial tcp {host}:{port}: connect: connection refused");
-            Err(Error::Connect(text))
-        };
-        self.done(ticket, self.jittered(2), result);
-    }
-
     fn list(&mut self, ticket: Ticket) {
         let sandboxes = self.sandboxes.iter().map(|(id, sandbox)| SandboxStatus {
             id: id.clone(),
             ip: sandbox.ip.map(|ip| ip.to_string()).unwrap_or_default(),
             pod_uid: sandbox.pod_uid.clone(),
+            attempt: sandbox.attempt,
             running: sandbox.running,
         });
         let containers = self.containers.iter().map(|(id, c)| ContainerStatus {
@@ -413,6 +362,9 @@ impl State {
             pod_uid: c.config.pod_uid.clone(),
             name: c.config.name.clone(),
             attempt: c.config.attempt,
+            annotations: c.config.annotations.clone(),
+            created_at: c.created_at,
+            started_at: c.started_at,
             state: match (c.started_at, &c.exit) {
                 (_, Some(_)) => ContainerState::Exited,
                 (Some(_), None) => ContainerState::Running,
@@ -449,6 +401,7 @@ impl State {
             return self.out.push(Event::Done { ticket, result });
         };
         container.started_at = Some(time);
+        self.pressing += usize::from(container.behaviour.presses());
         let ends = container.behaviour.exit_of(container.config.attempt);
         self.out.push(Event::Done { ticket, result: Ok(Reply::Started(time)) });
         if let Some((after, exit, oom)) = ends {
@@ -473,6 +426,7 @@ impl State {
             message: exit.message,
         };
         container.exit = Some(exit.clone());
+        self.pressing -= usize::from(container.behaviour.presses());
         self.out.push(Event::ContainerExited(exit));
     }
 
@@ -506,13 +460,26 @@ impl State {
     }
 
     /// What a command in container `id` finds there; `Some(None)` when it does not run.
-    pub(super) fn place(&self, id: &str) -> Option<Option<Place>> {
-        let container = self.containers.get(id)?;
-        Some(container.running_since().map(|_| Place {
+    pub(super) fn place(&mut self, id: &str) -> Option<Option<Place>> {
+        let now = self.world.now();
+        let container = self.containers.get_mut(id)?;
+        let Some(start) = container.running_since() else { return Some(None) };
+        let volumes = self.sandboxes.get(&container.sandbox).map(|home| &home.volumes);
+        let mounts = &container.config.mounts;
+        let files = container.files.get_or_insert_with(|| {
+            let files = Files::default();
+            for mount in mounts {
+                let inside = volumes.and_then(|all| all.get(&mount.volume));
+                volumes::mount(&files, mount, inside.map_or(&[], Vec::as_slice));
+            }
+            files
+        });
+        Some(Some(Place {
             hostname: container.config.pod_name.clone(),
             env: container.config.env.clone(),
             behaviour: Arc::clone(&container.behaviour),
-            files: container.files.clone(),
+            age: now.since(start),
+            files: files.clone(),
         }))
     }
 
@@ -520,6 +487,10 @@ impl State {
     fn of_pod(&self, pod_uid: &str) -> Vec<String> {
         let sandboxes = self.pods.get(pod_uid).into_iter().flatten();
         sandboxes.flat_map(|id| self.inside(id)).collect()
+    }
+
+    pub(super) fn presses(&self) -> bool {
+        self.pressing > 0
     }
 
     /// What the running containers of pod `pod_uid` use at `now`.
@@ -558,7 +529,7 @@ impl State {
             named.is_some_and(|c| c.running_since().is_some())
         });
         for id in &running {
-            self.end(id, Exit { code, after_seconds: 0.0, message: String::new() }, false);
+            self.end(id, Exit::now(code), false);
         }
         if let Some(wake) = &self.wake {
             wake();
@@ -588,9 +559,10 @@ impl State {
             let inside = sandbox.containers.iter().filter_map(|id| self.containers.get(id));
             inside.into_iter().find(|container| container.answers(now))
         });
-        answering.map(|c| c.behaviour.http_answer(path)).ok_or_else(|| {
+        answering.map(|c| c.behaviour.http_answer(path, c.age(now))).ok_or_else(|| {
+            let address = host_port(ip, port);
             Error::Connect(format!(
-                "Get http://{ip}:{port}{path}: dial tcp {ip}:{port}: connect: connection refused"
+                "Get http://{address}{path}: dial tcp {address}: connect: connection refused"
             ))
         })
     }

@@ -8,8 +8,8 @@ use std::time::Duration;
 use cri::conformance::{self, Harness, Program};
 use cri::docker::{DockerConfig, DockerEngine, DockerRuntime, pause_program};
 use cri::{
-    Command, ContainerConfig, ContainerRuntime, Event, FileEntry, LogOptions, Mount, MountSource,
-    PodSandboxConfig, Reply,
+    Command, ContainerConfig, ContainerRuntime, Event, FileEntry, LogOptions, Mount,
+    PodSandboxConfig, PodVolume, Reply, VolumeSource,
 };
 use futures_util::StreamExt as _;
 use world::World;
@@ -88,6 +88,19 @@ impl Docker {
     }
 }
 
+impl Docker {
+    /// Waits until container `id` has written a line that begins so.
+    fn until_line(&mut self, id: &str, beginning: &str) {
+        let options = LogOptions { follow: true, ..LogOptions::default() };
+        let mut stream = self.runtime.logs().open(id, &options).unwrap();
+        let mut text = String::new();
+        while !text.lines().any(|line| line.starts_with(beginning)) {
+            let piece = self.tokio.block_on(stream.next()).expect("the line comes");
+            text.push_str(&String::from_utf8_lossy(&piece));
+        }
+    }
+}
+
 impl Drop for Docker {
     fn drop(&mut self) {
         self.tokio.block_on(self.engine.cleanup()).unwrap();
@@ -122,6 +135,7 @@ impl Harness for Docker {
             Program::Obeys | Program::Missing => Vec::new(),
             Program::Ignores => shell("trap '' TERM; while :; do /bin/busybox sleep 1; done"),
             Program::Fails => shell("exit 3"),
+            Program::Explains => shell("echo why > /dev/termination-log; exit 4"),
             Program::Prints => shell("echo one; echo two; echo three"),
             Program::Serves => ["/bin/busybox", "httpd", "-f", "-p", "8080", "-h", "/www"]
                 .map(str::to_owned)
@@ -155,32 +169,48 @@ fn a_read_only_root_has_its_files_and_volumes_too() {
 
 fn check_mounts(cluster: &str, read_only_root: bool) {
     let Some(mut docker) = Docker::connect(cluster) else { return };
+    let file = |path: &str, text: &str| FileEntry {
+        path: path.to_owned(),
+        mode: 0o640,
+        data: text.as_bytes().into(),
+    };
+    let volume = |name: &str, source| PodVolume { name: name.to_owned(), source };
     let config = PodSandboxConfig {
         name: "p".into(),
         uid: cluster.to_owned(),
+        hostname: "p".into(),
+        host_aliases: vec![("10.9.8.7".to_owned(), vec!["a".to_owned(), "b".to_owned()])],
+        dns: cri::Dns { options: vec!["ndots:5".to_owned()], ..cri::Dns::default() },
+        volumes: vec![
+            volume("app", VolumeSource::Files(vec![file("d/x", "X\n"), file("one", "1\n")])),
+            volume("tmp", VolumeSource::Scratch { memory: false }),
+            volume("mem", VolumeSource::Scratch { memory: true }),
+        ],
         ..PodSandboxConfig::default()
     };
     let Reply::Sandbox(sandbox) = docker.call(Command::RunPodSandbox { config: Box::new(config) })
     else {
         panic!("a sandbox was asked for")
     };
-    let file = |path: &str, text: &str| FileEntry {
+    let mount = |volume: &str, sub_path: &str, path: &str| Mount {
+        volume: volume.to_owned(),
+        sub_path: sub_path.to_owned(),
         path: path.to_owned(),
-        mode: 0o640,
-        data: text.into(),
+        ..Mount::default()
     };
-    let mount = |source, path: &str| Mount { source, path: path.to_owned(), read_only: false };
-    let scratch = || MountSource::EmptyDir { volume: "tmp".to_owned(), memory: false };
-    let script = "/bin/busybox stat -c %a /etc/app/d/x /scratch; /bin/busybox cat /etc/app/d/x; \
-                  [ -e /etc/one ] && /bin/busybox cat /etc/one; /bin/busybox touch /x || echo read-only; echo kept > /scratch/f; /bin/busybox cat /scratch/f; echo $GREETING";
+    let script = "b=/bin/busybox; $b stat -L -c %a /etc/app/d/x /scratch; $b cat /etc/app/d/x /etc/one; \
+                  $b touch /x 2>&- || echo read-only; echo kept > /scratch/f; $b cat /scratch/f; \
+                  echo deep > /sub/g; $b cat /scratch/a/b/g; echo m > /mem/f; $b cat /mem/f; echo $GREETING; \
+                  $b grep -c -e Kubernetes-managed -e '10.9.8.7.a.b' /etc/hosts; $b grep ndots /etc/resolv.conf; \
+                  $b sleep 2; $b cat /etc/app/d/x";
     let id = docker.image.split_once('@').unwrap().1.to_owned();
-    let mut mounts = vec![
-        mount(MountSource::Files(vec![file("d/x", "X\n")]), "/etc/app"),
-        mount(scratch(), "/scratch"),
+    let mounts = vec![
+        mount("app", "", "/etc/app"),
+        mount("app", "one", "/etc/one"),
+        mount("tmp", "", "/scratch"),
+        mount("tmp", "a/b", "/sub"),
+        mount("mem", "", "/mem"),
     ];
-    if !read_only_root {
-        mounts.push(mount(MountSource::Files(vec![file("", "1\n")]), "/etc/one"));
-    }
     let container = ContainerConfig {
         name: "main".to_owned(),
         pod_uid: cluster.to_owned(),
@@ -200,17 +230,23 @@ fn check_mounts(cluster: &str, read_only_root: bool) {
         Command::CreateContainer { sandbox: sandbox.id.clone(), config: Box::new(container) };
     let Reply::Container(id) = docker.call(create) else { panic!("a container was asked for") };
     docker.call(Command::StartContainer { id: id.clone() });
+    let write = Command::WriteVolume {
+        sandbox: sandbox.id.clone(),
+        volume: "app".to_owned(),
+        files: vec![file("d/x", "Y\n")],
+    };
+    // After the container has read the first version.
+    docker.until_line(&id, "options");
+    docker.call(write);
     let options = LogOptions { follow: true, ..LogOptions::default() };
     let stream = docker.runtime.logs().open(&id, &options).unwrap();
     let pieces: Vec<_> = docker.tokio.block_on(stream.collect());
     let output = String::from_utf8(pieces.concat()).unwrap();
-    let lines: Vec<&str> = output.lines().filter(|line| !line.contains("touch")).collect();
-    let expected = if read_only_root {
-        ["640", "777", "X", "read-only", "kept", "hi"]
-    } else {
-        ["640", "777", "X", "1", "kept", "hi"]
-    };
-    assert_eq!(lines, expected);
+    let lines: Vec<&str> = output.lines().collect();
+    let root = if read_only_root { &["read-only"][..] } else { &[] };
+    let before = ["640", "777", "X", "1"];
+    let after = ["kept", "deep", "m", "hi", "2", "options ndots:5", "Y"];
+    assert_eq!(lines, [&before[..], root, &after[..]].concat());
     docker.call(Command::StopPodSandbox { id: sandbox.id.clone() });
     docker.call(Command::RemovePodSandbox { id: sandbox.id });
 }

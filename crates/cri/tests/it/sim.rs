@@ -42,7 +42,8 @@ fn images() -> SimImages {
             r#"{"logs": ["one", {"atSeconds": 1, "line": "two"}, {"atSeconds": 2, "line": "three"}],
                 "exit": {"afterSeconds": 3}}"#,
         ),
-        ("serves", r#"{"http": {"/": {"body": "hello"}}}"#),
+        ("serves", r#"{"http": {"/": {"body": "hello"}}, "cpu": "10m", "memory": "8Mi"}"#),
+        ("explains", r#"{"exit": {"code": 4, "message": "why"}}"#),
         ("missing", r#"{"missing": true}"#),
         ("broken", r#"{"startError": "Error response from daemon: no such file"}"#),
     ] {
@@ -126,7 +127,7 @@ fn a_pull_takes_its_time_and_stays() {
     let image = || "big:1".to_owned();
     runtime.submit(1, Command::ImageStatus { image: image() });
     assert_eq!(runtime.poll(), [Event::Done { ticket: 1, result: Ok(Reply::Image(None)) }]);
-    runtime.submit(2, Command::PullImage { image: image() });
+    runtime.submit(2, Command::PullImage { image: image(), credentials: Vec::new() });
     let start = world.now();
     world.advance_to(runtime.next_event_at().unwrap());
     assert_eq!(world.now() - start, Duration::from_secs(30));

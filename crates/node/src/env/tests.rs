@@ -33,7 +33,12 @@ fn check(container: &Value) -> Result<Environment, Error> {
         "metadata": {"name": "p", "namespace": "ns", "uid": "u", "labels": {"app": "web"}},
         "spec": {"nodeName": "n1", "serviceAccountName": "default"},
     });
-    environment(&pod, container, Place { pod_ip: "10.128.0.2", host_ip: "10.0.0.1" }, &Objects)
+    environment(
+        &pod,
+        container,
+        Place { pod_ip: "10.128.0.2", host_ip: "10.0.0.1", allocatable: (4000, 1 << 34) },
+        &Objects,
+    )
 }
 
 fn value(container: &Value, name: &str) -> Option<String> {
@@ -73,6 +78,8 @@ fn later_wins_and_references_see_what_came_before() {
             {"name": "IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
             {"name": "APP", "valueFrom": {"fieldRef": {"fieldPath": "metadata.labels['app']"}}},
             {"name": "CPU", "valueFrom": {"resourceFieldRef": {"resource": "limits.cpu"}}},
+            {"name": "ALL", "valueFrom": {"resourceFieldRef": {"resource": "limits.memory", "divisor": "1Gi"}}},
+            {"name": "ASKED", "valueFrom": {"resourceFieldRef": {"resource": "requests.memory"}}},
         ],
         "resources": {"limits": {"cpu": "1500m"}},
     });
@@ -83,6 +90,8 @@ fn later_wins_and_references_see_what_came_before() {
         ("IP", "10.128.0.2"),
         ("APP", "web"),
         ("CPU", "2"),
+        ("ALL", "16"),
+        ("ASKED", "0"),
     ] {
         assert_eq!(value(&container, name).as_deref(), Some(expected), "{name}");
     }

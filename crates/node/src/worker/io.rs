@@ -26,6 +26,8 @@ pub(crate) enum Purpose {
     Probe(String, Kind, String),
     /// The removal of a sandbox.
     Remove(String),
+    /// New files for a volume.
+    Refresh,
     /// Nobody waits for it.
     Forget,
 }
@@ -40,6 +42,11 @@ pub(crate) struct Tickets {
 }
 
 impl Tickets {
+    /// Leaves numbers below `ticket` to whoever had this runtime before.
+    pub(crate) fn begin_after(&mut self, ticket: Ticket) {
+        self.last = self.last.max(ticket);
+    }
+
     pub(crate) fn fresh(&mut self) -> Ticket {
         self.last += 1;
         self.last
@@ -55,7 +62,7 @@ impl Tickets {
         self.open.remove(&ticket)
     }
 
-    pub(super) fn own(&mut self, id: &str, uid: &Arc<str>) {
+    pub(crate) fn own(&mut self, id: &str, uid: &Arc<str>) {
         self.owners.insert(id.to_owned(), Arc::clone(uid));
     }
 
@@ -116,6 +123,14 @@ impl Source for Objects<'_> {
 
     fn secret(&self, name: &str) -> Option<Arc<Value>> {
         self.caches.get(&api::SECRETS, &self.namespace, name)
+    }
+
+    fn claim(&self, name: &str) -> Option<Arc<Value>> {
+        self.caches.get(&api::PERSISTENT_VOLUME_CLAIMS, &self.namespace, name)
+    }
+
+    fn persistent_volume(&self, name: &str) -> Option<Arc<Value>> {
+        self.caches.get(&api::PERSISTENT_VOLUMES, "", name)
     }
 
     fn services(&self) -> Vec<Arc<Value>> {

@@ -33,6 +33,9 @@ impl Kill {
 
 impl Worker {
     fn grace(&self) -> Duration {
+        if let Some(grace) = self.grace_override {
+            return grace;
+        }
         let deletion = self.pod.int_at(&["metadata", "deletionGracePeriodSeconds"]);
         let own = self.pod.int_at(&["spec", "terminationGracePeriodSeconds"]);
         Duration::from_secs(u64::try_from(deletion.or(own).unwrap_or(30)).unwrap_or_default())
@@ -60,14 +63,12 @@ impl Worker {
         self.container_event(io, name, EventType::Normal, "Killing", &text);
         let grace = self.grace();
         let deadline = io.now() + grace;
-        let hook = self.spec_of(name).and_then(|container| {
-            let handler = container.at(&["lifecycle", "preStop"])?;
-            crate::probe::handler(container, handler, &id, self.record.ip(), grace)
-        });
+        let hook = self.hook(name, "preStop", &id).filter(|_| !grace.is_zero());
         let stopping = hook.is_none();
         self.kills.insert(name.to_owned(), Kill { id: id.clone(), deadline, stopping });
         match hook {
-            Some(command) => self.submit(io, Purpose::PreStop(name.to_owned()), command),
+            Some(Ok(command)) => self.submit(io, Purpose::PreStop(name.to_owned()), command),
+            Some(Err(text)) => self.pre_stop_done(name, &Err(Error::Engine(text)), io),
             None => self.stop(name, id, grace, io),
         }
     }
@@ -84,49 +85,64 @@ impl Worker {
         self.stop(name, id, left, io);
     }
 
+    /// The command of a lifecycle hook of container `name`, whose instance is `id`.
+    pub(super) fn hook(&self, name: &str, hook: &str, id: &str) -> Option<Result<Command, String>> {
+        let container = self.spec_of(name)?;
+        let handler = container.at(&["lifecycle", hook])?;
+        let ip = self.record.ip();
+        let ip = if ip.is_empty() { self.node.config.address.as_str() } else { ip };
+        Some(crate::probe::hook(container, handler, id, ip))
+    }
+
     pub(super) fn pre_stop_done(
         &mut self,
         name: &str,
         result: &Result<Reply, Error>,
         io: &mut Io<'_, '_>,
     ) {
-        if let Some(message) = self.hook_failure(name, "preStop", result) {
+        if let Some((_, message)) = self.hook_failure(name, "preStop", result) {
             self.container_event(io, name, EventType::Warning, "FailedPreStopHook", &message);
         }
         self.stop_after_hook(name, io);
     }
 
-    /// The event message of a lifecycle hook that failed.
+    /// What went wrong with a lifecycle hook, and the event's message about it.
     pub(super) fn hook_failure(
         &self,
         name: &str,
         hook: &str,
         result: &Result<Reply, Error>,
-    ) -> Option<String> {
+    ) -> Option<(String, String)> {
+        let handler = self.spec_of(name).and_then(|c| c.at(&["lifecycle", hook]));
+        let words = |separator: &str| -> Option<String> {
+            let words = handler?.at(&["exec", "command"])?.as_array()?.iter();
+            let words: Vec<&str> = words.filter_map(|word| word.as_str()).collect();
+            Some(words.join(separator))
+        };
         let (error, output) = match result {
-            Ok(Reply::Exec { exit_code, output }) if *exit_code != 0 => {
-                (format!("command exited with {exit_code}"), output.clone())
+            Ok(Reply::Exec { exit_code, output, stderr }) if *exit_code != 0 => {
+                let command = words(" ").unwrap_or_default();
+                (format!("command '{command}' exited with {exit_code}: {stderr}"), output.clone())
             }
             Ok(_) => return None,
             Err(error) => (error.to_string(), String::new()),
         };
-        let handler = self.spec_of(name).and_then(|c| c.at(&["lifecycle", hook]));
-        let (kind, what) = match handler.and_then(|handler| handler.at(&["exec", "command"])) {
-            Some(words) => {
-                let words = words.as_array().into_iter().flatten();
-                let words: Vec<&str> = words.filter_map(|word| word.as_str()).collect();
-                ("Exec", format!("[{}]", words.join(" ")))
-            }
-            None => {
-                let path = handler.map_or("", |handler| handler.str_at(&["httpGet", "path"]));
-                ("Http", path.to_owned())
+        let path =
+            handler.and_then(|handler| handler.at(&["httpGet"])).map(|get| get.str_at(&["path"]));
+        let (kind, what) = match (words(" "), path) {
+            (Some(words), _) => ("Exec", format!("[{words}]")),
+            (None, Some(path)) => ("Http", path.to_owned()),
+            (None, None) => {
+                let message = format!("Cannot run handler: {error}");
+                return Some((error, message));
             }
         };
-        Some(format!(
+        let message = format!(
             "{kind} lifecycle hook ({what}) for Container {name:?} in Pod {:?} failed - error: \
              {error}, message: {output:?}",
             self.full_name()
-        ))
+        );
+        Some((error, message))
     }
 
     pub(super) fn stop_done(&mut self, name: &str, stopped: bool, io: &mut Io<'_, '_>) {

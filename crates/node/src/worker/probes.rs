@@ -63,7 +63,7 @@ impl Worker {
         let Some(instance) = self.record.container(name).and_then(|r| r.running()) else { return };
         let (id, started) = (instance.id.clone(), instance.started_at.unwrap_or_default());
         let ip = self.record.ip();
-        let ip = if ip.is_empty() { self.node.address.as_str() } else { ip };
+        let ip = if ip.is_empty() { self.node.config.address.as_str() } else { ip };
         let Some(command) = self.spec_of(name).and_then(|c| command(c, kind, &id, ip)) else {
             return;
         };
@@ -71,7 +71,16 @@ impl Worker {
             probe.in_flight = true;
             probe.schedule(started, io.now());
         }
-        self.submit(io, Purpose::Probe(name.to_owned(), kind, id), command);
+        match command {
+            Ok(command) => self.submit(io, Purpose::Probe(name.to_owned(), kind, id), command),
+            Err(text) => {
+                let text = format!("{} probe errored: {text}", kind.word());
+                self.container_event(io, name, EventType::Warning, "Unhealthy", &text);
+                if let Some(probe) = self.probes.get_mut(&(name.to_owned(), kind)) {
+                    probe.in_flight = false;
+                }
+            }
+        }
     }
 
     pub(super) fn probe_done(

@@ -2,15 +2,12 @@
 //!
 //! Mirrors: `pkg/kubelet/kuberuntime/kuberuntime_container.go` `startContainer`, `pkg/kubelet/images`.
 
-use std::time::Duration;
-
 use apimachinery::ObjectExt as _;
 use controller_runtime::EventType;
 use cri::{Command, Error, Image, Reply};
 
 use super::io::{Io, Purpose};
 use super::{Active, Starting, Worker};
-use crate::env::Place;
 use crate::record::{Exit, Instance, container_hash};
 
 impl Worker {
@@ -44,7 +41,7 @@ impl Worker {
     fn begin_image(&mut self, starting: Starting, io: &mut Io<'_, '_>) {
         let image = self.image_of(&starting);
         if api::views::image::ImageReference::parse(&image).is_none() {
-            let message = Error::InvalidImageName(image).to_string();
+            let message = invalid_reference(&image);
             let name = &starting.name;
             self.container_event(io, name, EventType::Warning, "InspectFailed", &message);
             return self.image_failed(&starting, "InvalidImageName", message, io);
@@ -132,7 +129,9 @@ impl Worker {
         let text = format!("pulling image {image:?}");
         self.container_event(io, &starting.name, EventType::Normal, "Pulling", &text);
         self.active = Some(Active::Pull(starting));
-        self.submit(io, Purpose::Step, Command::PullImage { image });
+        let credentials =
+            crate::pull_secrets::credentials(&self.pod, &image, &io.objects(&self.pod));
+        self.submit(io, Purpose::Step, Command::PullImage { image, credentials });
     }
 
     pub(super) fn pulled(
@@ -160,14 +159,12 @@ impl Worker {
     }
 
     fn create(&mut self, starting: Starting, image: Image, io: &mut Io<'_, '_>) {
-        let crate::record::Sandbox::Ready { id: sandbox, ip } = &self.record.sandbox else {
+        let crate::record::Sandbox::Ready { id: sandbox, .. } = &self.record.sandbox else {
             self.dirty = true;
             return self.steps.clear();
         };
         let Some(container) = self.spec_of(&starting.name) else { return };
-        let host = self.node.address.as_str();
-        let pod_ip = if ip.is_empty() { host } else { ip };
-        let place = Place { pod_ip, host_ip: host };
+        let place = self.place();
         let attempt = self.record.container(&starting.name).map_or(0, |r| r.next_attempt());
         let objects = io.objects(&self.pod);
         let made = crate::container::container_config(
@@ -216,7 +213,7 @@ impl Worker {
             id: id.clone(),
             attempt: record.next_attempt(),
             image: image.tag.clone(),
-            image_id: image_id(image),
+            image_id: crate::container::image_id(image),
             created_at: io.now(),
             started_at: None,
             exit: None,
@@ -261,32 +258,36 @@ impl Worker {
 
     fn not_started(&mut self, starting: &Starting, error: &str, io: &mut Io<'_, '_>) {
         let name = starting.name.as_str();
-        let message = format!("failed to start container {name:?}: {error}");
-        self.container_event(io, name, EventType::Warning, "Failed", &format!("Error: {message}"));
+        let current = self.record.container(name).and_then(|record| record.current.as_ref());
+        let id = current.map(|instance| instance.id.clone()).unwrap_or_default();
+        let message = |who: &str| format!("failed to start container {who:?}: {error}");
+        // Events name the container where the status has its id, so that they are counted together.
+        let text = format!("Error: {}", message(name));
+        self.container_event(io, name, EventType::Warning, "Failed", &text);
         let finished_at = io.now();
         if let Some(instance) = &mut self.record.container_mut(name).current {
-            let missing = error.contains("not found") || error.contains("no such file");
+            let said = error.strip_prefix("Error response from daemon: ").unwrap_or(error);
             instance.exit = Some(Exit {
-                code: if missing { 127 } else { 128 },
+                code: cannot_run_code(error),
                 reason: "ContainerCannotRun".to_owned(),
-                message: error.to_owned(),
+                message: said.to_owned(),
                 finished_at,
             });
         }
         self.dirty = true;
-        self.start_failed(starting, "RunContainerError", message, io);
+        self.start_failed(starting, "RunContainerError", message(&id), io);
     }
 
     fn begin_post_start(&mut self, starting: Starting, io: &mut Io<'_, '_>) {
-        let id = self.record.container(&starting.name).and_then(|r| r.running()).map(|i| &i.id);
-        let hook = self.spec_of(&starting.name).and_then(|container| {
-            let handler = container.at(&["lifecycle", "postStart"])?;
-            let limit = Duration::from_secs(3600);
-            crate::probe::handler(container, handler, id?, self.record.ip(), limit)
-        });
-        if let Some(command) = hook {
-            self.active = Some(Active::PostStart(starting));
-            self.submit(io, Purpose::Step, command);
+        let running = self.record.container(&starting.name).and_then(|r| r.running());
+        let Some(id) = running.map(|instance| instance.id.clone()) else { return };
+        match self.hook(&starting.name, "postStart", &id) {
+            Some(Ok(command)) => {
+                self.active = Some(Active::PostStart(starting));
+                self.submit(io, Purpose::Step, command);
+            }
+            Some(Err(text)) => self.post_started(&starting, &Err(Error::Engine(text)), io),
+            None => {}
         }
     }
 
@@ -297,20 +298,38 @@ impl Worker {
         io: &mut Io<'_, '_>,
     ) {
         let name = starting.name.as_str();
-        let Some(message) = self.hook_failure(name, "postStart", result) else { return };
+        let Some((error, message)) = self.hook_failure(name, "postStart", result) else { return };
         self.container_event(io, name, EventType::Warning, "FailedPostStartHook", &message);
-        self.start_failed(starting, &format!("PostStartHookError: {message}"), String::new(), io);
+        self.start_failed(starting, &format!("PostStartHookError: {error}"), message, io);
         self.kill(name, "FailedPostStartHook", io);
         self.active = Some(Active::Kill(name.to_owned()));
         self.after_exit(io);
     }
 }
 
-/// `imageID` of the status.
-fn image_id(image: &Image) -> String {
-    if image.repo_digest.is_empty() {
-        format!("docker://{}", image.id)
+/// The exit code that the engine gives a process that it could not start.
+fn cannot_run_code(error: &str) -> i64 {
+    let says = |text: &str| error.contains(text);
+    if says("executable file not found") || says("no such file or directory") || says("not found") {
+        127
+    } else if says("permission denied") {
+        126
     } else {
-        format!("docker-pullable://{}", image.repo_digest)
+        128
     }
+}
+
+/// What is wrong with a reference that cannot be read.
+fn invalid_reference(image: &str) -> String {
+    let path = match image.split_once('/') {
+        Some((first, rest)) if first.contains(['.', ':']) || first == "localhost" => rest,
+        _ => image,
+    };
+    let name = path.split(':').next().unwrap_or_default();
+    let upper = name.chars().any(char::is_uppercase);
+    let detail = if upper { ": repository name must be lowercase" } else { "" };
+    format!(
+        "Failed to apply default image tag {image:?}: couldn't parse image reference {image:?}: \
+         invalid reference format{detail}"
+    )
 }

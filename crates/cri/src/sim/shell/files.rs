@@ -43,6 +43,16 @@ pub(super) fn join(directory: &str, path: &str) -> String {
 }
 
 impl Files {
+    /// Puts a file of a volume there.
+    pub(in super::super) fn put(&self, path: &str, bytes: &[u8]) {
+        self.write(path, bytes.to_vec(), false);
+    }
+
+    /// Makes the directory that a volume is mounted at.
+    pub(in super::super) fn put_directory(&self, path: &str) {
+        self.make_directory(path.trim_end_matches('/'));
+    }
+
     pub(super) fn get(&self, path: &str) -> Option<Entry> {
         if DIRECTORIES.contains(&path) {
             return Some(Entry::Directory);

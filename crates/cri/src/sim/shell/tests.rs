@@ -7,7 +7,8 @@ fn place() -> Place {
     let exec = r#"{"exec": [{"command": ["psql", "-c"], "stdout": "3 rows\n", "code": 4}]}"#;
     let behaviour = Arc::new(serde_json::from_str(exec).unwrap());
     let env = vec![("COLOUR".to_owned(), "green".to_owned())];
-    Place { hostname: "web-1".to_owned(), env, behaviour, files: Files::default() }
+    let age = Duration::ZERO;
+    Place { hostname: "web-1".to_owned(), env, behaviour, age, files: Files::default() }
 }
 
 /// Both outputs and the exit code of `command` with `input`.

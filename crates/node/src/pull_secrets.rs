@@ -1,0 +1,178 @@
+//! What a registry is shown for an image: the pod's `imagePullSecrets`.
+//!
+//! Mirrors: `pkg/credentialprovider/keyring.go`, `pkg/credentialprovider/config.go`.
+
+use apimachinery::ObjectExt as _;
+use base64::Engine as _;
+use cri::Credentials;
+use serde_json::Value;
+
+use crate::env::{Source, contents};
+
+/// Docker Hub, as its credentials are filed.
+const DEFAULT_REGISTRY: &str = "index.docker.io";
+
+/// The credentials of `pod` that fit `image`, those for a longer path first. Secrets that do not exist
+/// are passed over.
+#[must_use]
+pub fn credentials(pod: &Value, image: &str, source: &dyn Source) -> Vec<Credentials> {
+    let mut found = Vec::new();
+    for reference in pod.list_at(&["spec", "imagePullSecrets"]) {
+        let Some(secret) = source.secret(reference.str_at(&["name"])) else { continue };
+        let data = contents(&secret);
+        let read = |key: &str| {
+            let bytes = data.get(key)?;
+            serde_json::from_slice::<Value>(bytes).ok()
+        };
+        let entries = match secret.str_at(&["type"]) {
+            "kubernetes.io/dockerconfigjson" => {
+                read(".dockerconfigjson").and_then(|config| config.at(&["auths"]).cloned())
+            }
+            "kubernetes.io/dockercfg" => read(".dockercfg"),
+            _ => None,
+        };
+        let entries = entries.unwrap_or_default();
+        for (server, entry) in entries.as_object().into_iter().flatten() {
+            found.push((place(server), one(server, entry)));
+        }
+    }
+    let wanted = image_place(image);
+    found.retain(|(place, _)| fits(place, &wanted));
+    found.sort_by(|(a, _), (b, _)| b.cmp(a));
+    found.into_iter().map(|(_, credentials)| credentials).collect()
+}
+
+/// Host and path of a registry as a secret names it, without scheme and API version.
+fn place(server: &str) -> String {
+    let rest = server.split_once("://").map_or(server, |(_, rest)| rest);
+    let rest = rest.trim_end_matches('/');
+    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+    match path {
+        "" | "v1" | "v2" => host.to_owned(),
+        path => format!("{host}/{}", path.trim_start_matches("v1/").trim_start_matches("v2/")),
+    }
+}
+
+/// Host and path of an image.
+fn image_place(image: &str) -> String {
+    let name = image.split('@').next().unwrap_or_default();
+    let slash = name.rfind('/').map_or(0, |at| at + 1);
+    let name = name[slash..].find(':').map_or(name, |colon| &name[..slash + colon]);
+    let first = name.split('/').next().unwrap_or_default();
+    if name.contains('/') && (first.contains(['.', ':']) || first == "localhost") {
+        return name.to_owned();
+    }
+    format!("{DEFAULT_REGISTRY}/{name}")
+}
+
+/// Whether credentials filed under `place` are for the image at `wanted`: the same number of parts of
+/// the host, `*` standing for anything inside a part, the same port, and a path that begins so.
+fn fits(place: &str, wanted: &str) -> bool {
+    let (host, path) = place.split_once('/').unwrap_or((place, ""));
+    let (wanted_host, wanted_path) = wanted.split_once('/').unwrap_or((wanted, ""));
+    let (name, port) = host.split_once(':').unwrap_or((host, ""));
+    let (wanted_name, wanted_port) = wanted_host.split_once(':').unwrap_or((wanted_host, ""));
+    let (parts, wanted_parts) = (name.split('.'), wanted_name.split('.'));
+    port == wanted_port
+        && parts.clone().count() == wanted_parts.clone().count()
+        && parts.zip(wanted_parts).all(|(pattern, part)| glob(pattern, part))
+        && wanted_path.starts_with(path)
+}
+
+fn glob(pattern: &str, text: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == text,
+        Some((head, tail)) => text.strip_prefix(head).is_some_and(|rest| {
+            (0..=rest.len()).any(|at| rest.is_char_boundary(at) && glob(tail, &rest[at..]))
+        }),
+    }
+}
+
+fn one(server: &str, entry: &Value) -> Credentials {
+    let mut credentials = Credentials {
+        username: entry.str_at(&["username"]).to_owned(),
+        password: entry.str_at(&["password"]).to_owned(),
+        identity_token: entry.str_at(&["identitytoken"]).to_owned(),
+        server: server.to_owned(),
+    };
+    let packed = base64::engine::general_purpose::STANDARD.decode(entry.str_at(&["auth"]));
+    let packed = packed.ok().and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default();
+    if let Some((username, password)) = packed.trim_end_matches('\0').split_once(':') {
+        credentials.username = username.to_owned();
+        credentials.password = password.to_owned();
+    }
+    credentials
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::json;
+
+    use super::*;
+
+    struct Secrets;
+
+    impl Source for Secrets {
+        fn config_map(&self, _: &str) -> Option<Arc<Value>> {
+            None
+        }
+        fn secret(&self, name: &str) -> Option<Arc<Value>> {
+            let pack = |text: &str| base64::engine::general_purpose::STANDARD.encode(text);
+            let auth = pack("joe:s3cret");
+            let (kind, key, config) = match name {
+                "new" => (
+                    "kubernetes.io/dockerconfigjson",
+                    ".dockerconfigjson",
+                    json!({"auths": {"registry.example:5000": {"auth": auth}}}),
+                ),
+                "old" => (
+                    "kubernetes.io/dockercfg",
+                    ".dockercfg",
+                    json!({
+                        "https://registry.example:5000/team": {"username": "t", "password": "p"},
+                        "https://index.docker.io/v1/": {"username": "hub", "password": "p"},
+                    }),
+                ),
+                _ => return None,
+            };
+            let data = json!({key: pack(&config.to_string())});
+            Some(Arc::new(json!({"kind": "Secret", "type": kind, "data": data})))
+        }
+        fn services(&self) -> Vec<Arc<Value>> {
+            Vec::new()
+        }
+    }
+
+    #[test]
+    fn secrets_are_matched_by_registry_and_path() {
+        let names = json!([{"name": "new"}, {"name": "gone"}, {"name": "old"}]);
+        let pod = json!({"spec": {"imagePullSecrets": names}});
+        for (image, expected) in [
+            ("registry.example:5000/team/app:1", vec!["t", "joe"]),
+            ("registry.example:5000/other/app@sha256:00", vec!["joe"]),
+            ("registry.example/team/app", vec![]),
+            ("busybox", vec!["hub"]),
+            ("library/busybox:1", vec!["hub"]),
+        ] {
+            let found = credentials(&pod, image, &Secrets);
+            let users: Vec<&str> = found.iter().map(|one| one.username.as_str()).collect();
+            assert_eq!(users, expected, "{image}");
+        }
+        assert_eq!(credentials(&pod, "registry.example:5000/x", &Secrets)[0].password, "s3cret");
+    }
+
+    #[test]
+    fn a_star_stands_for_part_of_a_host() {
+        for (place, image, expected) in [
+            ("*.example", "a.example/x", true),
+            ("*.example", "a.b.example/x", false),
+            ("r*y.example", "registry.example/x", true),
+            ("*.example:80", "a.example/x", false),
+            ("a.example/y", "a.example/x", false),
+        ] {
+            assert_eq!(fits(place, &image_place(image)), expected, "{place} {image}");
+        }
+    }
+}

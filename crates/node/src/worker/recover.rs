@@ -1,0 +1,70 @@
+//! Taking over what an agent before this one left running.
+
+use apimachinery::ObjectExt as _;
+use cri::{Command, ContainerState, ContainerStatus, SandboxStatus};
+use world::Time;
+
+use super::io::{Io, Purpose};
+use super::{Worker, exit_of};
+use crate::container::{HASH, IMAGE, IMAGE_ID};
+use crate::record::{Instance, Sandbox};
+
+impl Worker {
+    /// Takes over the sandboxes and containers that the runtime has of this pod.
+    pub(crate) fn adopt(
+        &mut self,
+        mut sandboxes: Vec<SandboxStatus>,
+        mut containers: Vec<ContainerStatus>,
+        io: &mut Io<'_, '_>,
+    ) {
+        let started = Time::parse_rfc3339(self.pod.str_at(&["status", "startTime"]));
+        self.record.started_at = started.unwrap_or(self.record.started_at);
+        sandboxes.sort_by_key(|sandbox| sandbox.attempt);
+        for sandbox in &sandboxes {
+            self.own(&sandbox.id, io);
+            self.sandboxes.insert(sandbox.id.clone());
+        }
+        if let Some(SandboxStatus { id, ip, attempt, running, .. }) = sandboxes.pop() {
+            self.record.sandboxes = attempt + 1;
+            self.record.sandbox =
+                if running { Sandbox::Ready { id, ip } } else { Sandbox::Stopped { id, ip } };
+        }
+        containers.sort_by_key(|container| container.attempt);
+        for container in containers {
+            self.own(&container.id, io);
+            if container.state == ContainerState::Created {
+                // Nobody knows whether its start is under way; another one takes its place.
+                let id = container.id.clone();
+                self.submit(io, Purpose::Forget, Command::RemoveContainer { id });
+            }
+            self.adopt_container(&container, io);
+        }
+        if !self.record.containers.is_empty() {
+            self.volumes_changed(io);
+        }
+    }
+
+    fn adopt_container(&mut self, container: &ContainerStatus, io: &mut Io<'_, '_>) {
+        let said = |key: &str| container.annotations.get(key).cloned().unwrap_or_default();
+        let instance = Instance {
+            id: container.id.clone(),
+            attempt: container.attempt,
+            image: said(IMAGE),
+            image_id: said(IMAGE_ID),
+            created_at: container.created_at,
+            started_at: container.started_at,
+            exit: container.exit.as_ref().map(exit_of),
+            hash: u64::from_str_radix(&said(HASH), 16).unwrap_or_default(),
+        };
+        let record = self.record.container_mut(&container.name);
+        let oldest = std::mem::replace(&mut record.previous, record.current.take());
+        let running = instance.runs().then_some(instance.started_at).flatten();
+        record.current = Some(instance);
+        if let Some(oldest) = oldest {
+            self.submit(io, Purpose::Forget, Command::RemoveContainer { id: oldest.id });
+        }
+        if let Some(started) = running {
+            self.begin_probes(&container.name, started);
+        }
+    }
+}
