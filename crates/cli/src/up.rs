@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use admission::ServiceAccountTokens;
 use anyhow::{Context as _, Result};
 use apiserver::User;
 use apiserver::http::{self, Server, kubeconfig};
+use authentication::htpasswd::Htpasswd;
+use authentication::{MappingMethod, OAuth, Provider, Tokens};
 use clap::Args;
 use cluster::{Access, Cluster};
 
@@ -31,6 +32,14 @@ pub(crate) struct Options {
     /// A bearer token that is recognised, and whose it is; may be given several times.
     #[arg(long = "token", value_name = "TOKEN=USER", value_parser = parse_token)]
     tokens: Vec<(String, User)>,
+    /// Who may log in: lines as `htpasswd` writes them (bcrypt, MD5 or SHA-1). Without it, anyone with
+    /// any password.
+    #[arg(long, value_name = "FILE")]
+    users: Option<PathBuf>,
+    /// How a login leads to its user: `claim` makes the user of that name, `lookup` wants users and
+    /// identities made before, `add` also takes users of other identities.
+    #[arg(long, value_name = "METHOD", default_value = "claim", value_parser = parse_mapping)]
+    user_mapping: MappingMethod,
     /// Let everyone who is recognised do everything, without roles, quota or other rules.
     #[arg(long)]
     allow_all: bool,
@@ -48,6 +57,24 @@ fn parse_token(text: &str) -> Result<(String, User), String> {
         }
         _ => Err("must be of the form TOKEN=USER".to_owned()),
     }
+}
+
+fn parse_mapping(text: &str) -> Result<MappingMethod, String> {
+    match text {
+        "claim" => Ok(MappingMethod::Claim),
+        "lookup" => Ok(MappingMethod::Lookup),
+        "add" => Ok(MappingMethod::Add),
+        _ => Err("must be one of claim, lookup, add".to_owned()),
+    }
+}
+
+/// Who judges names and passwords.
+fn provider(users: Option<&Path>) -> Result<Provider> {
+    let Some(path) = users else { return Ok(Provider::AnyPassword) };
+    let text = std::fs::read_to_string(path);
+    let text = text.with_context(|| format!("cannot read {}", path.display()))?;
+    let users = Htpasswd::parse(&text).with_context(|| path.display().to_string())?;
+    Ok(Provider::Htpasswd(users))
 }
 
 /// How long the loop runs before it is asked to go on; it is woken by whatever happens before.
@@ -84,10 +111,11 @@ fn serve(cluster: &Cluster, options: &Options) -> Result<Server> {
     let mut config = http::Config::local()?;
     config.listen = options.listen;
     config.tokens.clone_from(&options.tokens);
-    if !options.allow_all {
-        let accounts = ServiceAccountTokens::new(cluster.server().clone());
-        config.authenticator = Some(Arc::new(accounts));
-    }
+    let tokens = Tokens::new(cluster.server().clone(), &[admission::token_user]);
+    config.authenticator = Some(Arc::new(tokens));
+    let provider = provider(options.users.as_deref())?;
+    let pages = OAuth::new(cluster.server().clone(), provider, options.user_mapping);
+    config.site = Some(Arc::new(pages));
     Ok(Server::start(cluster.server().clone(), config)?)
 }
 

@@ -84,6 +84,7 @@ impl Cluster {
         }
         let builder = ApiServer::builder(world.clone());
         let builder = deployments::register(images::register(builder));
+        let builder = authentication::register(builder, &[admission::token_user]);
         let builder = builder.logs(Arc::new(RuntimeLogs::new(world.clone(), runtime.logs())));
         let mut builder = builder.streams(Arc::new(RuntimeStreams::new(runtime.streams())));
         if access == Access::Policy {

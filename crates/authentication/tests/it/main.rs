@@ -8,3 +8,4 @@ mod scopes;
 mod story;
 mod transcript;
 mod users;
+mod walk;
