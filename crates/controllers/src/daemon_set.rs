@@ -145,7 +145,7 @@ impl DaemonSet {
         });
         for name in &plan.delete {
             let deleted = pod_control::delete(cx, COMPONENT, ds, name);
-            failure = failure.or(deleted.err());
+            failure = failure.or_else(|| deleted.err());
         }
         failure.map_or(Ok(()), |status| Err(status.into()))
     }

@@ -103,7 +103,7 @@ fn a_time_missed_by_more_than_the_deadline_is_lost() {
     let mut late = cron_job(&json!({"startingDeadlineSeconds": 10}));
     late["status"] = json!({"lastScheduleTime": "2018-10-11T11:00:00Z"});
     // Within the deadline it starts; past it nothing is due any more.
-    assert!(plan(&late, &[], at("2018-10-11T12:00:10Z")).start.is_some() == false);
+    assert!(plan(&late, &[], at("2018-10-11T12:00:10Z")).start.is_none());
     assert!(plan(&late, &[], at("2018-10-11T12:00:09Z")).start.is_some());
     assert_eq!(reasons(&plan(&late, &[], at("2018-10-11T12:00:11Z"))), [""; 0]);
 }

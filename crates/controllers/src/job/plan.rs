@@ -147,7 +147,7 @@ pub fn plan(observed: &Observed<'_>) -> Plan {
         return Plan { resync: Some(resync), ..Plan::default() };
     }
     let mut plan = match failure {
-        Some(failure) => fail(observed, &active, counts, failure),
+        Some(failure) => fail(observed, &active, &counts, failure),
         None => manage(observed, &active, counts),
     };
     let ended =
@@ -228,13 +228,14 @@ fn waits(observed: &Observed<'_>, counts: &Counts) -> Option<Duration> {
 fn fail(
     observed: &Observed<'_>,
     active: &[Arc<Value>],
-    counts: Counts,
+    counts: &Counts,
     (reason, message): Warning,
 ) -> Plan {
     let mut condition = condition("Failed", observed.now);
     condition["reason"] = json!(reason);
     condition["message"] = json!(message);
-    let counts = Counts { active: 0, failed: counts.failed + counts.active, ..counts };
+    let failed = counts.failed + counts.active;
+    let counts = Counts { active: 0, succeeded: counts.succeeded, failed };
     Plan {
         delete: active.iter().map(|pod| pod.name().to_owned()).collect(),
         warnings: vec![(reason, message)],

@@ -86,7 +86,8 @@ pub fn plan(observed: &Observed<'_>) -> Plan {
     let (mut replicas, condemned) = sync.partition();
     if observed.set.deletion_timestamp().is_none() {
         let unhealthy = first_unhealthy(&replicas, &condemned);
-        let settled = sync.replicas(&mut replicas) && sync.condemned(&condemned, unhealthy);
+        let settled =
+            sync.replicas(&mut replicas) && sync.condemned(&condemned, unhealthy.as_deref());
         if settled {
             sync.update(&replicas);
         }
@@ -218,7 +219,7 @@ impl Sync<'_> {
     }
 
     /// Deletes surplus pods from the highest ordinal; gives whether there is nothing to wait for.
-    fn condemned(&mut self, condemned: &[Arc<Value>], first_unhealthy: Option<String>) -> bool {
+    fn condemned(&mut self, condemned: &[Arc<Value>], first_unhealthy: Option<&str>) -> bool {
         for pod in condemned.iter().rev() {
             if is_terminating(pod) {
                 if self.ordered {
@@ -226,7 +227,7 @@ impl Sync<'_> {
                 }
                 continue;
             }
-            let is_first = first_unhealthy.as_deref() == Some(pod.name());
+            let is_first = first_unhealthy == Some(pod.name());
             if self.ordered && !is_running_and_ready(pod) && !is_first {
                 return false;
             }
