@@ -151,7 +151,8 @@ impl Neighbours {
     #[must_use]
     pub fn bars(&self, node: NodeLabels<'_>) -> bool {
         self.barred.iter().any(|(key, places)| {
-            !places.is_empty() && value_of(node, key).is_some_and(|value| places.contains_key(value))
+            !places.is_empty()
+                && value_of(node, key).is_some_and(|value| places.contains_key(value))
         })
     }
 
@@ -160,7 +161,9 @@ impl Neighbours {
     #[must_use]
     pub fn is_near(&self, pod: &PodInfo, node: NodeLabels<'_>) -> bool {
         let terms = &pod.affinity.required;
-        if terms.is_empty() || place_of(node, terms).is_some_and(|place| self.near.contains_key(&place)) {
+        if terms.is_empty()
+            || place_of(node, terms).is_some_and(|place| self.near.contains_key(&place))
+        {
             return true;
         }
         self.near_anywhere == 0 && all_match(terms, pod.pod.namespace(), pod.pod.labels())
@@ -170,16 +173,15 @@ impl Neighbours {
     #[must_use]
     pub fn is_far(&self, pod: &PodInfo, node: NodeLabels<'_>) -> bool {
         let terms = &pod.affinity.required_anti;
-        terms.is_empty() || !place_of(node, terms).is_some_and(|place| self.far.contains_key(&place))
+        terms.is_empty()
+            || !place_of(node, terms).is_some_and(|place| self.far.contains_key(&place))
     }
 
     /// How much a node draws the pod.
     #[must_use]
     pub fn pull_of(&self, node: NodeLabels<'_>) -> i64 {
         let places = self.pull.iter();
-        places
-            .filter_map(|(key, places)| places.get(value_of(node, key)?))
-            .sum()
+        places.filter_map(|(key, places)| places.get(value_of(node, key)?)).sum()
     }
 }
 

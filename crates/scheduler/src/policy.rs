@@ -178,7 +178,8 @@ fn argument<'a>(
     match (given.next(), given.count()) {
         (Some(one), 0) => Ok(Some(one)),
         (first, more) => {
-            let (name, count) = (entry.str_at(&["name"]).to_owned(), more + usize::from(first.is_some()));
+            let (name, count) =
+                (entry.str_at(&["name"]).to_owned(), more + usize::from(first.is_some()));
             Err(Error::Arguments { kind, title, name, count })
         }
     }

@@ -173,8 +173,7 @@ pub fn named(name: &str) -> Option<Arc<dyn Predicate>> {
 
 /// Leaves counting some extended resources to others.
 pub(crate) fn ignore_resources(predicates: &mut [Arc<dyn Predicate>], names: &[String]) {
-    let ignoring =
-        || resources::PodFitsResources { ignored: names.iter().cloned().collect() };
+    let ignoring = || resources::PodFitsResources { ignored: names.iter().cloned().collect() };
     for predicate in predicates {
         match predicate.rule() {
             "PodFitsResources" => *predicate = Arc::new(ignoring()),

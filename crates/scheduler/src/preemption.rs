@@ -106,7 +106,8 @@ pub fn victims(
     pod: &PodInfo,
     node: &NodeInfo,
 ) -> Option<Victims> {
-    let mut trial = Trial { profile, snapshot, pod, node: node.clone(), neighbours: neighbours.clone() };
+    let mut trial =
+        Trial { profile, snapshot, pod, node: node.clone(), neighbours: neighbours.clone() };
     trial.add_nominated();
     let lesser: Vec<(Key, PodInfo)> = node
         .pods

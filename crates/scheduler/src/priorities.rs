@@ -30,6 +30,7 @@ use apimachinery::selector::LabelSelector;
 
 use crate::neighbours::Neighbours;
 use crate::pod::PodInfo;
+pub use crate::priorities::image_locality::normalised as normalised_image_name;
 pub use crate::priorities::node_label::NodeLabel;
 pub use crate::priorities::requested_to_capacity_ratio::{RequestedToCapacityRatio, Shape};
 pub use crate::priorities::service_anti_affinity::ServiceAntiAffinity;

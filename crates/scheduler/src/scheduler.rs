@@ -301,4 +301,3 @@ fn is_fine(answer: &Value) -> bool {
     let error = answer.get("error").or_else(|| answer.get("Error"));
     error.and_then(Value::as_str).unwrap_or_default().is_empty()
 }
-

@@ -95,7 +95,10 @@ impl Class {
         let owners = snapshot.owners.generation();
         let same_owners = self.generation != 0
             && (owners == self.owners
-                || self.kin.iter().all(|k| k.selectors == k.kin.selectors(&snapshot.owners, &self.pod)));
+                || self
+                    .kin
+                    .iter()
+                    .all(|k| k.selectors == k.kin.selectors(&snapshot.owners, &self.pod)));
         self.owners = owners;
         let news = snapshot.changes.pods_since(self.pod_cursor);
         if self.generation != around.spec.generation || !same_owners || wanted != self.wanted {
@@ -288,7 +291,11 @@ impl Class {
     }
 
     /// Why no node fits, worked out once while nothing changes.
-    pub(super) fn refusal(&mut self, snapshot: &Snapshot, work: impl FnOnce() -> Outcome) -> Outcome {
+    pub(super) fn refusal(
+        &mut self,
+        snapshot: &Snapshot,
+        work: impl FnOnce() -> Outcome,
+    ) -> Outcome {
         let changes = &snapshot.changes;
         let now = (changes.epoch(), changes.nodes_end(), changes.pods_end());
         if let Some((then, outcome)) = &self.refused

@@ -40,7 +40,8 @@ impl SpecKeys {
             pod.host_ports,
             pod.best_effort
         );
-        let spec = ["nodeName", "nodeSelector", "tolerations"].iter().map(|field| vec!["spec", field]);
+        let spec =
+            ["nodeName", "nodeSelector", "tolerations"].iter().map(|field| vec!["spec", field]);
         for path in spec.chain([vec!["spec", "affinity", "nodeAffinity"]]) {
             if let Some(value) = pod.pod.at(&path).filter(|value| !value.is_null()) {
                 let _ = write!(text, "\n{} {value}", path[path.len() - 1]);
@@ -144,8 +145,8 @@ fn look(profile: &Profile, snapshot: &Snapshot, pod: &PodInfo, node: &NodeInfo) 
     let nobody = Neighbours::default();
     let request = predicates::Request { pod, snapshot, neighbours: &nobody };
     let mut local = profile.predicates.iter().filter(|predicate| predicate.scope() == Scope::Node);
-    let fits =
-        local.all(|predicate| predicate.check(&request, node).is_ok_and(|reasons| reasons.is_empty()));
+    let fits = local
+        .all(|predicate| predicate.check(&request, node).is_ok_and(|reasons| reasons.is_empty()));
     let mut state = State { fits, ..State::default() };
     if !fits {
         return state;

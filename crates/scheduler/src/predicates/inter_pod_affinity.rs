@@ -7,8 +7,7 @@ use crate::predicates::{Answer, Predicate, Reason, Request, Scope};
 use crate::snapshot::NodeInfo;
 
 const NOT_MATCHED: Reason = Reason::fixed("node(s) didn't match pod affinity/anti-affinity");
-const EXISTING: Reason =
-    Reason::fixed("node(s) didn't satisfy existing pods anti-affinity rules");
+const EXISTING: Reason = Reason::fixed("node(s) didn't satisfy existing pods anti-affinity rules");
 const AFFINITY: Reason = Reason::fixed("node(s) didn't match pod affinity rules");
 const ANTI_AFFINITY: Reason = Reason::fixed("node(s) didn't match pod anti-affinity rules");
 

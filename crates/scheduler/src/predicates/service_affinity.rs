@@ -80,7 +80,10 @@ fn sibling<'a>(snapshot: &'a Snapshot, pod: &PodInfo) -> Option<&'a NodeInfo> {
     snapshot.owners.services(namespace, labels).next()?;
     let is_like = |group: &Group| {
         let theirs = group.labels();
-        labels.into_iter().flatten().all(|(key, value)| theirs.and_then(|l| l.get(key)) == Some(value))
+        labels
+            .into_iter()
+            .flatten()
+            .all(|(key, value)| theirs.and_then(|l| l.get(key)) == Some(value))
     };
     let alike: Vec<u32> = snapshot
         .groups

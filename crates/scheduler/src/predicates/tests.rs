@@ -56,7 +56,7 @@ fn every_predicate_has_a_place_in_the_order() {
 #[test]
 fn fields_of_a_node_selector_term_are_the_name() {
     let term = |name: &str| json!({"matchFields": [{"key": "metadata.name", "operator": "In", "values": [name]}]});
-    assert!(node_selector::term_matches(&term("n"), None, "n"));
-    assert!(!node_selector::term_matches(&term("m"), None, "n"));
-    assert!(!node_selector::term_matches(&json!({}), None, "n"));
+    assert!(term_matches(&term("n"), None, "n"));
+    assert!(!term_matches(&term("m"), None, "n"));
+    assert!(!term_matches(&json!({}), None, "n"));
 }

@@ -17,8 +17,7 @@ use crate::predicates::{Answer, Predicate, Reason, Request, Scope, term_matches}
 use crate::snapshot::{NodeInfo, Volumes};
 
 const NODE_CONFLICT: Reason = Reason::fixed("node(s) had volume node affinity conflict");
-const NO_MATCH: Reason =
-    Reason::fixed("node(s) didn't find available persistent volumes to bind");
+const NO_MATCH: Reason = Reason::fixed("node(s) didn't find available persistent volumes to bind");
 
 #[derive(Debug)]
 pub(super) struct CheckVolumeBinding;

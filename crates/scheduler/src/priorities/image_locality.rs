@@ -43,9 +43,9 @@ impl Priority for ImageLocality {
     }
 }
 
-/// The name with a tag.
+/// The name of an image with a tag.
 #[must_use]
-pub(super) fn normalised(image: &str) -> Cow<'_, str> {
+pub fn normalised(image: &str) -> Cow<'_, str> {
     let tagged = image.rfind(':') > image.rfind('/');
     if tagged { Cow::Borrowed(image) } else { Cow::Owned(format!("{image}:latest")) }
 }

@@ -40,9 +40,7 @@ impl Shape {
             }
             if !(0..=MAX).contains(score) {
                 let side = if *score < 0 { "less than 0" } else { "greater than 10" };
-                return Err(format!(
-                    "score values must not be {side}. Score[{index}]=={score}"
-                ));
+                return Err(format!("score values must not be {side}. Score[{index}]=={score}"));
             }
         }
         Ok(Self(points))
@@ -54,8 +52,7 @@ impl Shape {
         let mut before: Option<(i64, i64)> = None;
         for &(x, y) in &self.0 {
             if utilization <= x {
-                return before
-                    .map_or(y, |(x0, y0)| y0 + (y - y0) * (utilization - x0) / (x - x0));
+                return before.map_or(y, |(x0, y0)| y0 + (y - y0) * (utilization - x0) / (x - x0));
             }
             before = Some((x, y));
         }

@@ -21,7 +21,8 @@ impl Priority for ResourceLimits {
     fn raw(&self, pod: &PodInfo, node: &NodeInfo) -> i64 {
         let met = |limit: i64, has: i64| limit != 0 && has != 0 && limit <= has;
         let (limits, has) = (&pod.limits, &node.allocatable);
-        let any = met(limits.milli_cpu, has.milli_cpu) || met(limits.memory_bytes, has.memory_bytes);
+        let any =
+            met(limits.milli_cpu, has.milli_cpu) || met(limits.memory_bytes, has.memory_bytes);
         i64::from(any)
     }
 }

@@ -86,11 +86,7 @@ pub(super) fn scheduled(cx: &Context<'_>, pod: &Value, node: &str, facts: Facts)
 }
 
 /// Binds claims to volumes, or tells their provisioner the node.
-pub(super) fn bind_claims(
-    cx: &Context<'_>,
-    open: &[Binding],
-    node: &str,
-) -> Result<(), Error> {
+pub(super) fn bind_claims(cx: &Context<'_>, open: &[Binding], node: &str) -> Result<(), Error> {
     for binding in open {
         let written = match binding {
             Binding::Volume { volume, claim } => {

@@ -52,11 +52,7 @@ impl Volumes {
     }
 }
 
-fn replace<K: Ord>(
-    map: &mut BTreeMap<K, Arc<Value>>,
-    key: K,
-    object: Option<Arc<Value>>,
-) -> bool {
+fn replace<K: Ord>(map: &mut BTreeMap<K, Arc<Value>>, key: K, object: Option<Arc<Value>>) -> bool {
     match object {
         Some(object) => {
             map.insert(key, object);
