@@ -27,6 +27,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("images", 4),
     ("admission", 4),
     ("node", 4),
+    ("registry", 4),
     ("cluster", 5),
     ("rehearsal", 6),
     ("bench", 7),
