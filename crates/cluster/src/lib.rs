@@ -95,7 +95,9 @@ impl Cluster {
         let mut driver = Driver::new(world.clone(), server.clone());
         let wake: Wake = driver.waker();
         runtime.set_wake(wake);
-        for controller in controllers(builtin) {
+        let heartbeats = agent.heartbeat.is_some();
+        let of_nodes = controllers::NodeOptions { heartbeats, metrics: runtime.metrics() };
+        for controller in controllers(builtin).into_iter().chain(controllers::of_nodes(of_nodes)) {
             driver.add(controller);
         }
         if access == Access::Policy {
@@ -104,6 +106,9 @@ impl Cluster {
             let more =
                 authorization::controllers().into_iter().chain(admission::controllers(&rules));
             more.for_each(|controller| driver.add(controller));
+        }
+        if access == Access::Policy && !world.is_simulated() {
+            controllers::persistent_volume::bootstrap(driver.client())?;
         }
         driver.add(Box::new(Agent::new(agent, Box::new(runtime))));
         Ok(Self { world, driver, server, pages })

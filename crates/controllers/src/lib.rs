@@ -23,6 +23,7 @@ pub mod history;
 pub mod job;
 pub mod namespace;
 pub mod node_lifecycle;
+pub mod persistent_volume;
 mod pod;
 mod pod_control;
 pub mod pod_gc;
@@ -74,6 +75,7 @@ pub fn of_nodes(options: NodeOptions) -> Vec<Box<dyn Controller>> {
         Box::new(autoscaler::Autoscaler::new(options.metrics)),
         Box::new(taint_eviction::TaintEviction::default()),
         Box::new(pod_gc::PodGc::default()),
+        Box::new(persistent_volume::PersistentVolumeBinder::default()),
     ];
     if options.heartbeats {
         all.push(Box::new(node_lifecycle::NodeLifecycle::default()));

@@ -11,3 +11,4 @@ mod autoscaling;
 mod budgets;
 mod nodes;
 mod stateful_sets;
+mod volumes;
