@@ -111,7 +111,9 @@ fn fill_in_list(container: &mut Value, field: &str, defaults: &Value) -> Vec<Str
     set
 }
 
-fn check_pod(pod: &Value, range: &Value) -> Vec<String> {
+/// What is wrong with a pod in a namespace with this range.
+#[must_use]
+pub fn check_pod(pod: &Value, range: &Value) -> Vec<String> {
     let mut errors = Vec::new();
     for limit in range.list_at(&["spec", "limits"]) {
         match limit.str_at(&["type"]) {
@@ -174,7 +176,9 @@ fn pod_total(pod: &Value, field: &str) -> Amounts {
     total
 }
 
-fn check_claim(claim: &Value, range: &Value) -> Vec<String> {
+/// What is wrong with a claim in a namespace with this range.
+#[must_use]
+pub fn check_claim(claim: &Value, range: &Value) -> Vec<String> {
     let kind = "PersistentVolumeClaim";
     let requests = amounts(claim.at(&["spec", "resources", "requests"]));
     let mut errors = Vec::new();

@@ -10,17 +10,17 @@
 //! Invariant: every request is served by the same synchronous [`crate::ApiServer`] that components
 //! in the process call; nothing here reads or writes the store by itself.
 
-mod accept;
+pub mod accept;
 mod auth;
 mod body;
 pub mod certs;
 mod columns;
 mod content;
-mod discovery;
+pub mod discovery;
 pub mod kubeconfig;
 mod log;
 mod openapi;
-mod path;
+pub mod path;
 mod query;
 mod resource;
 mod respond;

@@ -7,9 +7,9 @@ use apimachinery::status::Reason;
 
 /// One clause of an `Accept` header.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Clause {
+pub struct Clause {
     /// `type/subtype`, lower case.
-    pub(crate) media: String,
+    pub media: String,
     parameters: Vec<(String, String)>,
     /// Quality in thousandths.
     quality: u16,
@@ -31,7 +31,9 @@ impl Clause {
         Self { media, parameters, quality }
     }
 
-    pub(crate) fn parameter(&self, key: &str) -> &str {
+    /// The value of a parameter; empty when there is none.
+    #[must_use]
+    pub fn parameter(&self, key: &str) -> &str {
         self.parameters
             .iter()
             .find(|(name, _)| name == key)
@@ -39,8 +41,9 @@ impl Clause {
             .unwrap_or_default()
     }
 
+    #[must_use]
     /// Whether the clause admits `media`, wildcards included.
-    pub(crate) fn admits(&self, media: &str) -> bool {
+    pub fn admits(&self, media: &str) -> bool {
         let kind = media.split('/').next().unwrap_or_default();
         self.media == "*/*" || self.media == media || self.media == format!("{kind}/*")
     }
@@ -52,7 +55,8 @@ fn thousandths(quality: f32) -> u16 {
 }
 
 /// The clauses of an `Accept` header, best first; an absent or empty header accepts anything.
-pub(crate) fn clauses(header: Option<&str>) -> Vec<Clause> {
+#[must_use]
+pub fn clauses(header: Option<&str>) -> Vec<Clause> {
     let text = header.map(str::trim).filter(|text| !text.is_empty()).unwrap_or("*/*");
     let mut clauses: Vec<Clause> =
         text.split(',').filter(|part| !part.trim().is_empty()).map(Clause::parse).collect();
@@ -63,7 +67,7 @@ pub(crate) fn clauses(header: Option<&str>) -> Vec<Clause> {
 
 /// Version of the `meta.k8s.io` group a shape is written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum MetaVersion {
+pub enum MetaVersion {
     V1,
     V1beta1,
 }
@@ -77,7 +81,8 @@ impl MetaVersion {
         }
     }
 
-    pub(crate) fn api_version(self) -> &'static str {
+    #[must_use]
+    pub fn api_version(self) -> &'static str {
         match self {
             Self::V1 => "meta.k8s.io/v1",
             Self::V1beta1 => "meta.k8s.io/v1beta1",
@@ -87,7 +92,7 @@ impl MetaVersion {
 
 /// What an object or list is turned into before it is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Shape {
+pub enum Shape {
     /// As it is.
     Object,
     /// Rows for printing.
@@ -98,25 +103,28 @@ pub(crate) enum Shape {
 
 /// How the bytes are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Encoding {
+pub enum Encoding {
     Json,
     Yaml,
 }
 
 /// The outcome of negotiation for a resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Accepted {
-    pub(crate) shape: Shape,
-    pub(crate) encoding: Encoding,
+pub struct Accepted {
+    pub shape: Shape,
+    pub encoding: Encoding,
 }
 
 impl Accepted {
     /// Plain JSON, the answer when nothing was negotiated.
-    pub(crate) const JSON: Self = Self { shape: Shape::Object, encoding: Encoding::Json };
+    pub const JSON: Self = Self { shape: Shape::Object, encoding: Encoding::Json };
 }
 
 /// Chooses shape and encoding of a resource answer.
-pub(crate) fn negotiate(header: Option<&str>) -> Result<Accepted, Status> {
+///
+/// # Errors
+/// 406 when no clause can be satisfied.
+pub fn negotiate(header: Option<&str>) -> Result<Accepted, Status> {
     clauses(header).iter().find_map(accepted).ok_or_else(not_acceptable)
 }
 

@@ -76,8 +76,15 @@ pub(crate) fn group(resources: &[&Resource], name: &str) -> Option<Value> {
     Some(group)
 }
 
+/// `/oapi/v1`.
+#[must_use]
+pub fn oapi_list() -> Option<Value> {
+    resource_list(crate::legacy::resources(), "", "v1")
+}
+
 /// `/api/v1` and `/apis/<group>/<version>`.
-pub(crate) fn resource_list(resources: &[&Resource], group: &str, version: &str) -> Option<Value> {
+#[must_use]
+pub fn resource_list(resources: &[&Resource], group: &str, version: &str) -> Option<Value> {
     let served = of_version(resources, group, version);
     if served.is_empty() {
         return None;

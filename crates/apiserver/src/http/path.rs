@@ -4,12 +4,15 @@
 //!
 //! Mirrors: `k8s.io/apiserver/pkg/endpoints/request/requestinfo.go`.
 
+use api::Verb;
+use hyper::Method;
+
 use super::query::percent_decode;
 use crate::legacy;
 
 /// What a path names, before any lookup.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Target {
+pub enum Target {
     /// `/`
     Root,
     /// `/version`
@@ -42,24 +45,25 @@ pub(crate) enum Target {
 
 /// A path below a group and version, taken apart.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct ResourcePath {
-    pub(crate) group: String,
-    pub(crate) version: String,
+pub struct ResourcePath {
+    pub group: String,
+    pub version: String,
     /// Empty for cluster-scoped objects and for lists over all namespaces.
-    pub(crate) namespace: String,
-    pub(crate) plural: String,
+    pub namespace: String,
+    pub plural: String,
     /// Empty for collections.
-    pub(crate) name: String,
-    pub(crate) subresource: String,
+    pub name: String,
+    pub subresource: String,
     /// What follows the sub-resource (`proxy`, `webhooks`), without the leading slash.
-    pub(crate) rest: String,
+    pub rest: String,
     /// Whether the deprecated `/watch/` prefix was used.
-    pub(crate) watch: bool,
+    pub watch: bool,
 }
 
 impl Target {
     /// Takes `path` (still percent-encoded, without the query) apart.
-    pub(crate) fn parse(path: &str) -> Self {
+    #[must_use]
+    pub fn parse(path: &str) -> Self {
         let segments: Vec<String> =
             path.split('/').filter(|part| !part.is_empty()).map(percent_decode).collect();
         let words: Vec<&str> = segments.iter().map(String::as_str).collect();
@@ -93,6 +97,26 @@ impl Target {
 }
 
 impl ResourcePath {
+    /// What a method means here, `watch` telling whether the query asks for one; nothing when the
+    /// method has no meaning.
+    #[must_use]
+    pub fn verb(&self, method: &Method, watch: bool) -> Option<Verb> {
+        let named = !self.name.is_empty();
+        Some(match (method, named) {
+            (&Method::GET | &Method::HEAD, _) if self.watch => Verb::Watch,
+            (&Method::GET | &Method::HEAD, true) => Verb::Get,
+            (&Method::GET | &Method::HEAD, false) if watch => Verb::Watch,
+            (&Method::GET | &Method::HEAD, false) => Verb::List,
+            (&Method::POST, true) if !self.subresource.is_empty() => Verb::Create,
+            (&Method::POST, false) => Verb::Create,
+            (&Method::PUT, true) => Verb::Update,
+            (&Method::PATCH, true) => Verb::Patch,
+            (&Method::DELETE, true) => Verb::Delete,
+            (&Method::DELETE, false) => Verb::DeleteCollection,
+            _ => return None,
+        })
+    }
+
     fn parse(group: &str, version: &str, mut rest: &[&str]) -> Option<Self> {
         let mut path =
             Self { group: group.to_owned(), version: version.to_owned(), ..Self::default() };

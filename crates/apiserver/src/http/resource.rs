@@ -190,21 +190,8 @@ fn find(
 
 /// What a method means on this path.
 fn verb(path: &ResourcePath, asked: &Asked) -> Result<Verb, Status> {
-    let named = !path.name.is_empty();
-    let verb = match (&asked.method, named) {
-        (&Method::GET | &Method::HEAD, _) if path.watch => Verb::Watch,
-        (&Method::GET | &Method::HEAD, true) => Verb::Get,
-        (&Method::GET | &Method::HEAD, false) if asked.query.flag("watch") => Verb::Watch,
-        (&Method::GET | &Method::HEAD, false) => Verb::List,
-        (&Method::POST, true) if !path.subresource.is_empty() => Verb::Create,
-        (&Method::POST, false) => Verb::Create,
-        (&Method::PUT, true) => Verb::Update,
-        (&Method::PATCH, true) => Verb::Patch,
-        (&Method::DELETE, true) => Verb::Delete,
-        (&Method::DELETE, false) => Verb::DeleteCollection,
-        _ => return Err(Status::method_not_allowed()),
-    };
-    Ok(verb)
+    let verb = path.verb(&asked.method, asked.query.flag("watch"));
+    verb.ok_or_else(Status::method_not_allowed)
 }
 
 /// Refuses what discovery does not announce.

@@ -15,6 +15,7 @@ use flate2::read::GzDecoder;
 use serde_json::{Value, json};
 use world::World;
 
+use crate::discovery;
 use crate::documents::{bare, differences};
 use crate::harness::{Count, Report, say, setting};
 
@@ -43,6 +44,8 @@ pub(crate) fn replay(dir: &str) -> Report {
     let cluster = Cluster::start(config).expect("a cluster starts");
     let user = User::system_admin();
     let client = Client::new(cluster.server().clone(), user.clone());
+    let mut report = Report::new();
+    discovery::compare(dir, &mut report);
     let mut tally = Tally::default();
     let file = std::fs::File::open(Path::new(dir).join(FILE)).expect("the recording is there");
     for (index, line) in BufReader::new(GzDecoder::new(file)).lines().enumerate() {
@@ -67,17 +70,12 @@ pub(crate) fn replay(dir: &str) -> Report {
         ("objects", objects),
         ("fields", fields),
     ];
-    lines
-        .map(|(name, count)| {
-            say(&format!(
-                "{name}: {} of {} ({:.1} %)",
-                count.passes,
-                count.applicable,
-                percent(count)
-            ));
-            ((FILE.to_owned(), name.to_owned()), Some(count))
-        })
-        .into()
+    for (name, count) in lines {
+        let share = percent(count);
+        say(&format!("{name}: {} of {} ({share:.1} %)", count.passes, count.applicable));
+        report.insert((FILE.to_owned(), name.to_owned()), Some(count));
+    }
+    report
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a share for people")]

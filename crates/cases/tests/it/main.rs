@@ -3,8 +3,10 @@
 //! One module an area: each registers an adapter for every function or table that it can call.
 
 mod apimachinery;
+mod apiserver;
 mod defaults;
 mod deployments;
+mod discovery;
 mod documents;
 mod errors;
 mod golden;
@@ -21,6 +23,7 @@ use crate::harness::Suites;
 fn suites() -> Suites {
     let mut suites = Suites::default();
     apimachinery::register(&mut suites);
+    apiserver::register(&mut suites);
     defaults::register(&mut suites);
     deployments::register(&mut suites);
     images::register(&mut suites);

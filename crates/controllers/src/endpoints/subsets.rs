@@ -56,6 +56,28 @@ pub(crate) fn pack(entries: Vec<Entry>) -> Vec<Value> {
     subsets.into_iter().map(subset).collect()
 }
 
+/// The same subsets with every address once per set of ports.
+///
+/// Mirrors: `RepackSubsets`.
+#[must_use]
+pub fn repack(subsets: &[Value]) -> Vec<Value> {
+    let mut entries = Vec::new();
+    for subset in subsets {
+        let ports = subset.list_at(&["ports"]);
+        let ports = if ports.is_empty() { vec![None] } else { ports.iter().map(Some).collect() };
+        for (list, ready) in [("addresses", true), ("notReadyAddresses", false)] {
+            for address in subset.list_at(&[list]) {
+                entries.extend(ports.iter().map(|port| Entry {
+                    address: address.clone(),
+                    port: port.cloned(),
+                    ready,
+                }));
+            }
+        }
+    }
+    pack(entries)
+}
+
 fn subset(addresses: &BTreeMap<AddressKey, Value>, offered: &Offered, ports: Vec<Value>) -> Value {
     let having = |ready: bool| -> Vec<Value> {
         let keys = offered.iter().filter(|(_, is_ready)| **is_ready == ready);
