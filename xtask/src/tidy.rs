@@ -33,6 +33,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("bench", 7),
     ("cases", 7),
     ("cli", 7),
+    ("fuzz", 7),
 ];
 
 /// Lines of a file, without its inline tests.

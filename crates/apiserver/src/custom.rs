@@ -18,7 +18,7 @@ pub(crate) mod body;
 pub(crate) mod check;
 pub(crate) mod columns;
 pub(crate) mod openapi;
-mod path;
+pub(crate) mod path;
 pub(crate) mod scale;
 pub(crate) mod strategy;
 

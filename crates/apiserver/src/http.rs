@@ -4,8 +4,8 @@
 //! and who answers), [`resource`] (requests on objects), [`watch`] and [`log`] (streams), [`stream`]
 //! (exec, attach, port-forward). The rest is what they lean on: [`tls`], [`certs`], [`kubeconfig`],
 //! [`auth`] (who is there), [`site`] (pages that are no API), [`path`], [`query`], [`accept`], [`content`], [`body`] (reading a
-//! request), [`shape`], [`columns`], [`respond`] (writing an answer), [`discovery`], [`openapi`]
-//! (what there is).
+//! request), [`shape`], [`columns`], [`respond`], [`slow`] (writing an answer), [`discovery`],
+//! [`openapi`] (what there is), [`limit`] (how many at once).
 //!
 //! Invariant: every request is served by the same synchronous [`crate::ApiServer`] that components
 //! in the process call; nothing here reads or writes the store by itself.
@@ -18,6 +18,7 @@ mod columns;
 mod content;
 pub mod discovery;
 pub mod kubeconfig;
+mod limit;
 mod log;
 mod openapi;
 pub mod path;
@@ -28,6 +29,7 @@ mod route;
 mod server;
 mod shape;
 mod site;
+mod slow;
 mod stream;
 mod tls;
 mod watch;
@@ -35,6 +37,11 @@ mod watch;
 pub use auth::Authenticator;
 pub use server::{Config, Error, Server};
 pub use site::Site;
+
+/// Frames of SPDY/3.1, as the streams of `exec`, `attach` and `port-forward` read them.
+pub mod spdy {
+    pub use super::stream::spdy::frame::{Decoder, Error, Frame};
+}
 
 #[cfg(test)]
 mod tests;

@@ -58,6 +58,7 @@ pub use crate::call::{
     WriteOptions, Written,
 };
 pub use crate::client::Client;
+pub use crate::custom::path::first as json_path;
 pub use crate::handler::{HandlerContext, RestHandler};
 pub use crate::log::{LogStream, PodLogs};
 pub use crate::scope::Scope;

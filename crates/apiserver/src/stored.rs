@@ -21,13 +21,15 @@ pub struct Stored {
     /// The document, in the version it was asked for (in the store: the storage version).
     pub value: Arc<Value>,
     json: Arc<OnceLock<Bytes>>,
+    size: usize,
 }
 
 impl Stored {
     /// Wraps a document.
     #[must_use]
     pub fn new(value: Value) -> Self {
-        Self { value: Arc::new(value), json: Arc::default() }
+        let size = footprint(&value);
+        Self { value: Arc::new(value), json: Arc::default(), size }
     }
 
     /// The document as JSON, serialised at most once for all clones.
@@ -55,7 +57,32 @@ impl Stored {
     }
 }
 
+/// A node of the tree that a JSON object is: room for eleven members and some links.
+const MAP_NODE: usize = 11 * (size_of::<String>() + size_of::<Value>()) + 16;
+/// How full such nodes are in the middle.
+const MAP_NODE_MEMBERS: usize = 8;
+
+/// About how many bytes a document takes besides its root, with its text, which goes out sooner or
+/// later.
+fn footprint(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+        Value::String(text) => text.len() * 2,
+        Value::Array(items) => items.iter().map(|item| footprint(item) + size_of::<Value>()).sum(),
+        Value::Object(members) => {
+            let nodes = members.len().div_ceil(MAP_NODE_MEMBERS);
+            let members: usize =
+                members.iter().map(|(key, value)| key.len() * 2 + footprint(value)).sum();
+            nodes * MAP_NODE + members
+        }
+    }
+}
+
 impl store::Value for Stored {
+    fn size(&self) -> usize {
+        self.size
+    }
+
     fn committed(&mut self, revision: Revision) {
         self.stamp(revision);
     }

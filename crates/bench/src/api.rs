@@ -6,15 +6,14 @@
 //! Invariant: every answer is checked; a refused request fails the measurement.
 
 use anyhow::{Result, ensure};
-use apiserver::http::{Config, Server};
-use apiserver::{ApiServer, Client, User};
+use apiserver::{Client, User};
 use bytes::Bytes;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use world::World;
 
 use crate::figure::{Figure, Target, median, microseconds, milliseconds, per_second};
-use crate::https::Address;
+use crate::serve::{TOKEN, api_server, serve};
 
 const ROUNDS: usize = 5;
 const CONNECTIONS: usize = 8;
@@ -22,7 +21,6 @@ const CREATES: usize = 8_000;
 const LISTED: usize = 1_000;
 const LISTS: usize = 100;
 const IN_PROCESS: usize = 20_000;
-const TOKEN: &str = "bench";
 
 /// Measures creates and lists.
 pub(crate) fn measure(report: &mut dyn FnMut(Figure)) -> Result<()> {
@@ -40,21 +38,6 @@ pub(crate) fn measure(report: &mut dyn FnMut(Figure)) -> Result<()> {
     })?;
     report(Figure::number("api.create-in-process", in_process()?, "us"));
     Ok(())
-}
-
-/// An API server with all namespaces of a cluster and nothing else.
-fn api_server() -> Result<ApiServer> {
-    let server = ApiServer::builder(World::real()).build();
-    apiserver::bootstrap(&server)?;
-    Ok(server)
-}
-
-fn serve() -> Result<(Server, Address)> {
-    let mut config = Config::local()?;
-    config.tokens = vec![(TOKEN.to_owned(), User::system_admin())];
-    let server = Server::start(api_server()?, config)?;
-    let address = Address::new(server.addr(), server.authority().certificate())?;
-    Ok((server, address))
 }
 
 fn path(namespace: &str) -> String {
@@ -85,7 +68,7 @@ fn pod(number: usize) -> Value {
 
 /// Pods created per second over several connections.
 async fn creates() -> Result<f64> {
-    let (server, address) = serve()?;
+    let (server, address) = serve(api_server()?)?;
     let mut connections = Vec::new();
     for _ in 0..CONNECTIONS {
         connections.push(address.connect().await?);
@@ -114,7 +97,7 @@ async fn creates() -> Result<f64> {
 
 /// How long a list of 1,000 pods takes, from the request to the last byte of its JSON.
 async fn list() -> Result<std::time::Duration> {
-    let (server, address) = serve()?;
+    let (server, address) = serve(api_server()?)?;
     let mut connection = address.connect().await?;
     let path = path("default");
     for number in 0..LISTED {

@@ -12,9 +12,13 @@ mod api;
 mod docker;
 mod figure;
 mod https;
+mod images;
 mod main_job;
+mod pods;
 mod program;
+mod scheduler;
 mod seeds;
+mod serve;
 mod simulation;
 mod store;
 mod up;
@@ -44,6 +48,9 @@ enum Command {
     Figures(Figures),
     /// Runs a rehearsal under many seeds.
     Seeds(seeds::Seeds),
+    /// Serves an API until it is killed; the server of the group `pods`.
+    #[command(hide = true)]
+    Serve,
 }
 
 #[derive(Debug, Args)]
@@ -62,7 +69,10 @@ type Measure = fn(&mut dyn FnMut(Figure)) -> Result<()>;
 const GROUPS: &[(&str, Measure)] = &[
     ("store", store::measure),
     ("api", api::measure),
+    ("pods", pods::measure),
+    ("scheduler", scheduler::measure),
     ("up", up::measure),
+    ("registry", images::measure),
     ("main-job", main_job::measure),
     ("docker", docker::measure),
 ];
@@ -71,6 +81,7 @@ fn main() -> Result<()> {
     match Arguments::parse().command {
         Command::Figures(figures) => measure(&figures),
         Command::Seeds(options) => seeds::run(&options),
+        Command::Serve => serve::run(),
     }
 }
 

@@ -5,7 +5,7 @@
 use serde_json::Value;
 
 /// The first value that a path such as `.status.conditions[?(@.type=="Ready")].status` leads to.
-pub(super) fn first<'a>(path: &str, object: &'a Value) -> Option<&'a Value> {
+pub fn first<'a>(path: &str, object: &'a Value) -> Option<&'a Value> {
     let mut place = object;
     let mut rest = path.strip_prefix('$').unwrap_or(path);
     while !rest.is_empty() {

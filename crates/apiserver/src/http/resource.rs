@@ -377,6 +377,18 @@ impl<'a> Request<'a> {
                 *item = legacy;
             }
         }
+        if self.accepted.encoding == Encoding::Json
+            && let Some(parts) = self.shaper.parts(&list)
+        {
+            return Ok(respond::json_parts(parts, self.asked.wishes));
+        }
+        if self.accepted.encoding == Encoding::Json
+            && self.shaper.tabulates(&list)
+            && self.asked.wishes.lazily(list.items.len())
+        {
+            let pieces = self.shaper.clone().table_pieces(list);
+            return Ok(respond::json_lazily(pieces.into_iter().flatten()));
+        }
         Ok(self.bytes(StatusCode::OK, self.shaper.list(&list)))
     }
 

@@ -13,9 +13,17 @@ use hyper::{Response, StatusCode};
 use serde_json::Value;
 
 use super::body::{Body, Chunks};
+use super::slow::Fed;
 
 /// Answers above this size are compressed for clients that ask for it.
 const COMPRESS_FROM: usize = 128 * 1024;
+/// Answers above this size are not compressed for clients on the same machine.
+const COMPRESS_NEAR_TO: usize = 4 * 1024 * 1024;
+
+/// Tables from so many rows on are made while they are sent.
+const LAZY_FROM: usize = 500;
+/// About what a row takes.
+const ROW: usize = 1024;
 
 /// An answer on its way out.
 pub(crate) type Answer = Response<Body>;
@@ -25,7 +33,13 @@ pub(crate) type Answer = Response<Body>;
 pub(crate) struct Wishes {
     pub(crate) pretty: bool,
     pub(crate) gzip: bool,
+    /// Whether the client is on this machine.
+    pub(crate) near: bool,
 }
+
+/// Goes with a request: whether its client is on this machine.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Near(pub(crate) bool);
 
 impl Wishes {
     /// Reads the wishes from the `pretty` parameter and the headers; browsers and curl get indented
@@ -39,7 +53,25 @@ impl Wishes {
         let gzip = encodings
             .split(',')
             .any(|word| word.split(';').next().is_some_and(|name| name.trim() == "gzip"));
-        Self { pretty: pretty.map_or(by_hand, |word| word != "false" && word != "0"), gzip }
+        let pretty = pretty.map_or(by_hand, |word| word != "false" && word != "0");
+        Self { pretty, gzip, near: false }
+    }
+
+    /// The same for a client that may be on this machine.
+    pub(crate) fn from_near(mut self, near: Option<&Near>) -> Self {
+        self.near = near.is_some_and(|near| near.0);
+        self
+    }
+
+    /// Whether a table of so many rows may be made while it is sent: it is neither indented nor
+    /// compressed.
+    pub(crate) fn lazily(self, rows: usize) -> bool {
+        rows >= LAZY_FROM && !self.pretty && !self.compresses(rows * ROW)
+    }
+
+    /// Whether an answer of `length` bytes is to be compressed: not where copying it costs less.
+    fn compresses(self, length: usize) -> bool {
+        self.gzip && length > COMPRESS_FROM && !(self.near && length > COMPRESS_NEAR_TO)
     }
 }
 
@@ -67,6 +99,25 @@ pub(crate) fn json_bytes(code: StatusCode, bytes: Bytes, wishes: Wishes) -> Answ
     finish(code, "application/json", bytes, wishes)
 }
 
+/// A document that is serialised already, in parts.
+pub(crate) fn json_parts(parts: Vec<Bytes>, wishes: Wishes) -> Answer {
+    let length = parts.iter().map(Bytes::len).sum();
+    if wishes.pretty || wishes.compresses(length) {
+        return json_bytes(StatusCode::OK, Bytes::from(parts.concat()), wishes);
+    }
+    let mut answer = finish(StatusCode::OK, "application/json", Bytes::new(), wishes);
+    *answer.body_mut() = Body::parts(parts);
+    answer
+}
+
+/// A document whose parts are made as they are sent.
+pub(crate) fn json_lazily(parts: impl Iterator<Item = Bytes> + Send + 'static) -> Answer {
+    let wishes = Wishes::default();
+    let mut answer = finish(StatusCode::OK, "application/json", Bytes::new(), wishes);
+    *answer.body_mut() = Body::Fed(Fed::new(None, parts));
+    answer
+}
+
 /// A failure.
 pub(crate) fn failure(status: &Status, wishes: Wishes) -> Answer {
     let code = StatusCode::from_u16(status.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -86,8 +137,7 @@ pub(crate) fn plain(code: StatusCode, text: impl Into<String>) -> Answer {
 
 /// Bytes of any type, compressed when that was asked for and pays.
 pub(crate) fn finish(code: StatusCode, media: &str, bytes: Bytes, wishes: Wishes) -> Answer {
-    let compressed =
-        (wishes.gzip && bytes.len() > COMPRESS_FROM).then(|| compress(&bytes)).flatten();
+    let compressed = wishes.compresses(bytes.len()).then(|| compress(&bytes)).flatten();
     let encoded = compressed.is_some();
     let mut answer = Response::new(Body::Full(compressed.unwrap_or(bytes)));
     *answer.status_mut() = code;
@@ -174,7 +224,7 @@ mod tests {
     fn bytes(answer: Answer) -> Bytes {
         match answer.into_body() {
             Body::Full(bytes) => bytes,
-            Body::Stream(_) => Bytes::new(),
+            Body::Fed(_) | Body::Stream(_) => Bytes::new(),
         }
     }
 
@@ -199,7 +249,10 @@ mod tests {
     #[test]
     fn large_answers_are_compressed_on_request_only() {
         let large = Bytes::from(vec![b'a'; COMPRESS_FROM + 1]);
-        let wishes = Wishes { gzip: true, pretty: false };
+        let wishes = Wishes { gzip: true, ..Wishes::default() };
+        let near = Wishes { near: true, ..wishes };
+        assert!(near.compresses(COMPRESS_FROM + 1) && !near.compresses(COMPRESS_NEAR_TO + 1));
+        assert!(wishes.compresses(COMPRESS_NEAR_TO + 1));
         let answer = finish(StatusCode::OK, "text/plain", large.clone(), wishes);
         assert_eq!(answer.headers()[header::CONTENT_ENCODING], "gzip");
         let mut text = Vec::new();

@@ -52,14 +52,15 @@ pub(crate) async fn answer(state: &Arc<State>, peer: &Peer, request: Request<Inc
     let (parts, body) = request.into_parts();
     let query = Query::parse(parts.uri.query().unwrap_or_default());
     let wishes = Wishes::read(query.get("pretty"), &parts.headers);
+    let wishes = wishes.from_near(parts.extensions.get());
     let asked = Asked { method: parts.method.clone(), query, wishes, parts };
     let mut body = Some(body);
     let answering = AssertUnwindSafe(Box::pin(dispatch(state, peer, asked, &mut body)));
     let answered = answering.catch_unwind().await;
     if let Some(unread) = body.filter(|body| !body.is_end_stream()) {
-        body::discard(unread).await;
+        body::discard(unread);
     }
-    match answered {
+    let answer = match answered {
         Ok(Ok(answer)) => answer,
         Ok(Err(status)) => respond::failure(&status, wishes),
         Err(_) => {
@@ -67,7 +68,8 @@ pub(crate) async fn answer(state: &Arc<State>, peer: &Peer, request: Request<Inc
             let text = "this request caused the server to panic; its log has the details";
             respond::failure(&Status::internal(text), wishes)
         }
-    }
+    };
+    answer.map(body::Body::fed)
 }
 
 async fn dispatch(

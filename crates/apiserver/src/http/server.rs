@@ -26,12 +26,12 @@ use tokio_rustls::TlsAcceptor;
 use super::auth::{Authenticator, Gate, Peer};
 use super::certs::{self, Authority};
 use super::kubeconfig::{Credential, Kubeconfig};
-use super::route;
 use super::site::Site;
+use super::slow::Patient;
 use super::tls::{self, Tls};
+use super::{limit, respond, route};
 use crate::{ApiServer, User};
 
-const MAX_CONNECTIONS: usize = 4096;
 /// As upstream: 400 reading and 200 writing.
 const MAX_IN_FLIGHT: usize = 600;
 /// Connections that have become streams of `exec`, `attach` or `portforward`.
@@ -247,7 +247,7 @@ struct Shared {
 }
 
 async fn accept(listener: TcpListener, shared: Shared) {
-    let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let slots = Arc::new(Semaphore::new(limit::connections()));
     let mut stop = shared.state.stop.clone();
     loop {
         let next = async {
@@ -281,6 +281,7 @@ async fn connection(shared: Shared, stream: TcpStream, slot: OwnedSemaphorePermi
 
 async fn serve(shared: &Shared, mut stream: TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
+    let near = stream.peer_addr().is_ok_and(|address| address.ip().is_loopback());
     let mut stop = shared.state.stop.clone();
     let handshake = async {
         let mut first = [0_u8];
@@ -290,7 +291,7 @@ async fn serve(shared: &Shared, mut stream: TcpStream) -> io::Result<()> {
             return Ok(None);
         }
         let acceptor = TlsAcceptor::from(Arc::clone(&shared.tls.config));
-        acceptor.accept(stream).await.map(Some)
+        acceptor.accept(Patient::new(stream)).await.map(Some)
     };
     let accepted = tokio::select! {
         accepted = world::edge::timeout(HANDSHAKE_TIMEOUT, handshake) => accepted,
@@ -301,7 +302,10 @@ async fn serve(shared: &Shared, mut stream: TcpStream) -> io::Result<()> {
     let peer = Arc::new(shared.tls.peer(session.peer_certificates()));
     let http2 = session.alpn_protocol() == Some(b"h2");
     let state = Arc::clone(&shared.state);
-    let service = service_fn(move |request| handle(Arc::clone(&state), Arc::clone(&peer), request));
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(respond::Near(near));
+        handle(Arc::clone(&state), Arc::clone(&peer), request)
+    });
     let builder = builder(http2);
     let mut served = Box::pin(builder.serve_connection_with_upgrades(TokioIo::new(tls), service));
     let result = tokio::select! {
@@ -339,6 +343,6 @@ async fn handle(
     state: Arc<State>,
     peer: Arc<Peer>,
     request: Request<Incoming>,
-) -> Result<super::respond::Answer, Infallible> {
+) -> Result<respond::Answer, Infallible> {
     Ok(route::answer(&state, &peer, request).await)
 }

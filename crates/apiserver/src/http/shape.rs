@@ -15,8 +15,12 @@ use world::{Time, World};
 
 use super::accept::{MetaVersion, Shape};
 use super::columns::{self, Definition};
+use super::slow::PIECE;
 use crate::custom::columns::{Column, cells as custom_cells};
 use crate::{ObjectList, Stored};
+
+/// How a table without rows ends.
+const TABLE_END: &[u8] = b"]}";
 
 /// Which part of an object goes with its row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,13 +88,12 @@ impl Shaper {
 
     /// A list.
     pub(crate) fn list(&self, list: &ObjectList) -> Bytes {
-        let metadata = ListMeta {
-            resource_version: &list.resource_version,
-            continue_token: list.continue_token.as_deref(),
-            remaining: list.remaining,
-        };
+        let metadata = ListMeta::of_list(list);
         match self.shape {
-            Shape::Object => self.plain_list(&metadata, &list.items),
+            Shape::Object => {
+                let parts = self.parts(list).unwrap_or_default();
+                Bytes::from(parts.concat())
+            }
             Shape::Metadata(version) => encode(&PartialList {
                 kind: "PartialObjectMetadataList",
                 api_version: version.api_version(),
@@ -99,6 +102,24 @@ impl Shaper {
             }),
             Shape::Table(version) => self.table(version, metadata, &list.items, true),
         }
+    }
+
+    /// A list of whole objects in parts, each object's cached bytes being one; nothing for other
+    /// shapes.
+    pub(crate) fn parts(&self, list: &ObjectList) -> Option<Vec<Bytes>> {
+        if self.shape != Shape::Object {
+            return None;
+        }
+        let mut parts = Vec::with_capacity(list.items.len() * 2 + 2);
+        parts.push(Bytes::from(self.list_head(&ListMeta::of_list(list))));
+        for (index, item) in list.items.iter().enumerate() {
+            if index > 0 {
+                parts.push(Bytes::from_static(b","));
+            }
+            parts.push(item.json());
+        }
+        parts.push(Bytes::from_static(b"]}\n"));
+        Some(parts)
     }
 
     /// The object of a watch event; in a table only the `first` one describes its columns.
@@ -132,26 +153,54 @@ impl Shaper {
         encode(&object)
     }
 
-    fn plain_list(&self, metadata: &ListMeta<'_>, items: &[Stored]) -> Bytes {
-        let bodies: Vec<Bytes> = items.iter().map(Stored::json).collect();
-        let size: usize = bodies.iter().map(|body| body.len() + 1).sum();
-        let mut bytes = Vec::with_capacity(size + 256);
-        let head = format!(
+    /// Whether a list is shown as a table of the resource's own kind.
+    pub(crate) fn tabulates(&self, list: &ObjectList) -> bool {
+        let own = |item: &Stored| item.value.kind() == self.resource.kind;
+        matches!(self.shape, Shape::Table(_)) && list.items.first().is_some_and(own)
+    }
+
+    /// A list of objects of the resource's own kind as a table, in pieces that are made as they are
+    /// taken; nothing for other shapes.
+    pub(crate) fn table_pieces(
+        self,
+        list: ObjectList,
+    ) -> Option<impl Iterator<Item = Bytes> + Send> {
+        let Shape::Table(version) = self.shape else { return None };
+        let now = self.world.now();
+        let mut piece = self.table(version, ListMeta::of_list(&list), &[], true).to_vec();
+        piece.truncate(piece.len() - TABLE_END.len());
+        let mut items = list.items.into_iter().enumerate();
+        let mut over = false;
+        Some(std::iter::from_fn(move || {
+            while !over && piece.len() < PIECE {
+                let Some((index, item)) = items.next() else {
+                    piece.extend_from_slice(TABLE_END);
+                    over = true;
+                    break;
+                };
+                if index > 0 {
+                    piece.push(b',');
+                }
+                let row = self.row(version, &item.value, now);
+                serde_json::to_writer(&mut piece, &row).unwrap_or_default();
+            }
+            let next = Vec::with_capacity(if over { 0 } else { PIECE + PIECE / 8 });
+            Some(std::mem::replace(&mut piece, next))
+                .filter(|piece| !piece.is_empty())
+                .map(Bytes::from)
+        }))
+    }
+
+    fn list_head(&self, metadata: &ListMeta<'_>) -> Vec<u8> {
+        let mut head = format!(
             "{{\"kind\":\"{}\",\"apiVersion\":\"{}\",\"metadata\":",
             self.resource.list_kind(),
             self.resource.api_version()
-        );
-        bytes.extend_from_slice(head.as_bytes());
-        bytes.extend_from_slice(&encode(metadata));
-        bytes.extend_from_slice(b",\"items\":[");
-        for (index, body) in bodies.iter().enumerate() {
-            if index > 0 {
-                bytes.push(b',');
-            }
-            bytes.extend_from_slice(body);
-        }
-        bytes.extend_from_slice(b"]}\n");
-        Bytes::from(bytes)
+        )
+        .into_bytes();
+        head.extend_from_slice(&encode(metadata));
+        head.extend_from_slice(b",\"items\":[");
+        head
     }
 
     fn table(
@@ -216,6 +265,14 @@ struct ListMeta<'a> {
 impl<'a> ListMeta<'a> {
     fn of(resource_version: &'a str) -> Self {
         Self { resource_version, continue_token: None, remaining: None }
+    }
+
+    fn of_list(list: &'a ObjectList) -> Self {
+        Self {
+            resource_version: &list.resource_version,
+            continue_token: list.continue_token.as_deref(),
+            remaining: list.remaining,
+        }
     }
 }
 

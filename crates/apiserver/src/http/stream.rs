@@ -12,7 +12,7 @@ mod lane;
 mod negotiate;
 mod port_forward;
 mod remote;
-mod spdy;
+pub(super) mod spdy;
 mod websocket;
 
 use std::future::Future;

@@ -5,7 +5,7 @@
 //! Deviation: what is sent is held to the peer's window only once the peer has shown that it keeps
 //! one. The library that Kubernetes' clients use never announces any credit.
 
-mod frame;
+pub(in crate::http) mod frame;
 mod header_block;
 #[cfg(test)]
 mod tests;

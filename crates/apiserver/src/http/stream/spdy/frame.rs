@@ -18,7 +18,7 @@ const ID_MASK: u32 = 0x7fff_ffff;
 
 /// What came in.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Frame {
+pub enum Frame {
     SynStream {
         id: u32,
         headers: Headers,
@@ -47,7 +47,7 @@ pub(super) enum Frame {
 
 /// Why a connection cannot go on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Error {
+pub enum Error {
     #[error("SPDY version {0} is not 3")]
     Version(u16),
     #[error("a control frame of {0} bytes")]
@@ -68,18 +68,18 @@ struct Payload {
 
 /// Takes frames out of bytes.
 #[derive(Debug)]
-pub(super) struct Decoder {
+pub struct Decoder {
     inflater: Inflater,
     payload: Option<Payload>,
 }
 
 impl Decoder {
-    pub(super) fn new() -> Self {
+    pub fn new() -> Self {
         Self { inflater: Inflater::new(), payload: None }
     }
 
     /// The next frame of `bytes`, or `None` until there are more.
-    pub(super) fn next(&mut self, bytes: &mut BytesMut) -> Result<Option<Frame>, Error> {
+    pub fn next(&mut self, bytes: &mut BytesMut) -> Result<Option<Frame>, Error> {
         if let Some(payload) = self.payload.take() {
             return Ok(self.data(payload, bytes));
         }

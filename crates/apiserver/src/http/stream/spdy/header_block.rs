@@ -36,7 +36,7 @@ const TEXTS: &str = "10010120120220520630030230330430530630740240540640740840941
 
 /// Why a block cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Error {
+pub enum Error {
     #[error("header block that is not deflated as agreed")]
     Deflate,
     #[error("header block of more than {MAX_HEADERS} bytes")]
