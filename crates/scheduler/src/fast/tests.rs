@@ -196,7 +196,7 @@ fn check(profile: &Profile, seeds: u64) {
 
 #[test]
 fn the_fast_decision_is_the_plain_one_under_openshifts_policy() {
-    check(&policy::openshift(), 60);
+    check(&policy::openshift(), 30);
 }
 
 #[test]
@@ -210,8 +210,8 @@ fn the_fast_decision_is_the_plain_one_under_every_priority() {
         ("InterPodAffinityPriority", 2),
         ("NodeAffinityPriority", 2),
     ];
-    check(&Profile::of(&["GeneralPredicates", "CheckNodeUnschedulable"], &names).unwrap(), 30);
-    check(&Profile::of(&["MatchInterPodAffinity", "GeneralPredicates"], &[]).unwrap(), 30);
+    check(&Profile::of(&["GeneralPredicates", "CheckNodeUnschedulable"], &names).unwrap(), 15);
+    check(&Profile::of(&["MatchInterPodAffinity", "GeneralPredicates"], &[]).unwrap(), 15);
 }
 
 #[test]
