@@ -28,6 +28,8 @@ const LAYERS: &[(&str, u8)] = &[
     ("admission", 4),
     ("node", 4),
     ("registry", 4),
+    ("audit", 4),
+    ("metrics", 4),
     ("cluster", 5),
     ("rehearsal", 6),
     ("bench", 7),

@@ -121,7 +121,7 @@ pub fn controllers(options: &Options) -> Vec<Box<dyn Controller>> {
         Box::new(security_allocator::NamespaceSecurityAllocation(options.allocator.clone())),
         Box::new(service_account::accounts::ServiceAccounts::new(options.credentials())),
         Box::new(service_account::credentials::Credentials::new(options.credentials())),
-        Box::new(resource_quota::status::QuotaStatus),
+        Box::new(resource_quota::status::QuotaStatus::default()),
         Box::new(resource_quota::cluster::ClusterQuotaStatus),
         Box::new(storage::ClaimProtection),
         Box::new(storage::VolumeProtection),

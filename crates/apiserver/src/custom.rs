@@ -163,6 +163,20 @@ fn intern(look: Look) -> Option<&'static Resource> {
     Some(resource)
 }
 
+/// The resource that a definition makes, in the version that its objects are stored in; `None` while
+/// it is not established, or when it stands for something built in.
+#[must_use]
+pub fn custom_resource(definition: &Arc<Value>) -> Option<&'static Resource> {
+    let definition = Definition(Arc::clone(definition));
+    if !definition.established() || strategy::is_built_in(definition.group(), definition.plural()) {
+        return None;
+    }
+    let mut versions = definition.versions();
+    let stored = versions.find(|version| version.bool_at(&["storage"]));
+    let version = stored.or_else(|| definition.versions().next())?;
+    definition.resource(version.str_at(&["name"]))
+}
+
 /// Whether a resource is not built in.
 pub(crate) fn is_custom(resource: &Resource) -> bool {
     resource.group.contains('.')
@@ -173,7 +187,12 @@ impl ApiServer {
     /// The resource served at `group/version` under the URL word `plural`, built in or custom.
     #[must_use]
     pub fn find(&self, group: &str, version: &str, plural: &str) -> Option<&'static Resource> {
-        api::find(group, version, plural).or_else(|| {
+        let extension = |resource: &&&Resource| {
+            (resource.group, resource.version, resource.plural) == (group, version, plural)
+        };
+        let known = api::find(group, version, plural);
+        let known = known.or_else(|| self.extensions().iter().find(extension).copied());
+        known.or_else(|| {
             let definition = self.definition_named(group, plural)?;
             definition.established().then(|| definition.resource(version)).flatten()
         })
@@ -192,10 +211,16 @@ impl ApiServer {
                 names.filter_map(|name| definition.resource(name)).collect::<Vec<_>>()
             })
             .collect();
-        if custom.is_empty() {
+        if custom.is_empty() && self.extensions().is_empty() {
             return Cow::Borrowed(api::resources());
         }
-        Cow::Owned([api::resources(), &custom].concat())
+        Cow::Owned([api::resources(), self.extensions(), &custom].concat())
+    }
+
+    /// The custom resources, each in the version that its objects are stored in.
+    #[must_use]
+    pub fn custom_resources(&self) -> Vec<&'static Resource> {
+        self.definitions().iter().filter_map(|definition| custom_resource(&definition.0)).collect()
     }
 
     /// Every definition, by name.

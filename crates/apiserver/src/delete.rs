@@ -218,6 +218,9 @@ fn plan(
         Grace::None => None,
     };
     set_finalizers(resource, strategy, &mut object, options);
+    if old.deletion_timestamp().is_none() {
+        strategy.prepare_for_delete(&mut object, now);
+    }
     let held = !object.list_at(&["metadata", "finalizers"]).is_empty();
     match grace {
         None if !held => Step::Remove,

@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`server`] (sockets, life and end of connections), [`route`] (what a path names
 //! and who answers), [`resource`] (requests on objects), [`watch`] and [`log`] (streams), [`stream`]
-//! (exec, attach, port-forward). The rest is what they lean on: [`tls`], [`certs`], [`kubeconfig`],
+//! (exec, attach, port-forward), [`proxy`], [`audit`]. The rest is what they lean on: [`tls`], [`certs`], [`kubeconfig`],
 //! [`auth`] (who is there), [`site`] (pages that are no API), [`path`], [`query`], [`accept`], [`content`], [`body`] (reading a
 //! request), [`shape`], [`columns`], [`respond`], [`slow`] (writing an answer), [`discovery`],
 //! [`openapi`] (what there is), [`limit`] (how many at once).
@@ -11,6 +11,7 @@
 //! in the process call; nothing here reads or writes the store by itself.
 
 pub mod accept;
+mod audit;
 mod auth;
 mod body;
 pub mod certs;
@@ -22,6 +23,7 @@ mod limit;
 mod log;
 mod openapi;
 pub mod path;
+mod proxy;
 mod query;
 mod resource;
 mod respond;

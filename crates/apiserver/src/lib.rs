@@ -16,6 +16,7 @@
 //! Invariant: objects are stored in one version per kind and shown in the version asked for.
 
 pub mod admission;
+pub mod audit;
 pub mod bootstrap;
 pub mod call;
 pub mod client;
@@ -52,6 +53,7 @@ mod subresource;
 mod template;
 
 pub use crate::admission::{Admission, AdmissionRequest, Operation};
+pub use crate::audit::Auditor;
 pub use crate::bootstrap::bootstrap;
 pub use crate::call::{
     Call, DeleteOptions, Deleted, ListOptions, LogOptions, ObjectList, PatchKind, Propagation,
@@ -59,10 +61,12 @@ pub use crate::call::{
 };
 pub use crate::client::Client;
 pub use crate::custom::path::first as json_path;
+pub use crate::custom::custom_resource;
+pub use crate::custom::strategy::CLEANUP as CLEANUP_FINALIZER;
 pub use crate::handler::{HandlerContext, RestHandler};
 pub use crate::log::{LogStream, PodLogs};
-pub use crate::scope::Scope;
 pub use crate::schema::Body;
+pub use crate::scope::Scope;
 pub use crate::server::{ApiServer, Builder};
 pub use crate::stored::Stored;
 pub use crate::strategy::{Claim, Strategy, StrategyContext};

@@ -14,6 +14,7 @@ use world::World;
 
 use crate::admission::namespace_lifecycle::NamespaceLifecycle;
 use crate::admission::{Admission, AdmissionRequest, Operation};
+use crate::audit::Auditor;
 use crate::call::Call;
 use crate::custom;
 use crate::custom::scale::CustomScale;
@@ -45,6 +46,8 @@ struct Inner {
     logs: Option<Arc<dyn PodLogs>>,
     streams: Option<Arc<dyn PodStreams>>,
     authorizer: Box<dyn Authorizer>,
+    auditor: Option<Arc<dyn Auditor>>,
+    extensions: Vec<&'static Resource>,
     shared_lease: SharedLease,
 }
 
@@ -117,6 +120,21 @@ impl Builder {
         self
     }
 
+    /// Says who keeps a record of requests.
+    #[must_use]
+    pub fn auditor(mut self, auditor: Arc<dyn Auditor>) -> Self {
+        self.0.auditor = Some(auditor);
+        self
+    }
+
+    /// Serves a virtual resource that is not among [`api::resources`], as an aggregated API server
+    /// would.
+    #[must_use]
+    pub fn extension(mut self, resource: &'static Resource, handler: Box<dyn RestHandler>) -> Self {
+        self.0.extensions.push(resource);
+        self.handler(resource, "", handler)
+    }
+
     /// Keeps objects in `store` instead of a new one.
     #[must_use]
     pub fn store(mut self, store: Store<Stored>) -> Self {
@@ -147,6 +165,8 @@ impl ApiServer {
             logs: None,
             streams: None,
             authorizer: Box::new(AllowAll),
+            auditor: None,
+            extensions: Vec::new(),
             shared_lease: SharedLease::default(),
         });
         subresource::built_in().into_iter().fold(builder, |builder, (resource, word, handler)| {
@@ -176,6 +196,17 @@ impl ApiServer {
     #[must_use]
     pub fn pod_streams(&self) -> Option<&Arc<dyn PodStreams>> {
         self.0.streams.as_ref()
+    }
+
+    /// Who keeps a record of requests.
+    #[must_use]
+    pub fn auditor(&self) -> Option<&Arc<dyn Auditor>> {
+        self.0.auditor.as_ref()
+    }
+
+    /// The virtual resources besides [`api::resources`].
+    pub(crate) fn extensions(&self) -> &[&'static Resource] {
+        &self.0.extensions
     }
 
     /// Whether the caller may do this; to be asked at the edge.

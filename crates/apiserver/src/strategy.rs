@@ -123,6 +123,9 @@ pub trait Strategy: Send + Sync + Debug {
         false
     }
 
+    /// Writes into an object that is about to be deleted what must happen before it goes.
+    fn prepare_for_delete(&self, _object: &mut Value, _now: Time) {}
+
     /// Fills in what is not stored but shown.
     fn decorate(&self, _object: &mut Value) {}
 

@@ -15,6 +15,8 @@ macro_rules! out {
     }};
 }
 
+mod api_client;
+mod audit;
 mod engine;
 mod images;
 mod interrupt;
@@ -57,6 +59,8 @@ enum Command {
     Images(images::Options),
     /// Stand a cluster up and serve its API until interrupted.
     Up(up::Options),
+    /// Say who changed what in a cluster that is up, and who was refused.
+    Audit(audit::Options),
 }
 
 fn main() -> ExitCode {
@@ -68,6 +72,7 @@ fn main() -> ExitCode {
         Command::Run(options) => run::run(&options),
         Command::Images(options) => images::build(&options),
         Command::Up(options) => up::up(&options),
+        Command::Audit(options) => audit::audit(&options),
     };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,

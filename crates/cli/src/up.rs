@@ -11,6 +11,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use apiserver::User;
 use apiserver::http::{self, Server, kubeconfig};
+use audit::AuditLog;
 use authentication::htpasswd::Htpasswd;
 use authentication::{MappingMethod, OAuth, Provider, Tokens};
 use clap::Args;
@@ -43,6 +44,9 @@ pub(crate) struct Options {
     /// Let everyone who is recognised do everything, without roles, quota or other rules.
     #[arg(long)]
     allow_all: bool,
+    /// Where to write who changed what, a JSON document a line; added to what is there.
+    #[arg(long, value_name = "FILE")]
+    audit_log: Option<PathBuf>,
     /// Where to listen.
     #[arg(long, default_value = "127.0.0.1:8443", value_name = "ADDRESS:PORT")]
     listen: SocketAddr,
@@ -91,6 +95,7 @@ pub(crate) fn up(options: &Options) -> Result<bool> {
     if !options.allow_all {
         config.access = Access::Policy;
     }
+    config.audit = Some(audit_trail(&config.world, options.audit_log.as_deref())?);
     let mut cluster = Cluster::start(config).context("cannot start the cluster")?;
     let server = {
         let _guard = tokio.enter();
@@ -105,6 +110,15 @@ pub(crate) fn up(options: &Options) -> Result<bool> {
     tokio.block_on(server.shutdown());
     guard.shut_down(cluster)?;
     Ok(true)
+}
+
+/// The audit trail, kept in memory and written to `file` too when there is one.
+fn audit_trail(world: &world::World, file: Option<&Path>) -> Result<Arc<AuditLog>> {
+    let log = AuditLog::new(world.clone());
+    let Some(path) = file else { return Ok(Arc::new(log)) };
+    let opened = std::fs::OpenOptions::new().create(true).append(true).open(path);
+    let file = opened.with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(Arc::new(log.with_file(Box::new(file))))
 }
 
 fn serve(cluster: &Cluster, options: &Options) -> Result<Server> {

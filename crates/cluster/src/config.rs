@@ -2,6 +2,9 @@
 //!
 //! Invariant: plain data; nothing here touches the host.
 
+use std::sync::Arc;
+
+use audit::AuditLog;
 use cri::ContainerRuntime;
 use cri::sim::SimImages;
 use node::{AgentConfig, NodeConfig};
@@ -18,6 +21,8 @@ pub struct Config {
     pub agent: AgentConfig,
     /// Who may do what.
     pub access: Access,
+    /// Where requests are recorded, if anywhere.
+    pub audit: Option<Arc<AuditLog>>,
 }
 
 /// Who may do what.
@@ -45,7 +50,7 @@ impl Config {
         let nodes = node_configs(nodes);
         let heartbeat = if world.is_simulated() { None } else { AgentConfig::default().heartbeat };
         let agent = AgentConfig { nodes, heartbeat };
-        Self { world, runtime, agent, access: Access::Open }
+        Self { world, runtime, agent, access: Access::Open, audit: None }
     }
 }
 

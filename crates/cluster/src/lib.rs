@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use apimachinery::Status;
 use apiserver::{ApiServer, Client};
+use audit::AuditLog;
 use controller_runtime::{Controller, Driver};
 use cri::builtin::{Builtin, WithBuiltins};
 use cri::sim::SimRuntime;
@@ -43,6 +44,7 @@ struct Parts<R> {
     agent: node::AgentConfig,
     pages: Pages,
     access: Access,
+    audit: Option<Arc<AuditLog>>,
 }
 
 /// Why a cluster did not start.
@@ -59,25 +61,25 @@ impl Cluster {
     /// # Errors
     /// When the objects that every cluster has cannot be made.
     pub fn start(config: Config) -> Result<Self, Error> {
-        let Config { world, runtime, agent, access } = config;
+        let Config { world, runtime, agent, access, audit } = config;
         let builtin = Builtin::new(world.clone());
         match runtime {
             Runtime::Sim(images) => {
                 let sim = SimRuntime::new(world.clone(), images);
                 let pages = Pages::Sim(sim.control());
                 let runtime = WithBuiltins::new(sim, builtin.clone());
-                Self::compose(Parts { world, runtime, builtin, agent, pages, access })
+                Self::compose(Parts { world, runtime, builtin, agent, pages, access, audit })
             }
             Runtime::Engine(engine) => {
                 let runtime = WithBuiltins::new(engine, builtin.clone());
                 let pages = Pages::Network;
-                Self::compose(Parts { world, runtime, builtin, agent, pages, access })
+                Self::compose(Parts { world, runtime, builtin, agent, pages, access, audit })
             }
         }
     }
 
     fn compose<R: ContainerRuntime + 'static>(parts: Parts<R>) -> Result<Self, Error> {
-        let Parts { world, mut runtime, builtin, agent, pages, access } = parts;
+        let Parts { world, mut runtime, builtin, agent, pages, access, audit } = parts;
         let mut rules = admission::Options::default();
         if !world.is_simulated() {
             rules.webhooks = Some(Arc::new(admission::webhook::HttpCaller));
@@ -86,7 +88,11 @@ impl Cluster {
         let builder = deployments::register(images::register(builder));
         let builder = authentication::register(builder, &[admission::token_user]);
         let builder = builder.logs(Arc::new(RuntimeLogs::new(world.clone(), runtime.logs())));
-        let mut builder = builder.streams(Arc::new(RuntimeStreams::new(runtime.streams())));
+        let builder = builder.streams(Arc::new(RuntimeStreams::new(runtime.streams())));
+        let mut builder = metrics::register(builder, runtime.metrics());
+        if let Some(log) = audit {
+            builder = audit::register(builder, log);
+        }
         if access == Access::Policy {
             builder = authorization::register(admission::register(builder, &rules));
         }
@@ -103,6 +109,7 @@ impl Cluster {
         if access == Access::Policy {
             authorization::bootstrap(&server)?;
             admission::bootstrap(&server)?;
+            metrics::bootstrap(driver.client())?;
             let more =
                 authorization::controllers().into_iter().chain(admission::controllers(&rules));
             more.for_each(|controller| driver.add(controller));

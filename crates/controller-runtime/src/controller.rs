@@ -35,6 +35,12 @@ pub trait Controller: Send + fmt::Debug {
         Vec::new()
     }
 
+    /// Resources that it reads from now on too, e.g. custom ones that have come to be; asked before
+    /// every step.
+    fn new_watches(&mut self, _caches: &Caches) -> Vec<Watching> {
+        Vec::new()
+    }
+
     /// The earliest time at which [`Controller::poll`] will have something; `None` when unknown or
     /// never (a real edge calls the driver's wake function instead).
     fn next_wakeup(&self) -> Option<Time> {

@@ -191,6 +191,9 @@ impl Driver {
 
     fn poll_controllers(&mut self) {
         for index in 0..self.controllers.len() {
+            for watching in self.controllers[index].new_watches(&self.caches) {
+                self.subscribe(watching.resource, index, watching.map);
+            }
             let mut cx = Context {
                 client: &self.client,
                 caches: &self.caches,

@@ -7,7 +7,8 @@
 //! the caches and write through the API, and the writes come back to everybody as watch events.
 //!
 //! Reading order: [`key`], [`controller`] (the trait and its context), [`cache`], [`queue`] (ready
-//! and delayed keys), [`recorder`] (Events), [`driver`] (the loop).
+//! and delayed keys), [`recorder`] (Events), [`driver`] (the loop), [`custom`] (kinds that come to be
+//! while it runs).
 //!
 //! Invariant: the caches are brought up to date before every reconcile, so a reconcile sees every
 //! write made before it, its own included; no expectations need to be kept.
@@ -16,6 +17,7 @@
 
 pub mod cache;
 pub mod controller;
+pub mod custom;
 pub mod driver;
 pub mod key;
 pub mod queue;
@@ -25,6 +27,7 @@ pub use crate::cache::Caches;
 pub use crate::controller::{
     Change, Context, Controller, Error, Requeue, Watching, controller_owner_of, same_key,
 };
+pub use crate::custom::{CustomResources, custom_named, custom_of_kind};
 pub use crate::driver::{Driver, Step};
 pub use crate::key::Key;
 pub use crate::recorder::{EventRecord, EventType, Recorder};

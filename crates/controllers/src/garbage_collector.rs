@@ -19,7 +19,10 @@ use std::sync::{Arc, LazyLock};
 use api::{Resource, Verb};
 use apimachinery::{Gvk, ObjectExt as _, Value};
 use apiserver::{DeleteOptions, PatchKind};
-use controller_runtime::{Caches, Change, Context, Controller, Error, Key, Requeue, Watching};
+use controller_runtime::{
+    Caches, Change, Context, Controller, CustomResources, Error, Key, Requeue, Watching,
+    custom_named, custom_of_kind,
+};
 use serde_json::json;
 
 use crate::garbage_collector::graph::Graph;
@@ -44,6 +47,7 @@ static COLLECTED: LazyLock<Vec<&'static Resource>> = LazyLock::new(|| {
 #[derive(Debug, Default)]
 pub struct GarbageCollector {
     graph: Graph,
+    custom: CustomResources,
     /// Keys to look at that no change of their own has brought up.
     pending: BTreeSet<Key>,
 }
@@ -162,14 +166,19 @@ impl Controller for GarbageCollector {
         COLLECTED.iter().map(|resource| Watching::new(resource, keys_of)).collect()
     }
 
+    fn new_watches(&mut self, caches: &Caches) -> Vec<Watching> {
+        let new = self.custom.news(caches).into_iter();
+        new.map(|resource| Watching::new(resource, keys_of)).collect()
+    }
+
     fn reconcile(&mut self, cx: &mut Context<'_>, key: &Key) -> Result<Requeue, Error> {
         if let Some(uid) = key.name.strip_prefix(GONE) {
             self.pending.extend(self.graph.dependents(uid));
             return Ok(Requeue::Done);
         }
-        let Some((resource, name)) = resource_of(key) else { return Ok(Requeue::Done) };
+        let Some((resource, name)) = resource_of(cx.caches, key) else { return Ok(Requeue::Done) };
         let object = cx.caches.get(resource, &key.namespace, name);
-        let touched = self.graph.set(key, owners_of(object.as_deref()));
+        let touched = self.graph.set(key, owners_of(cx.caches, object.as_deref()));
         let waiting = |owner: &Key| lookup(cx.caches, owner).is_some_and(|o| is_foreground(&o));
         self.pending.extend(touched.into_iter().filter(waiting));
         let Some(object) = object else { return Ok(Requeue::Done) };
@@ -199,9 +208,9 @@ impl GarbageCollector {
     fn dependents(&self, caches: &Caches, object: &Value) -> (Vec<Key>, Vec<Arc<Value>>) {
         let mut keys: BTreeSet<Key> = self.graph.dependents(object.uid()).collect();
         if object.deletion_timestamp().is_some() {
-            let owned =
-                COLLECTED.iter().flat_map(|resource| caches.owned_by(resource, object.uid()));
-            keys.extend(owned.filter_map(|dependent| object_key(&dependent)));
+            let all = COLLECTED.iter().chain(self.custom.all());
+            let owned = all.flat_map(|resource| caches.owned_by(resource, object.uid()));
+            keys.extend(owned.filter_map(|dependent| object_key(caches, &dependent)));
         }
         let refers = |dependent: &Value| {
             let mut owners = dependent.owner_references().iter();
@@ -215,7 +224,7 @@ impl GarbageCollector {
 }
 
 /// The keys that a change gives rise to; none for the many changes that ownership does not show in.
-fn keys_of(_: &Caches, change: &Change) -> Vec<Key> {
+fn keys_of(caches: &Caches, change: &Change) -> Vec<Key> {
     let mut keys = Vec::new();
     let (old, new) = (change.old.as_deref(), change.new.as_deref());
     if let Some(old) = old
@@ -232,43 +241,45 @@ fn keys_of(_: &Caches, change: &Change) -> Vec<Key> {
         !object.owner_references().is_empty() || object.deletion_timestamp().is_some()
     };
     if [old, new].into_iter().flatten().any(concerns) && old.map(facts) != new.map(facts) {
-        keys.extend(object_key(change.object()));
+        keys.extend(object_key(caches, change.object()));
     }
     keys
 }
 
 /// The resource that a kind is stored as.
-fn stored_resource(api_version: &str, kind: &str) -> Option<&'static Resource> {
+fn stored_resource(caches: &Caches, api_version: &str, kind: &str) -> Option<&'static Resource> {
     let gvk = Gvk::from_api_version(api_version, kind);
-    api::find_kind(&gvk.group, &gvk.version, kind).map(api::storage_of)
+    let built_in = api::find_kind(&gvk.group, &gvk.version, kind).map(api::storage_of);
+    built_in.or_else(|| custom_of_kind(caches, &gvk.group, kind))
 }
 
 fn key_for(resource: &Resource, namespace: &str, name: &str) -> Key {
     Key::new(namespace, &format!("{}.{}/{name}", resource.plural, resource.storage.0))
 }
 
-fn object_key(object: &Value) -> Option<Key> {
-    let resource = stored_resource(object.api_version(), object.kind())?;
+fn object_key(caches: &Caches, object: &Value) -> Option<Key> {
+    let resource = stored_resource(caches, object.api_version(), object.kind())?;
     Some(key_for(resource, object.namespace(), object.name()))
 }
 
-fn resource_of(key: &Key) -> Option<(&'static Resource, &str)> {
+fn resource_of<'a>(caches: &Caches, key: &'a Key) -> Option<(&'static Resource, &'a str)> {
     let (resource, name) = key.name.split_once('/')?;
     let (plural, group) = resource.split_once('.')?;
     let matches = |r: &&&'static Resource| r.plural == plural && r.storage.0 == group;
-    Some((COLLECTED.iter().find(matches)?, name))
+    let built_in = COLLECTED.iter().find(matches).copied();
+    Some((built_in.or_else(|| custom_named(caches, group, plural))?, name))
 }
 
 fn lookup(caches: &Caches, key: &Key) -> Option<Arc<Value>> {
-    let (resource, name) = resource_of(key)?;
+    let (resource, name) = resource_of(caches, key)?;
     caches.get(resource, &key.namespace, name)
 }
 
 /// The owners of an object, by uid, each with its key.
-fn owners_of(object: Option<&Value>) -> Vec<(String, Option<Key>)> {
+fn owners_of(caches: &Caches, object: Option<&Value>) -> Vec<(String, Option<Key>)> {
     let Some(object) = object else { return Vec::new() };
     let owner = |owner: &Value| {
-        let key = stored_resource(owner.api_version(), owner.kind()).map(|resource| {
+        let key = stored_resource(caches, owner.api_version(), owner.kind()).map(|resource| {
             let namespace = if resource.namespaced() { object.namespace() } else { "" };
             key_for(resource, namespace, owner.str_at(&["name"]))
         });
@@ -278,7 +289,7 @@ fn owners_of(object: Option<&Value>) -> Vec<(String, Option<Key>)> {
 }
 
 fn owner_state(cx: &Context<'_>, object: &Value, owner: &Value) -> Result<Owner, Error> {
-    let Some(resource) = stored_resource(owner.api_version(), owner.kind()) else {
+    let Some(resource) = stored_resource(cx.caches, owner.api_version(), owner.kind()) else {
         return Ok(Owner::Solid);
     };
     if resource.namespaced() && object.namespace().is_empty() {
@@ -319,15 +330,18 @@ fn act(
             cx.client.delete(resource, object.namespace(), object.name(), options).map(drop)
         }
         Action::Disown(uids) => {
-            let body = disown(object, uids.iter().map(String::as_str));
-            patch(resource, object, PatchKind::Strategic, body)
+            let uids: Vec<&str> = uids.iter().map(String::as_str).collect();
+            let (kind, body) = disown(resource, object, &uids);
+            patch(resource, object, kind, body)
         }
         Action::Unblock => patch(resource, object, PatchKind::Merge, unblock(object)),
         Action::Orphan(index) => {
             let dependent = &dependents[index];
-            let of = stored_resource(dependent.api_version(), dependent.kind());
-            let body = disown(dependent, [object.uid()].into_iter());
-            of.map_or(Ok(()), |of| patch(of, dependent, PatchKind::Strategic, body))
+            let of = stored_resource(cx.caches, dependent.api_version(), dependent.kind());
+            of.map_or(Ok(()), |of| {
+                let (kind, body) = disown(of, dependent, &[object.uid()]);
+                patch(of, dependent, kind, body)
+            })
         }
         Action::Unfinalize(finalizer) => {
             patch(resource, object, PatchKind::Merge, unfinalize(object, finalizer))
@@ -340,9 +354,20 @@ fn act(
     }
 }
 
-fn disown<'a>(object: &Value, uids: impl Iterator<Item = &'a str>) -> Value {
-    let gone: Vec<Value> = uids.map(|uid| json!({"$patch": "delete", "uid": uid})).collect();
-    json!({"metadata": {"ownerReferences": gone, "uid": object.uid()}})
+/// A patch without these owners. Custom resources know no strategic ones.
+fn disown(resource: &Resource, object: &Value, uids: &[&str]) -> (PatchKind, Value) {
+    if api::find(resource.group, resource.version, resource.plural).is_some() {
+        let gone: Vec<Value> =
+            uids.iter().map(|uid| json!({"$patch": "delete", "uid": uid})).collect();
+        let patch = json!({"metadata": {"ownerReferences": gone, "uid": object.uid()}});
+        return (PatchKind::Strategic, patch);
+    }
+    let owners = object.owner_references().iter();
+    let left: Vec<&Value> =
+        owners.filter(|owner| !uids.contains(&owner.str_at(&["uid"]))).collect();
+    let version = object.resource_version();
+    let patch = json!({"metadata": {"ownerReferences": left, "resourceVersion": version}});
+    (PatchKind::Merge, patch)
 }
 
 fn unblock(object: &Value) -> Value {

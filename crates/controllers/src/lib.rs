@@ -13,6 +13,7 @@
 pub mod autoscaler;
 mod claim;
 pub mod cron_job;
+pub mod custom_resource_definition;
 pub mod daemon_set;
 pub mod deployment;
 pub mod disruption;
@@ -55,6 +56,7 @@ pub fn all() -> Vec<Box<dyn Controller>> {
         Box::new(endpoint_slices::EndpointSlices),
         Box::new(disruption::Disruption),
         Box::new(namespace::Namespace),
+        Box::new(custom_resource_definition::CustomResourceDefinition),
         Box::new(garbage_collector::GarbageCollector::default()),
     ]
 }

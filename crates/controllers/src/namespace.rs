@@ -122,7 +122,9 @@ fn terminating_namespace(caches: &Caches, change: &Change) -> Vec<Key> {
 /// The resources with objects in the namespace, and whether all of those are being deleted.
 fn look(cx: &Context<'_>, namespace: &str) -> Result<Vec<(&'static Resource, bool)>, Error> {
     let mut left = Vec::new();
-    for resource in CONTENT.iter() {
+    let mut custom = cx.client.server().custom_resources();
+    custom.retain(|resource| resource.namespaced());
+    for resource in CONTENT.iter().chain(&custom) {
         let objects = match cx.client.list(resource, namespace) {
             Ok(objects) => objects,
             // Served by nobody, so there is nothing of it.

@@ -8,7 +8,7 @@ use api::{RESOURCE_QUOTAS, Resource};
 use apimachinery::{ObjectExt as _, Status, Value};
 use apiserver::Client;
 use controller_runtime::{
-    Caches, Change, Context, Controller, Error, Key, Requeue, Watching, same_key,
+    Caches, Change, Context, Controller, CustomResources, Error, Key, Requeue, Watching, same_key,
 };
 use serde_json::json;
 use world::Time;
@@ -35,8 +35,10 @@ pub(super) static WATCHED: [&Resource; 11] = [
 ];
 
 /// Counts what is used of every `ResourceQuota`.
-#[derive(Debug)]
-pub struct QuotaStatus;
+#[derive(Debug, Default)]
+pub struct QuotaStatus {
+    custom: CustomResources,
+}
 
 impl Controller for QuotaStatus {
     fn name(&self) -> &'static str {
@@ -47,7 +49,13 @@ impl Controller for QuotaStatus {
         let mut watches: Vec<Watching> =
             WATCHED.iter().map(|resource| Watching::new(resource, quotas_around)).collect();
         watches.push(Watching::new(&RESOURCE_QUOTAS, same_key));
+        watches.push(Watching::reading(&api::CUSTOM_RESOURCE_DEFINITIONS));
         watches
+    }
+
+    fn new_watches(&mut self, caches: &Caches) -> Vec<Watching> {
+        let new = self.custom.news(caches).into_iter();
+        new.map(|resource| Watching::new(resource, quotas_around)).collect()
     }
 
     fn reconcile(&mut self, cx: &mut Context<'_>, key: &Key) -> Result<Requeue, Error> {
@@ -72,7 +80,8 @@ impl Controller for QuotaStatus {
 /// When to count again although nothing that is watched changed.
 pub(super) fn resync(spec: &Value) -> Requeue {
     let watched = |name: &String| {
-        let mut users = usage::users_of(name).into_iter();
+        // Custom resources are watched as they come to be.
+        let mut users = usage::users_of(name, &[]).into_iter();
         users.all(|user| WATCHED.iter().any(|watched| crate::request::same(watched, user)))
     };
     let mut names = spec.map_at(&["hard"]).into_iter().flat_map(|hard| hard.keys());
@@ -84,7 +93,8 @@ pub(super) fn count(client: &Client, spec: &Value, ns: &str, now: Time) -> Resul
     let hard = amounts::read(spec.get("hard"));
     let mut used: Amounts = hard.keys().map(|name| (name.clone(), zero())).collect();
     let mut resources: Vec<&'static Resource> = Vec::new();
-    for user in hard.keys().flat_map(|name| usage::users_of(name)) {
+    let custom = client.server().custom_resources();
+    for user in hard.keys().flat_map(|name| usage::users_of(name, &custom)) {
         if !resources.iter().any(|known| crate::request::same(known, user)) {
             resources.push(user);
         }

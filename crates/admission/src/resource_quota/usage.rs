@@ -87,10 +87,10 @@ fn split(name: &str) -> (&str, &str) {
     }
 }
 
-/// The resources whose objects can use what is called `name`.
+/// The resources, built in or `custom`, whose objects can use what is called `name`.
 #[must_use]
-pub fn users_of(name: &str) -> Vec<&'static Resource> {
-    let stored = api::resources().iter().copied().filter(|resource| {
+pub fn users_of(name: &str, custom: &[&'static Resource]) -> Vec<&'static Resource> {
+    let stored = api::resources().iter().chain(custom).copied().filter(|resource| {
         resource.namespaced() && resource.storage == (resource.group, resource.version)
     });
     stored.filter(|resource| tracks(resource, name)).collect()
@@ -301,7 +301,7 @@ mod tests {
         assert!(!tracks(&api::PODS, "requests.storage"));
         assert!(tracks(&api::DEPLOYMENTS, "count/deployments.extensions"));
         assert!(tracks(&api::DEPLOYMENTS, "count/deployments.apps"));
-        assert_eq!(users_of("openshift.io/imagestreams").len(), 1);
-        assert_eq!(users_of("secrets")[0].plural, "secrets");
+        assert_eq!(users_of("openshift.io/imagestreams", &[]).len(), 1);
+        assert_eq!(users_of("secrets", &[])[0].plural, "secrets");
     }
 }

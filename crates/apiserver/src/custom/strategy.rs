@@ -3,18 +3,36 @@
 //! Mirrors: `k8s.io/apiextensions-apiserver/pkg/registry/{customresourcedefinition,customresource}`.
 
 use apimachinery::field::{Error, ErrorList, Path};
-use apimachinery::{ObjectExt as _, Status};
+use apimachinery::{ObjectExt as _, Reason, Status};
 use serde_json::{Value, json};
+use world::Time;
 
 use crate::key;
 use crate::server::ApiServer;
-use crate::strategy::{Strategy, StrategyContext, keep_status};
+use crate::strategy::{Strategy, StrategyContext, keep_status, reset_status};
+
+/// The finalizer of a definition whose objects must go first.
+pub const CLEANUP: &str = "customresourcecleanup.apiextensions.k8s.io";
 
 /// Of custom resources: everything but status and metadata counts as a change.
 #[derive(Debug)]
 pub(crate) struct CustomStrategy;
 
 impl Strategy for CustomStrategy {
+    fn prepare_for_create(
+        &self,
+        cx: &StrategyContext<'_>,
+        object: &mut Value,
+    ) -> Result<(), Status> {
+        let definition = cx.server.definition(cx.resource);
+        if definition.is_some_and(|of| of.0.deletion_timestamp().is_some()) {
+            let text = "create not allowed while custom resource definition is terminating";
+            return Err(Status::new(Reason::MethodNotAllowed, text));
+        }
+        reset_status(cx.resource, object);
+        Ok(())
+    }
+
     fn tracks_generation(&self, _resource: &api::Resource) -> bool {
         true
     }
@@ -74,7 +92,25 @@ impl Strategy for DefinitionStrategy {
         check(new)
     }
 
-    /// The objects go with their definition.
+    /// A controller empties it first.
+    fn prepare_for_delete(&self, object: &mut Value, now: Time) {
+        let mut finalizers = object.list_at(&["metadata", "finalizers"]).to_vec();
+        if !finalizers.iter().any(|finalizer| finalizer == CLEANUP) {
+            finalizers.push(json!(CLEANUP));
+        }
+        object.set(&["metadata", "finalizers"], Value::Array(finalizers));
+        let mut conditions = object.list_at(&["status", "conditions"]).to_vec();
+        conditions.retain(|condition| condition.str_at(&["type"]) != "Terminating");
+        conditions.push(json!({
+            "type": "Terminating", "status": "True", "reason": "InstanceDeletionPending",
+            "message": "CustomResourceDefinition marked for deletion; CustomResource deletion will \
+                        begin soon",
+            "lastTransitionTime": now.rfc3339(),
+        }));
+        object.set(&["status", "conditions"], Value::Array(conditions));
+    }
+
+    /// What came in between goes with it.
     fn leaves(&self, _server: &ApiServer, object: &Value) -> Vec<String> {
         let group = object.str_at(&["spec", "group"]);
         let plural = object.str_at(&["spec", "names", "plural"]);
@@ -85,7 +121,7 @@ impl Strategy for DefinitionStrategy {
     }
 }
 
-fn is_built_in(group: &str, plural: &str) -> bool {
+pub(super) fn is_built_in(group: &str, plural: &str) -> bool {
     let same = |resource: &&&api::Resource| resource.storage.0 == group || resource.group == group;
     api::resources().iter().filter(same).any(|resource| resource.plural == plural)
 }
@@ -173,6 +209,7 @@ fn accept(cx: &StrategyContext<'_>, object: &mut Value) {
     );
 }
 
+/// What later versions ask beyond the rules of 1.11.
 fn check(object: &Value) -> ErrorList {
     let mut errors = ErrorList::new();
     let spec = Path::new("spec");

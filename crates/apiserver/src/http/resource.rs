@@ -24,7 +24,7 @@ use super::route::Asked;
 use super::server::State;
 use super::shape::{IncludeObject, Shaper};
 use super::watch::{self, WatchTerms};
-use super::{body, log, stream};
+use super::{body, log, proxy, stream};
 use crate::custom::columns::columns as custom_columns;
 use crate::selection::Selection;
 use crate::user::{NO_MATCH, UnknownTarget};
@@ -64,8 +64,16 @@ pub(crate) async fn serve(
         namespace: &path.namespace,
         name: &path.name,
         subresource: &path.subresource,
-        options: write_options(&asked)?,
+        options: match path.subresource.as_str() {
+            // Its parameters are for whoever is behind it.
+            "proxy" => WriteOptions::default(),
+            _ => write_options(&asked)?,
+        },
     };
+    if path.subresource == "proxy" {
+        state.api.authorize(&call, verb)?;
+        return proxy::serve(state, &call, &mut asked, incoming).await;
+    }
     if let Some(kind) = stream::Kind::of(resource.plural, &path.subresource) {
         state.api.authorize(&call, verb)?;
         return stream::serve(state, &call, kind, &mut asked);

@@ -15,6 +15,7 @@ use hyper::{Method, Request, StatusCode, header};
 use serde_json::{Value, json};
 
 use super::accept::{self, clauses};
+use super::audit::Draft;
 use super::auth::{Peer, impersonation};
 use super::path::{ResourcePath, Target};
 use super::query::{Query, percent_decode};
@@ -54,11 +55,17 @@ pub(crate) async fn answer(state: &Arc<State>, peer: &Peer, request: Request<Inc
     let wishes = Wishes::read(query.get("pretty"), &parts.headers);
     let wishes = wishes.from_near(parts.extensions.get());
     let asked = Asked { method: parts.method.clone(), query, wishes, parts };
+    let auditor = state.api.auditor();
+    let mut draft = auditor.map(|_| Draft::begin(&asked, state.api.world().now()));
     let mut body = Some(body);
-    let answering = AssertUnwindSafe(Box::pin(dispatch(state, peer, asked, &mut body)));
+    let answering = dispatch(state, peer, asked, &mut body, draft.as_mut());
+    let answering = AssertUnwindSafe(Box::pin(answering));
     let answered = answering.catch_unwind().await;
     if let Some(unread) = body.filter(|body| !body.is_end_stream()) {
         body::discard(unread);
+    }
+    if let (Some(auditor), Some(draft), Ok(answered)) = (auditor, draft, &answered) {
+        draft.finish(&**auditor, answered, state.api.world().now());
     }
     let answer = match answered {
         Ok(Ok(answer)) => answer,
@@ -77,14 +84,21 @@ async fn dispatch(
     peer: &Peer,
     asked: Asked,
     body: &mut Option<Incoming>,
+    mut draft: Option<&mut Draft>,
 ) -> Result<Answer, Status> {
     if let Some(page) = state.site.as_ref().filter(|site| site.serves(asked.parts.uri.path())) {
         return site::answer(page, asked, body).await;
     }
     let headers = &asked.parts.headers;
     let mut caller = state.gate.caller(peer, headers)?;
+    if let Some(draft) = &mut draft {
+        draft.by(&caller);
+    }
     if let Some(wanted) = impersonation(headers) {
         caller = state.api.impersonate(&caller, &wanted)?;
+        if let Some(draft) = &mut draft {
+            draft.acting_as(&caller);
+        }
     }
     let target = Target::parse(asked.parts.uri.path());
     if let Target::Resource(path) = &target {

@@ -61,8 +61,17 @@ fn a_definition_is_served_at_once_and_its_objects_go_with_it() {
     let made = client.create(crontabs, "test", tab(json!({"cron": "1", "x": 1}))).unwrap();
     assert_eq!(made["spec"], json!({"cron": "1", "replicas": 2}));
     assert_eq!(made.generation(), 1);
-    let name = "crontabs.stable.example.com";
-    client.delete(&api::CUSTOM_RESOURCE_DEFINITIONS, "", name, DeleteOptions::default()).unwrap();
+    let (crds, name) = (&api::CUSTOM_RESOURCE_DEFINITIONS, "crontabs.stable.example.com");
+    client.delete(crds, "", name, DeleteOptions::default()).unwrap();
+    let going = client.get(crds, "", name).unwrap();
+    assert_eq!(going["status"]["conditions"][2]["reason"], "InstanceDeletionPending");
+    let refused = client.create(crontabs, "test", tab(json!({"cron": "2"}))).unwrap_err();
+    assert_eq!(
+        (refused.code, refused.message.as_str()),
+        (405, "create not allowed while custom resource definition is terminating")
+    );
+    let finalizers = json!({"metadata": {"finalizers": []}});
+    client.patch(crds, "", name, PatchKind::Merge, finalizers).unwrap();
     assert!(client.server().find("stable.example.com", "v1", "crontabs").is_none());
     served(&client);
     assert!(client.list(crontabs, "test").unwrap().is_empty());

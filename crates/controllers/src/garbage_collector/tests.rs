@@ -95,6 +95,6 @@ fn changes_without_meaning_for_ownership_give_no_keys() {
     assert!(keys(owned("Pending"), owned("Running")).is_empty());
     assert_eq!(keys(owned("Running"), None), ["uid:x", "ns/pods./x"]);
     let key = Key::new("ns", "pods./x");
-    let (resource, name) = resource_of(&key).unwrap();
+    let (resource, name) = resource_of(&Caches::default(), &key).unwrap();
     assert_eq!((resource.plural, name), ("pods", "x"));
 }

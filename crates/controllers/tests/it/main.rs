@@ -1,14 +1,15 @@
 //! The controllers together, over an API server in a simulated world.
 
+mod autoscaling;
+mod budgets;
 mod cluster;
+mod custom;
 mod daemon_sets;
 mod deployments;
 mod garbage;
 mod jobs;
 mod namespaces;
-mod replicas;
-mod autoscaling;
-mod budgets;
 mod nodes;
+mod replicas;
 mod stateful_sets;
 mod volumes;

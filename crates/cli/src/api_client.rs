@@ -1,0 +1,144 @@
+//! A small blocking client of a served cluster, by its kubeconfig.
+//!
+//! Invariant: only the certificate authority that the kubeconfig names is trusted.
+
+use std::io::{Read as _, Write as _};
+use std::net::{TcpStream, ToSocketAddrs as _};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use apimachinery::{ObjectExt as _, Value};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+
+/// How long connecting, writing and each read may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// The most that is read of an answer.
+const MOST_BYTES: u64 = 256 << 20;
+
+/// One cluster, as one user.
+#[derive(Debug)]
+pub(crate) struct ApiClient {
+    authority: String,
+    host: String,
+    token: Option<String>,
+    tls: Arc<ClientConfig>,
+}
+
+impl ApiClient {
+    /// The current context of a kubeconfig.
+    pub(crate) fn from_kubeconfig(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("cannot read {}; is a cluster up?", path.display()))?;
+        let documents = apimachinery::yaml::load_documents(&text)
+            .with_context(|| format!("{} is not YAML", path.display()))?;
+        let config = documents.into_iter().next().map(|document| document.value);
+        Self::from_config(&config.unwrap_or_default())
+            .with_context(|| format!("cannot use {}", path.display()))
+    }
+
+    fn from_config(config: &Value) -> Result<Self> {
+        let named = |list: &str, name: &str, field: &str| {
+            let entries = config.list_at(&[list]).iter();
+            let mut entries = entries.filter(|entry| entry.str_at(&["name"]) == name);
+            entries.next().and_then(|entry| entry.get(field)).cloned().unwrap_or_default()
+        };
+        let context = named("contexts", config.str_at(&["current-context"]), "context");
+        let cluster = named("clusters", context.str_at(&["cluster"]), "cluster");
+        let user = named("users", context.str_at(&["user"]), "user");
+        let server = cluster.str_at(&["server"]);
+        let Some(authority) = server.strip_prefix("https://") else {
+            bail!("its current context names no https server");
+        };
+        let authority = authority.trim_end_matches('/').to_owned();
+        let (host, _) = authority.rsplit_once(':').context("its server has no port")?;
+        let host = host.trim_matches(['[', ']']).to_owned();
+        let pem = |of: &Value, field: &str| STANDARD.decode(of.str_at(&[field]));
+        let mut roots = RootCertStore::empty();
+        for certificate in
+            CertificateDer::pem_slice_iter(&pem(&cluster, "certificate-authority-data")?)
+        {
+            roots.add(certificate?)?;
+        }
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let tls = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(roots);
+        let chain = pem(&user, "client-certificate-data")?;
+        let tls = if chain.is_empty() {
+            tls.with_no_client_auth()
+        } else {
+            let chain = CertificateDer::pem_slice_iter(&chain).collect::<Result<_, _>>()?;
+            let key = PrivateKeyDer::from_pem_slice(&pem(&user, "client-key-data")?)?;
+            tls.with_client_auth_cert(chain, key)?
+        };
+        let token = Some(user.str_at(&["token"]).to_owned()).filter(|token| !token.is_empty());
+        Ok(Self { authority, host, token, tls: Arc::new(tls) })
+    }
+
+    /// Reads the document at `path`.
+    pub(crate) fn get(&self, path: &str) -> Result<Value> {
+        let (code, body) = self
+            .exchange(path)
+            .with_context(|| format!("cannot reach the cluster at {}", self.authority))?;
+        let document: Value = serde_json::from_slice(&body).context("the answer is not JSON")?;
+        if code != 200 {
+            bail!("the cluster refuses: {}", document.str_at(&["message"]));
+        }
+        Ok(document)
+    }
+
+    fn exchange(&self, path: &str) -> Result<(u16, Vec<u8>)> {
+        let address = self.authority.to_socket_addrs()?.next().context("no such host")?;
+        let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        let name = ServerName::try_from(self.host.clone())?;
+        let connection = ClientConnection::new(Arc::clone(&self.tls), name)?;
+        let mut stream = StreamOwned::new(connection, stream);
+        let token = self.token.as_ref();
+        let token = token.map(|token| format!("Authorization: Bearer {token}\r\n"));
+        // HTTP/1.0: the body ends with the connection.
+        let request = format!(
+            "GET {path} HTTP/1.0\r\nHost: {}\r\nAccept: application/json\r\n{}\r\n",
+            self.authority,
+            token.unwrap_or_default()
+        );
+        stream.write_all(request.as_bytes())?;
+        let mut answer = Vec::new();
+        match stream.take(MOST_BYTES).read_to_end(&mut answer) {
+            // The other side may close without saying so.
+            Err(error) if error.kind() != std::io::ErrorKind::UnexpectedEof => bail!(error),
+            _ => parse(&answer).context("the answer is not HTTP"),
+        }
+    }
+}
+
+fn parse(answer: &[u8]) -> Option<(u16, Vec<u8>)> {
+    let end = answer.windows(4).position(|four| four == b"\r\n\r\n")?;
+    let head = std::str::from_utf8(&answer[..end]).ok()?;
+    let code = head.strip_prefix("HTTP/1.")?.split(' ').nth(1)?.parse().ok()?;
+    Some((code, answer[end + 4..].to_vec()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kubeconfig_without_a_server_is_refused() {
+        let error = ApiClient::from_config(&Value::Null).unwrap_err();
+        assert_eq!(error.to_string(), "its current context names no https server");
+    }
+
+    #[test]
+    fn an_answer_is_read() {
+        assert_eq!(parse(b"HTTP/1.0 200 OK\r\nA: b\r\n\r\n{}"), Some((200, b"{}".to_vec())));
+        assert_eq!(parse(b"SSH"), None);
+    }
+}
