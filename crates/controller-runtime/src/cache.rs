@@ -7,6 +7,7 @@ mod labels;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use api::Resource;
 use apimachinery::selector::LabelSelector;
@@ -27,6 +28,7 @@ fn id_of(resource: &Resource) -> ResourceId {
 #[derive(Debug, Default)]
 pub struct Caches {
     by_resource: BTreeMap<ResourceId, Cache>,
+    looked_at: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -49,6 +51,7 @@ impl Caches {
     /// The object under `key`.
     #[must_use]
     pub fn get_key(&self, resource: &Resource, key: &Key) -> Option<Arc<Value>> {
+        self.look();
         self.by_resource.get(&id_of(resource))?.objects.get(key).cloned()
     }
 
@@ -65,12 +68,14 @@ impl Caches {
         namespace: &'a str,
     ) -> impl Iterator<Item = (&'a Key, &'a Arc<Value>)> {
         let start = Bound::Included(Key::new(namespace, ""));
-        self.by_resource.get(&id_of(resource)).into_iter().flat_map(move |cache| {
+        let cache = self.by_resource.get(&id_of(resource)).into_iter();
+        let found = cache.flat_map(move |cache| {
             cache
                 .objects
                 .range((start.clone(), Bound::Unbounded))
                 .take_while(move |(key, _)| namespace.is_empty() || &*key.namespace == namespace)
-        })
+        });
+        found.inspect(|_| self.look())
     }
 
     /// The objects whose `controllerRef` has `owner_uid`, in key order.
@@ -99,7 +104,9 @@ impl Caches {
         let found = match labels.and_then(|labels| labels.candidates(namespace, selector)) {
             Some(keys) => {
                 let keys = keys.into_iter().flatten();
-                keys.filter_map(|key| cache.objects.get(key).cloned()).collect()
+                keys.inspect(|_| self.look())
+                    .filter_map(|key| cache.objects.get(key).cloned())
+                    .collect()
             }
             None => self.list(resource, namespace),
         };
@@ -112,7 +119,18 @@ impl Caches {
     pub fn may_select(&self, resource: &Resource, object: &Value) -> Vec<Arc<Value>> {
         let Some(cache) = self.by_resource.get(&id_of(resource)) else { return Vec::new() };
         let keys = cache.by_selector.candidates(object);
-        keys.iter().filter_map(|key| cache.objects.get(key).cloned()).collect()
+        let keys = keys.iter().inspect(|_| self.look());
+        keys.filter_map(|key| cache.objects.get(key).cloned()).collect()
+    }
+
+    /// How many objects were handed out since the start: what the work of all controllers grows with.
+    #[must_use]
+    pub fn looked_at(&self) -> u64 {
+        self.looked_at.load(Ordering::Relaxed)
+    }
+
+    fn look(&self) {
+        self.looked_at.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Whether some controller watches `resource`.
@@ -127,7 +145,7 @@ impl Caches {
         keys: impl Fn(&Cache) -> Option<&BTreeSet<Key>>,
     ) -> Vec<Arc<Value>> {
         let Some(cache) = self.by_resource.get(&id_of(resource)) else { return Vec::new() };
-        let keys = keys(cache).into_iter().flatten();
+        let keys = keys(cache).into_iter().flatten().inspect(|_| self.look());
         keys.filter_map(|key| cache.objects.get(key).cloned()).collect()
     }
 

@@ -17,13 +17,13 @@ use serde_json::json;
 
 /// The outcome of claiming.
 #[derive(Debug, Default)]
-pub(crate) struct Claims {
+pub struct Claims {
     /// What belongs to the owner, the adopted included.
-    pub(crate) owned: Vec<Arc<Value>>,
+    pub owned: Vec<Arc<Value>>,
     /// Orphans that match and become owned.
-    pub(crate) adopt: Vec<Arc<Value>>,
+    pub adopt: Vec<Arc<Value>>,
     /// Owned objects that no longer match.
-    pub(crate) release: Vec<Arc<Value>>,
+    pub release: Vec<Arc<Value>>,
 }
 
 /// What `owner` may have to do with: what it owns, and what its selector chooses.
@@ -41,7 +41,8 @@ pub(crate) fn candidates(
 }
 
 /// Sorts `candidates` by what `owner` with `selector` must do about them.
-pub(crate) fn claim(
+#[must_use]
+pub fn claim(
     owner: &Value,
     selector: &LabelSelector,
     candidates: impl Iterator<Item = Arc<Value>>,

@@ -13,6 +13,7 @@ mod progress;
 mod replica_sets;
 mod rollback;
 mod rollout;
+pub mod rules;
 mod scaling;
 mod sync;
 

@@ -184,7 +184,8 @@ fn entries(service: &Value, pod: &Value) -> Vec<Entry> {
 }
 
 /// Whether a pod that is not ready still may be: one that has ended for good may not.
-fn may_become_ready(pod: &Value) -> bool {
+#[must_use]
+pub fn may_become_ready(pod: &Value) -> bool {
     let phase = pod.str_at(&["status", "phase"]);
     match pod.str_at(&["spec", "restartPolicy"]) {
         "Never" => !matches!(phase, "Failed" | "Succeeded"),

@@ -11,7 +11,7 @@
 //! Invariant: a cluster in which nothing changes sees no writes from here.
 
 pub mod autoscaler;
-mod claim;
+pub mod claim;
 pub mod cron_job;
 pub mod custom_resource_definition;
 pub mod daemon_set;
@@ -25,10 +25,10 @@ pub mod job;
 pub mod namespace;
 pub mod node_lifecycle;
 pub mod persistent_volume;
-mod pod;
-mod pod_control;
+pub mod pod;
+pub mod pod_control;
 pub mod pod_gc;
-mod replica;
+pub mod replica;
 pub mod replica_set;
 pub mod replication;
 pub mod stateful_set;

@@ -29,7 +29,8 @@ pub(crate) fn available_in(pod: &Value, min_ready_seconds: i64, now: Time) -> Op
 ///
 /// Unassigned, then Pending, Unknown, Running; not ready before ready; more recently ready; more
 /// restarts; newer.
-pub(crate) fn deletion_order(a: &Value, b: &Value) -> Ordering {
+#[must_use]
+pub fn deletion_order(a: &Value, b: &Value) -> Ordering {
     let assigned = |pod: &Value| !pod.str_at(&["spec", "nodeName"]).is_empty();
     assigned(a)
         .cmp(&assigned(b))

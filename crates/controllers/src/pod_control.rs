@@ -34,7 +34,7 @@ pub(crate) fn from_template(template: &Value, owner: &Value) -> Value {
 /// Gives the successes and the first failure.
 ///
 /// When something is wrong with all of them (a quota, say), few attempts find it out.
-pub(crate) fn slow_start<E>(
+pub fn slow_start<E>(
     count: usize,
     mut create: impl FnMut() -> Result<(), E>,
 ) -> (usize, Option<E>) {

@@ -79,7 +79,8 @@ pub(crate) fn plan(observed: &Observed<'_>) -> Vec<Action> {
 }
 
 /// The `count` pods to give up first. Nothing is ranked when all must go.
-pub(crate) fn to_delete(pods: &[Arc<Value>], count: usize) -> Vec<Arc<Value>> {
+#[must_use]
+pub fn to_delete(pods: &[Arc<Value>], count: usize) -> Vec<Arc<Value>> {
     let mut ranked = pods.to_vec();
     if count > 0 && count < ranked.len() {
         ranked.sort_by(|a, b| pod::deletion_order(a, b));
@@ -139,6 +140,22 @@ fn conditions(observed: &Observed<'_>, failure: Option<&Failure>) -> Vec<Value> 
             old.iter().cloned().chain([condition]).collect()
         }
     }
+}
+
+/// The status that `pods` give their controller, which failed to create or delete some with
+/// `failure` (reason and message), if it did.
+#[must_use]
+pub fn status_of(
+    owner: &Value,
+    pods: &[Arc<Value>],
+    failure: Option<(&'static str, &str)>,
+    now: Time,
+) -> Value {
+    let failure = failure.map(|(reason, message)| {
+        let status = Status::bad_request(message);
+        Failure { reason, status }
+    });
+    status(&Observed { owner, pods, now }, failure.as_ref())
 }
 
 /// When a ready pod will have been ready for `minReadySeconds`; nothing in the API changes then.

@@ -15,9 +15,9 @@ pub(crate) const REVISION: &str = "deployment.kubernetes.io/revision";
 /// Former revisions of a replica set that came back.
 pub(crate) const REVISION_HISTORY: &str = "deployment.kubernetes.io/revision-history";
 /// `spec.replicas` of the deployment when the replica set was last scaled.
-pub(crate) const DESIRED_REPLICAS: &str = "deployment.kubernetes.io/desired-replicas";
+pub const DESIRED_REPLICAS: &str = "deployment.kubernetes.io/desired-replicas";
 /// `spec.replicas` plus surge when the replica set was last scaled.
-pub(crate) const MAX_REPLICAS: &str = "deployment.kubernetes.io/max-replicas";
+pub const MAX_REPLICAS: &str = "deployment.kubernetes.io/max-replicas";
 /// Revision that a client wants back, 0 for the previous one.
 pub(crate) const ROLLBACK_TO: &str = "deprecated.deployment.rollback.to";
 /// Label and selector key that tells the replica sets of a deployment apart.

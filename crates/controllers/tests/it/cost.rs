@@ -1,0 +1,56 @@
+//! What a change of one pod costs all controllers together: it may not grow with the cluster.
+
+use std::sync::Arc;
+
+use api::{POD_DISRUPTION_BUDGETS, PODS, REPLICATION_CONTROLLERS, SERVICES};
+use apimachinery::ObjectExt as _;
+use cri::NoMetrics;
+use serde_json::json;
+
+use crate::cluster::{Cluster, NS, template};
+
+/// A cluster of so many applications of two pods, each with a service and a budget, in one namespace.
+fn cluster(applications: usize) -> Cluster {
+    let mut cluster = Cluster::with_nodes(1, &["n1", "n2"], Arc::new(NoMetrics));
+    cluster.settle(15);
+    for index in 0..applications {
+        let name = format!("app-{index}");
+        let rc = json!({"metadata": {"name": name}, "spec": {"replicas": 2,
+            "template": template(&name, "web:1")}});
+        cluster.create(&REPLICATION_CONTROLLERS, rc);
+        let service = json!({"metadata": {"name": name},
+            "spec": {"selector": {"app": name}, "ports": [{"port": 80}]}});
+        cluster.create(&SERVICES, service);
+        let budget = json!({"metadata": {"name": name}, "spec": {"minAvailable": 1,
+            "selector": {"matchLabels": {"app": name}}}});
+        cluster.create(&POD_DISRUPTION_BUDGETS, budget);
+    }
+    cluster.settle(60);
+    assert_eq!(cluster.pods().len(), 2 * applications);
+    cluster
+}
+
+/// Objects looked at until one pod's loss of readiness is told everywhere, and until one that is
+/// deleted is replaced.
+fn cost(applications: usize) -> (u64, u64) {
+    let mut cluster = cluster(applications);
+    let victim = cluster.pods()[0].name().to_owned();
+    let mut before = cluster.driver.caches().looked_at();
+    let mut pod = (*cluster.get(&PODS, &victim)).clone();
+    pod.set(&["status", "conditions"], json!([{"type": "Ready", "status": "False"}]));
+    cluster.client.update_status(&PODS, pod).unwrap();
+    cluster.driver.settle();
+    let unready = cluster.driver.caches().looked_at() - before;
+    before = cluster.driver.caches().looked_at();
+    cluster.client.delete(&PODS, NS, &victim, apiserver::DeleteOptions::now("")).unwrap();
+    cluster.driver.settle();
+    (unready, cluster.driver.caches().looked_at() - before)
+}
+
+#[test]
+fn a_change_of_one_pod_costs_as_much_in_a_large_cluster_as_in_a_small_one() {
+    let (small, large) = (cost(10), cost(1000));
+    assert!(small.0 > 0 && small.1 > 0);
+    assert!(large.0 <= small.0 + 20, "readiness: {small:?} in 20 pods, {large:?} in 2,000");
+    assert!(large.1 <= small.1 + 40, "deletion: {small:?} in 20 pods, {large:?} in 2,000");
+}
