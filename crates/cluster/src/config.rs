@@ -4,11 +4,14 @@
 
 use std::sync::Arc;
 
+use apimachinery::Value;
 use audit::AuditLog;
 use cri::ContainerRuntime;
 use cri::sim::SimImages;
 use node::{AgentConfig, NodeConfig};
 use world::World;
+
+use crate::nodes::{self, NodeSpec};
 
 /// How a cluster is put together.
 #[derive(Debug)]
@@ -19,6 +22,10 @@ pub struct Config {
     pub runtime: Runtime,
     /// The nodes.
     pub agent: AgentConfig,
+    /// Nodes that are there before their agents are, with what agents do not say: taints and more.
+    pub nodes: Vec<Value>,
+    /// How pods are placed.
+    pub scheduler: scheduler::Profile,
     /// Who may do what.
     pub access: Access,
     /// Where requests are recorded, if anywhere.
@@ -50,7 +57,19 @@ impl Config {
         let nodes = node_configs(nodes);
         let heartbeat = if world.is_simulated() { None } else { AgentConfig::default().heartbeat };
         let agent = AgentConfig { nodes, heartbeat };
-        Self { world, runtime, agent, access: Access::Open, audit: None }
+        let (nodes, scheduler) = (Vec::new(), scheduler::Profile::default());
+        Self { world, runtime, agent, nodes, scheduler, access: Access::Open, audit: None }
+    }
+}
+
+impl Config {
+    /// With these nodes instead.
+    #[must_use]
+    pub fn with_nodes(mut self, nodes: Vec<NodeSpec>) -> Self {
+        let (configs, objects) = nodes.into_iter().map(|node| (node.config, node.object)).unzip();
+        self.agent.nodes = configs;
+        self.nodes = objects;
+        self
     }
 }
 
@@ -59,6 +78,5 @@ fn node_configs(count: usize) -> Vec<NodeConfig> {
     if count <= 1 {
         return AgentConfig::default().nodes;
     }
-    let address = |n: usize| format!("127.0.{}.{}", n / 250, n % 250 + 1);
-    (1..=count).map(|n| NodeConfig::new(&format!("node-{n}"), &address(n))).collect()
+    (1..=count).map(|n| NodeConfig::new(&format!("node-{n}"), &nodes::address(n))).collect()
 }

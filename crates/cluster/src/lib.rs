@@ -10,11 +10,13 @@
 //! Invariant: on a simulated world no thread but the caller's is involved.
 
 pub mod config;
+mod extenders;
+pub mod nodes;
 pub mod pages;
 
 use std::sync::Arc;
 
-use apimachinery::Status;
+use apimachinery::{Status, Value};
 use apiserver::{ApiServer, Client};
 use audit::AuditLog;
 use controller_runtime::{Controller, Driver};
@@ -42,6 +44,8 @@ struct Parts<R> {
     runtime: R,
     builtin: Builtin,
     agent: node::AgentConfig,
+    nodes: Vec<Value>,
+    scheduler: scheduler::Profile,
     pages: Pages,
     access: Access,
     audit: Option<Arc<AuditLog>>,
@@ -61,25 +65,46 @@ impl Cluster {
     /// # Errors
     /// When the objects that every cluster has cannot be made.
     pub fn start(config: Config) -> Result<Self, Error> {
-        let Config { world, runtime, agent, access, audit } = config;
+        let Config { world, runtime, agent, nodes, scheduler, access, audit } = config;
         let builtin = Builtin::new(world.clone());
         match runtime {
             Runtime::Sim(images) => {
                 let sim = SimRuntime::new(world.clone(), images);
                 let pages = Pages::Sim(sim.control());
                 let runtime = WithBuiltins::new(sim, builtin.clone());
-                Self::compose(Parts { world, runtime, builtin, agent, pages, access, audit })
+                Self::compose(Parts {
+                    world,
+                    runtime,
+                    builtin,
+                    agent,
+                    nodes,
+                    scheduler,
+                    pages,
+                    access,
+                    audit,
+                })
             }
             Runtime::Engine(engine) => {
                 let runtime = WithBuiltins::new(engine, builtin.clone());
                 let pages = Pages::Network;
-                Self::compose(Parts { world, runtime, builtin, agent, pages, access, audit })
+                Self::compose(Parts {
+                    world,
+                    runtime,
+                    builtin,
+                    agent,
+                    nodes,
+                    scheduler,
+                    pages,
+                    access,
+                    audit,
+                })
             }
         }
     }
 
     fn compose<R: ContainerRuntime + 'static>(parts: Parts<R>) -> Result<Self, Error> {
-        let Parts { world, mut runtime, builtin, agent, pages, access, audit } = parts;
+        let Parts { world, mut runtime, builtin, agent, nodes, scheduler, pages, access, audit } =
+            parts;
         let mut rules = admission::Options::default();
         if !world.is_simulated() {
             rules.webhooks = Some(Arc::new(admission::webhook::HttpCaller));
@@ -103,6 +128,10 @@ impl Cluster {
         runtime.set_wake(wake);
         let heartbeats = agent.heartbeat.is_some();
         let of_nodes = controllers::NodeOptions { heartbeats, metrics: runtime.metrics() };
+        for node in nodes {
+            driver.client().create(&api::NODES, "", node)?;
+        }
+        driver.add(Box::new(placing(scheduler, &world, &driver)));
         for controller in controllers(builtin).into_iter().chain(controllers::of_nodes(of_nodes)) {
             driver.add(controller);
         }
@@ -157,7 +186,16 @@ impl Cluster {
     }
 }
 
-/// Every controller but the node agent.
+/// The scheduler; a simulated world has no network on which extenders could be reached.
+fn placing(profile: scheduler::Profile, world: &World, driver: &Driver) -> scheduler::Scheduler {
+    let scheduler = scheduler::Scheduler::new(profile);
+    if world.is_simulated() {
+        return scheduler;
+    }
+    scheduler.with_caller(Arc::new(extenders::ExtenderCaller), driver.waker())
+}
+
+/// Every controller but the scheduler and the node agent.
 fn controllers(builtin: Builtin) -> Vec<Box<dyn Controller>> {
     let mut all = controllers::all();
     all.push(Box::new(scheduler::Scheduler::default()));
