@@ -20,7 +20,9 @@ mod audit;
 mod engine;
 mod images;
 mod interrupt;
+mod nodes;
 mod progress;
+mod registry;
 mod run;
 mod up;
 

@@ -19,14 +19,15 @@ use cluster::{Access, Cluster};
 
 use crate::engine::{self, Engine, Prepared};
 use crate::interrupt::Interrupt;
+use crate::nodes;
+use crate::registry::{self, Known};
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     #[command(flatten)]
     engine: engine::Choice,
-    /// Number of nodes.
-    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    nodes: u16,
+    #[command(flatten)]
+    nodes: nodes::NodeOptions,
     /// Where to write the kubeconfig.
     #[arg(long, default_value = "rehearse.kubeconfig", value_name = "FILE")]
     kubeconfig: PathBuf,
@@ -50,6 +51,8 @@ pub(crate) struct Options {
     /// Where to listen.
     #[arg(long, default_value = "127.0.0.1:8443", value_name = "ADDRESS:PORT")]
     listen: SocketAddr,
+    #[command(flatten)]
+    registry: registry::RegistryOptions,
 }
 
 /// Reads `TOKEN=USER`; people get the group of those who logged in with a token.
@@ -90,8 +93,10 @@ pub(crate) fn up(options: &Options) -> Result<bool> {
     let tokio = engine::tokio_runtime()?;
     let interrupt = Interrupt::listen(tokio.handle());
     let engine = Engine::choose(&options.engine, &tokio)?;
-    let nodes = usize::from(options.nodes);
-    let Prepared { mut config, guard, .. } = engine.prepare(world::World::real(), nodes, &tokio)?;
+    let nodes = options.nodes.read()?;
+    let Prepared { config, guard, .. } =
+        engine.prepare(world::World::real(), nodes.count, &tokio)?;
+    let mut config = nodes.apply(config);
     if !options.allow_all {
         config.access = Access::Policy;
     }
@@ -101,7 +106,14 @@ pub(crate) fn up(options: &Options) -> Result<bool> {
         let _guard = tokio.enter();
         serve(&cluster, options)?
     };
+    let registry = {
+        let _guard = tokio.enter();
+        let others = Arc::new(Tokens::new(cluster.server().clone(), &[admission::token_user]));
+        let known = Known { tokens: options.tokens.clone(), others };
+        registry::start(&cluster, &options.registry, Arc::new(known))?
+    };
     announce(&server, &options.kubeconfig, engine.name())?;
+    out!("registry on {}", registry.addr());
     interrupt.wakes(cluster.waker());
     while !interrupt.is_set() {
         let deadline = cluster.world().now() + TURN;
