@@ -70,6 +70,7 @@ static GROUP_VERSIONS: &[&[&Resource]] = &[
     platform::EVENTS_V1BETA1,
     platform::AUTHENTICATION_V1,
     platform::AUTHENTICATION_V1BETA1,
+    platform::AUTHENTICATION_V1ALPHA1,
     platform::AUTHORIZATION_V1,
     platform::AUTHORIZATION_V1BETA1,
     apps::AUTOSCALING_V2,

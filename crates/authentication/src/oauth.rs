@@ -2,18 +2,17 @@
 //!
 //! `oc login -u -p` asks [`authorize`] with a challenge, shows the password when it is asked for one
 //! and trades the code it is given for a token at [`access`]. A browser that wants a token is sent
-//! through [`session`]'s login form to a [`page`] that shows one.
+//! through [`session`]'s login form to a [`page`] that shows one; a program that is not trusted with
+//! everything has to pass [`consent`].
 //!
 //! Mirrors: `openshift/origin:pkg/oauthserver`, `RangelReale/osin`.
 //!
 //! Invariant: nothing is issued for a client that is not stored, or to an address that is not its.
-//!
-//! Deviation: a client whose grants need the user's consent (`grantMethod: prompt`) gets a token only
-//! when there is an `OAuthClientAuthorization`; no page asks for one.
 
 mod access;
 mod authorize;
 mod client;
+mod consent;
 mod page;
 mod request;
 mod session;
@@ -21,7 +20,7 @@ mod session;
 use std::fmt;
 use std::sync::OnceLock;
 
-use apimachinery::Status;
+use apimachinery::{ObjectExt as _, Status};
 use apiserver::http::Site;
 use apiserver::{ApiServer, Client, User};
 use bytes::Bytes;
@@ -30,10 +29,10 @@ use serde::Serialize;
 use serde_json::json;
 
 use self::request::{Asked, JSON, found, html, plain, respond};
-use self::session::Sessions;
+use self::session::{Person, SESSION, Sessions};
 use crate::identity::MappingMethod;
 use crate::provider::Provider;
-use crate::token::secret;
+use crate::token::{secret, stored};
 
 /// The client of `oc login`.
 pub const CHALLENGING_CLIENT: &str = "openshift-challenging-client";
@@ -43,6 +42,7 @@ const WEB_CONSOLE: &str = "openshift-web-console";
 
 const METADATA: &str = "/.well-known/oauth-authorization-server";
 const AUTHORIZE: &str = "/oauth/authorize";
+const APPROVE: &str = "/oauth/authorize/approve";
 const TOKEN: &str = "/oauth/token";
 const REQUEST: &str = "/oauth/token/request";
 const DISPLAY: &str = "/oauth/token/display";
@@ -88,6 +88,13 @@ impl OAuth {
 
     fn url(&self) -> &str {
         self.url.get().map_or("", String::as_str)
+    }
+
+    /// Whoever has logged in with this browser a moment ago, as long as the user lives.
+    fn remembered(&self, asked: &Asked<'_>) -> Option<Person> {
+        let person = self.sessions.open(asked.cookie(SESSION)?)?;
+        let user = stored(self.client.server(), &api::USERS, &person.name)?;
+        (user.value.uid() == person.uid).then_some(person)
     }
 
     fn metadata(&self) -> Response<Bytes> {
@@ -145,7 +152,7 @@ impl Site for OAuth {
     }
 
     fn serves(&self, path: &str) -> bool {
-        [METADATA, AUTHORIZE, TOKEN, REQUEST, DISPLAY, IMPLICIT, LOGIN].contains(&path)
+        [METADATA, AUTHORIZE, APPROVE, TOKEN, REQUEST, DISPLAY, IMPLICIT, LOGIN].contains(&path)
     }
 
     fn answer(&self, request: &Request<Bytes>) -> Response<Bytes> {
@@ -155,6 +162,8 @@ impl Site for OAuth {
         match (request.uri().path(), reads, method == Method::POST) {
             (METADATA, true, _) => self.metadata(),
             (AUTHORIZE, true, _) | (AUTHORIZE, _, true) => authorize::answer(self, &asked),
+            (APPROVE, true, _) => consent::form(self, &asked),
+            (APPROVE, _, true) => consent::decide(self, &asked),
             (TOKEN, true, _) | (TOKEN, _, true) => access::answer(self, &asked),
             (REQUEST, true, _) => found(&authorize::browser_url(self.url())),
             (DISPLAY, true, _) => page::display(self, &asked),

@@ -74,8 +74,13 @@ pub static SELF_SUBJECT_REVIEWS: Resource = Resource::in_cluster(
 
 pub(super) static AUTHENTICATION_V1: &[&Resource] = &[&SELF_SUBJECT_REVIEWS, &TOKEN_REVIEWS];
 
-pub(super) static AUTHENTICATION_V1BETA1: &[&Resource] =
-    &[&TOKEN_REVIEWS.served_as("authentication.k8s.io", "v1beta1")];
+pub(super) static AUTHENTICATION_V1BETA1: &[&Resource] = &[
+    &SELF_SUBJECT_REVIEWS.served_as("authentication.k8s.io", "v1beta1"),
+    &TOKEN_REVIEWS.served_as("authentication.k8s.io", "v1beta1"),
+];
+
+pub(super) static AUTHENTICATION_V1ALPHA1: &[&Resource] =
+    &[&SELF_SUBJECT_REVIEWS.served_as("authentication.k8s.io", "v1alpha1")];
 
 const AUTHORIZATION: &str = "authorization.k8s.io";
 

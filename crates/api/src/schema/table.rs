@@ -227,6 +227,8 @@ pub(super) static KINDS: &[Kind] = &[
     Kind { group: "authentication.k8s.io", version: "v1", kind: "SelfSubjectReview", of: &authentication_v1::SELF_SUBJECT_REVIEW },
     Kind { group: "authentication.k8s.io", version: "v1", kind: "TokenRequest", of: &authentication_v1::TOKEN_REQUEST },
     Kind { group: "authentication.k8s.io", version: "v1", kind: "TokenReview", of: &authentication_v1::TOKEN_REVIEW },
+    Kind { group: "authentication.k8s.io", version: "v1alpha1", kind: "SelfSubjectReview", of: &authentication_v1::SELF_SUBJECT_REVIEW },
+    Kind { group: "authentication.k8s.io", version: "v1beta1", kind: "SelfSubjectReview", of: &authentication_v1::SELF_SUBJECT_REVIEW },
     Kind { group: "authentication.k8s.io", version: "v1beta1", kind: "TokenReview", of: &authentication_v1beta1::TOKEN_REVIEW },
     Kind { group: "authorization.k8s.io", version: "v1", kind: "LocalSubjectAccessReview", of: &authorization_v1::LOCAL_SUBJECT_ACCESS_REVIEW },
     Kind { group: "authorization.k8s.io", version: "v1", kind: "SelfSubjectAccessReview", of: &authorization_v1::SELF_SUBJECT_ACCESS_REVIEW },
@@ -414,4 +416,4 @@ pub(super) static KINDS: &[Kind] = &[
 ];
 
 /// Changes whenever the table does.
-pub(super) const FINGERPRINT: u64 = 3621482992327412798;
+pub(super) const FINGERPRINT: u64 = 2983365108772011484;

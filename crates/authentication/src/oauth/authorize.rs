@@ -16,9 +16,9 @@ use serde_json::{Value, json};
 use super::client::OAuthClient;
 use super::request::{Asked, encode_form, escape, found, plain};
 use super::session::{Person, SESSION};
-use super::{AUTHORIZE, BROWSER_CLIENT, DISPLAY, LOGIN, OAuth, access};
+use super::{AUTHORIZE, BROWSER_CLIENT, DISPLAY, LOGIN, OAuth, access, consent};
 use crate::identity::{self, Identity};
-use crate::token::{ACCESS_SECONDS, AUTHORIZE_SECONDS, Grant, stored, texts};
+use crate::token::{ACCESS_SECONDS, AUTHORIZE_SECONDS, Grant};
 use crate::validation;
 
 const CSRF_HEADER: HeaderName = HeaderName::from_static("x-csrf-token");
@@ -106,6 +106,10 @@ pub(super) fn answer(oauth: &OAuth, asked: &Asked<'_>) -> Response<Bytes> {
         Ok(wanted) => wanted,
         Err(refusal) => return refusal.redirect(&redirect, state),
     };
+    if !asked.get("error").is_empty() {
+        // The person has said no.
+        return Refusal::of(ACCESS_DENIED).redirect(&redirect, state);
+    }
     let person = match person(oauth, asked) {
         Ok(Some(person)) => person,
         Ok(None) => return authentication_needed(&client, asked),
@@ -113,20 +117,23 @@ pub(super) fn answer(oauth: &OAuth, asked: &Asked<'_>) -> Response<Bytes> {
             return plain(StatusCode::INTERNAL_SERVER_ERROR, format!("Error: {error}"));
         }
     };
-    let granted = scopes(asked.get("scope"), &client, &person, oauth);
-    let issued = granted.and_then(|scopes| {
-        let grant = Grant {
-            client: client.name(),
-            user: (&person.name, &person.uid),
-            scopes: &scopes,
-            redirect_uri: &redirect,
-            expires_in: client.token_seconds().unwrap_or(ACCESS_SECONDS),
-        };
-        issue(oauth, &grant, &wanted, asked).map_err(|status| {
-            tracing::warn!(%status, "a token could not be stored");
-            Refusal::of(SERVER_ERROR)
-        })
-    });
+    let issued = match scopes(asked.get("scope"), &client, &person, oauth) {
+        Ok(Granted::Yes(scopes)) => {
+            let grant = Grant {
+                client: client.name(),
+                user: (&person.name, &person.uid),
+                scopes: &scopes,
+                redirect_uri: &redirect,
+                expires_in: client.token_seconds().unwrap_or(ACCESS_SECONDS),
+            };
+            issue(oauth, &grant, &wanted, asked).map_err(|status| {
+                tracing::warn!(%status, "a token could not be stored");
+                Refusal::of(SERVER_ERROR)
+            })
+        }
+        Ok(Granted::Ask(scopes)) => return consent::ask(&client, &scopes, asked),
+        Err(refusal) => Err(refusal),
+    };
     let mut answer = match issued {
         Ok(location) => found(&location),
         Err(refusal) => refusal.redirect(&redirect, state),
@@ -181,12 +188,7 @@ fn person(oauth: &OAuth, asked: &Asked<'_>) -> Result<Option<Person>, identity::
     if let Some((name, password)) = asked.basic() {
         return by_password(oauth, &name, &password);
     }
-    let session = asked.cookie(SESSION).and_then(|cookie| oauth.sessions.open(cookie));
-    // The user may have been deleted since.
-    Ok(session.filter(|person| {
-        let user = stored(oauth.client.server(), &api::USERS, &person.name);
-        user.is_some_and(|user| user.value.uid() == person.uid)
-    }))
+    Ok(oauth.remembered(asked))
 }
 
 /// The user behind a name and a password.
@@ -224,13 +226,21 @@ fn authentication_needed(client: &OAuthClient, asked: &Asked<'_>) -> Response<By
     answer
 }
 
+/// What becomes of the scopes that a client asks for.
+enum Granted {
+    /// It gets them.
+    Yes(Vec<String>),
+    /// The person must be asked.
+    Ask(Vec<String>),
+}
+
 /// The scopes that the client gets.
 fn scopes(
     asked: &str,
     client: &OAuthClient,
     person: &Person,
     oauth: &OAuth,
-) -> Result<Vec<String>, Refusal> {
+) -> Result<Granted, Refusal> {
     let mut scopes: Vec<String> = asked.split_whitespace().map(ToOwned::to_owned).collect();
     if scopes.is_empty() {
         scopes.push(DEFAULT_SCOPE.to_owned());
@@ -240,18 +250,12 @@ fn scopes(
         return Err(Refusal::because(INVALID_SCOPE, first.to_string()));
     }
     client.may_have(&scopes).map_err(|why| Refusal::because(ACCESS_DENIED, why))?;
-    let consented = || {
-        let name = format!("{}:{}", person.name, client.name());
-        let stored = stored(oauth.client.server(), &api::OAUTH_CLIENT_AUTHORIZATIONS, &name);
-        stored.is_some_and(|stored| {
-            let own = texts(&stored.value, "scopes");
-            stored.value.str_at(&["userUID"]) == person.uid
-                && scopes.iter().all(|scope| own.contains(scope))
-        })
-    };
     match client.grant_method() {
-        "" | "auto" => Ok(scopes),
-        "prompt" if consented() => Ok(scopes),
+        "" | "auto" => Ok(Granted::Yes(scopes)),
+        "prompt" if consent::was_given(oauth, person, client.name(), &scopes) => {
+            Ok(Granted::Yes(scopes))
+        }
+        "prompt" => Ok(Granted::Ask(scopes)),
         _ => Err(Refusal::of(ACCESS_DENIED)),
     }
 }

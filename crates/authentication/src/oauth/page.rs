@@ -10,7 +10,7 @@ use super::access::{self, Redeemed};
 use super::authorize::Refusal;
 use super::client::OAuthClient;
 use super::request::Asked;
-use super::{BROWSER_CLIENT, DISPLAY, LOGIN, OAuth, REQUEST, people};
+use super::{APPROVE, BROWSER_CLIENT, DISPLAY, LOGIN, OAuth, REQUEST, people};
 
 /// What `/oauth/token/implicit` says: programs are sent there, people come by accident.
 pub(super) const IMPLICIT: &str = "
@@ -46,6 +46,35 @@ pub(super) fn login_form(complaint: &str, then: &str, user: &str, csrf: &str) ->
          <label>Username <input name=\"username\" value=\"{user}\" autofocus></label>\n\
          <label>Password <input type=\"password\" name=\"password\"></label>\n\
          <button type=\"submit\">Log In</button>\n</form>"
+    )
+}
+
+/// Asks `person` whether `client` may have the scopes, which come with what they mean.
+pub(super) fn consent_form(
+    person: &str,
+    client: &str,
+    scopes: &[(&str, String)],
+    fields: &[(&str, &str)],
+) -> String {
+    let items: Vec<String> = scopes
+        .iter()
+        .map(|(scope, text)| format!("<li><code>{}</code>: {}</li>", quote(scope), quote(text)))
+        .collect();
+    let hidden: Vec<String> = fields
+        .iter()
+        .map(|(name, value)| {
+            format!("<input type=\"hidden\" name=\"{name}\" value=\"{}\">", quote(value))
+        })
+        .collect();
+    format!(
+        "<h1>Authorize Access</h1>\n<p><b>{}</b> asks for permission to act for you ({}):</p>\n\
+         <ul>{}</ul>\n<form action=\"{APPROVE}\" method=\"POST\">\n{}\n\
+         <button name=\"approve\" value=\"yes\">Allow selected permissions</button>\n\
+         <button name=\"deny\" value=\"yes\">Deny</button>\n</form>",
+        quote(client),
+        quote(person),
+        items.join("\n"),
+        hidden.join("\n"),
     )
 }
 

@@ -21,7 +21,7 @@ use crate::token::secret;
 
 /// The cookie of a session.
 pub(super) const SESSION: &str = "ssn";
-const CSRF: &str = "csrf";
+pub(super) const CSRF: &str = "csrf";
 /// How long a browser has from the form to the token.
 const SECONDS: i64 = 300;
 
@@ -74,23 +74,33 @@ pub(super) fn form(oauth: &OAuth, asked: &Asked<'_>) -> Response<Bytes> {
         "" => "",
         _ => "An authentication error occurred.",
     };
-    let word = match asked.cookie(CSRF) {
-        Some(word) if word.len() >= 32 => word.to_owned(),
-        _ => secret(oauth.client.server().world()),
-    };
+    let word = csrf_word(oauth, asked);
     let body = page::login_form(complaint, asked.get("then"), asked.get("username"), &word);
     let mut answer = people(StatusCode::OK, "Login", &body);
     set_cookie(&mut answer, CSRF, &word);
     answer
 }
 
+/// The word that a form carries: that of the browser's cookie, or a new one.
+pub(super) fn csrf_word(oauth: &OAuth, asked: &Asked<'_>) -> String {
+    match asked.cookie(CSRF) {
+        Some(word) if word.len() >= 32 => word.to_owned(),
+        _ => secret(oauth.client.server().world()),
+    }
+}
+
+/// Whether a form carries the word of the browser's cookie.
+pub(super) fn same_word(asked: &Asked<'_>) -> bool {
+    let word = asked.get(CSRF);
+    let same = |cookie: &str| crate::htpasswd::same(cookie.as_bytes(), word.as_bytes());
+    !word.is_empty() && asked.cookie(CSRF).is_some_and(same)
+}
+
 /// The form filled in.
 pub(super) fn login(oauth: &OAuth, asked: &Asked<'_>) -> Response<Bytes> {
     let then = asked.get("then");
     let again = |reason: &str| found(&format!("{LOGIN}?reason={reason}&then={}", escape(then)));
-    let word = asked.get(CSRF);
-    let same = |cookie: &str| crate::htpasswd::same(cookie.as_bytes(), word.as_bytes());
-    if word.is_empty() || !asked.cookie(CSRF).is_some_and(same) {
+    if !same_word(asked) {
         return again("token_expired");
     }
     if asked.get("username").is_empty() {
@@ -111,7 +121,7 @@ pub(super) fn login(oauth: &OAuth, asked: &Asked<'_>) -> Response<Bytes> {
 }
 
 /// Whether an address is on this server: one slash, and nothing that browsers take for two.
-fn is_local(then: &str) -> bool {
+pub(super) fn is_local(then: &str) -> bool {
     then.starts_with('/')
         && !then[1..].starts_with(['/', '\\'])
         && !then.contains(['\t', '\n', '\r'])

@@ -1,5 +1,7 @@
 //! A browser on its way to a token.
 
+use serde_json::json;
+
 use crate::cluster::{Cluster, location_param};
 
 /// What a browser would send back of the cookies that it was given.
@@ -66,4 +68,89 @@ async fn programs_that_come_by_are_told_where_the_token_is() {
     assert_eq!((page.code, page.header("content-type")), (200, "text/plain; charset=utf-8"));
     assert!(page.text.contains("access_token"));
     assert_eq!(cluster.remote.send("DELETE", "/oauth/token", &[], "").await.code, 405);
+}
+
+/// A service account is a client, which people have to trust first.
+#[tokio::test]
+async fn a_service_account_asks_for_consent() {
+    let cluster = Cluster::start();
+    let admin = &cluster.admin;
+    admin.create(&api::NAMESPACES, "", json!({"metadata": {"name": "ci"}})).unwrap();
+    let account = json!({"metadata": {"name": "jenkins", "annotations": {
+        "serviceaccounts.openshift.io/oauth-redirecturi.a": "https://jenkins/login",
+    }}});
+    let account = admin.create(&api::SERVICE_ACCOUNTS, "ci", account).unwrap();
+    let authorize = "/oauth/authorize?client_id=system%3Aserviceaccount%3Aci%3Ajenkins&response_type=code\
+                     &redirect_uri=https%3A%2F%2Fjenkins%2Flogin&scope=user%3Ainfo+role%3Aview%3Aci&state=s1";
+    assert_eq!(cluster.get(authorize, &[]).await.code, 400, "without a token it is no client");
+    let secret = json!({
+        "metadata": {"name": "jenkins-token-1", "annotations": {
+            "kubernetes.io/service-account.name": "jenkins",
+            "kubernetes.io/service-account.uid": account["metadata"]["uid"],
+        }},
+        "type": "kubernetes.io/service-account-token",
+        "data": {"token": "c2VjcmV0"},
+    });
+    admin.create(&api::SECRETS, "ci", secret).unwrap();
+    let basic = crate::cluster::basic("ann", "x");
+    let csrf = cookies(&cluster.get("/login", &[]).await);
+    let word = csrf.strip_prefix("csrf=").unwrap();
+    let media = ("content-type", "application/x-www-form-urlencoded");
+    let body = format!("then=%2F&csrf={word}&username=ann&password=x");
+    let answer = cluster.remote.send("POST", "/login", &[media, ("cookie", &csrf)], &body).await;
+    let both = format!("{csrf}; {}", cookies(&answer));
+    let approve = cluster.get(authorize, &[("cookie", &both)]).await.header("location").to_owned();
+    assert!(
+        approve.starts_with("/oauth/authorize/approve?client_id=system%3Aserviceaccount"),
+        "{approve}"
+    );
+    let (_, query) = approve.split_once('?').unwrap();
+    let form = cluster.get(&approve, &[("cookie", &both)]).await;
+    let text = "what the role view allows in the project ci, without secrets and roles";
+    assert!(form.text.contains(text), "{}", form.text);
+    assert_eq!(
+        cluster.get(&approve, &[]).await.header("location").split('?').next(),
+        Some("/login")
+    );
+    let decide = async |fields: &str, cookie: &str| {
+        let body = format!("{query}&{fields}");
+        cluster
+            .remote
+            .send("POST", "/oauth/authorize/approve", &[media, ("cookie", cookie)], &body)
+            .await
+    };
+    assert_eq!(decide("csrf=guess&approve=yes", &both).await.code, 400);
+    let denied = decide(&format!("csrf={word}&deny=yes"), &both).await;
+    let denied = cluster.get(denied.header("location"), &[("cookie", &both)]).await;
+    assert!(denied.header("location").starts_with("https://jenkins/login?error=access_denied"));
+    let allowed = decide(&format!("csrf={word}&approve=yes"), &both).await;
+    assert_eq!(allowed.header("location"), authorize);
+    let answer = cluster.get(authorize, &[("cookie", &both)]).await;
+    let code = location_param(&answer, "code");
+    assert_eq!(answer.header("location").split('?').next(), Some("https://jenkins/login"));
+    assert_eq!(location_param(&answer, "state"), "s1");
+    let consent = admin
+        .get(&api::OAUTH_CLIENT_AUTHORIZATIONS, "", "ann:system:serviceaccount:ci:jenkins")
+        .unwrap();
+    assert_eq!(consent["scopes"], json!(["user:info", "role:view:ci"]));
+    // The account shows its token for the code.
+    let redeem = async |secret: &str| {
+        let body = format!(
+            "grant_type=authorization_code&code={code}&client_secret={secret}\
+             &client_id=system%3Aserviceaccount%3Aci%3Ajenkins&redirect_uri=https%3A%2F%2Fjenkins%2Flogin"
+        );
+        cluster.remote.send("POST", "/oauth/token", &[media], &body).await
+    };
+    assert_eq!(redeem("wrong").await.json()["error"], "unauthorized_client");
+    let token = redeem("secret").await.json();
+    assert_eq!(token["scope"], "user:info role:view:ci");
+    // What was allowed once is not asked again.
+    let again = cluster.get(authorize, &[("authorization", &basic)]).await;
+    assert!(again.header("location").starts_with("https://jenkins/login?code="));
+    let more = authorize.replace("role%3Aview", "role%3Aedit");
+    let again = cluster.get(&more, &[("authorization", &basic)]).await;
+    assert!(again.header("location").starts_with("/oauth/authorize/approve"));
+    let other = authorize.replace("%3Aci&state", "%3Aother&state");
+    let refused = cluster.get(&other, &[("authorization", &basic)]).await;
+    assert_eq!(location_param(&refused, "error"), "access_denied");
 }

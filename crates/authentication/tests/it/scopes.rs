@@ -73,7 +73,7 @@ async fn clients_are_held_to_their_scopes_and_consent() {
         format!("{}{}", of("error"), of("scope"))
     };
     assert_eq!(ask("user%3Afull").await, "access_denied");
-    assert_eq!(ask("user%3Ainfo").await, "access_denied", "nobody has consented");
+    assert_eq!(ask("user%3Ainfo").await, "user%3Ainfo", "sent to be asked");
     let uid = cluster.admin.get(&api::USERS, "", "ann").unwrap()["metadata"]["uid"].clone();
     let consent = json!({
         "metadata": {"name": "ann:narrow"}, "clientName": "narrow", "userName": "ann", "userUID": uid,

@@ -31,17 +31,21 @@ async fn everyone_has_a_self() {
     let ann = cluster.log_in("ann", "").await;
     let uid = &ann.get(ME).await.json()["metadata"]["uid"];
     assert_eq!(*uid, cluster.admin.get(&api::USERS, "", "ann").unwrap()["metadata"]["uid"]);
-    let review = json!({"kind": "SelfSubjectReview", "apiVersion": "authentication.k8s.io/v1"});
-    let path = "/apis/authentication.k8s.io/v1/selfsubjectreviews";
-    let review = ann.post(path, &review).await.json();
-    assert_eq!(
-        review["status"]["userInfo"],
-        json!({
-            "username": "ann", "uid": uid,
-            "groups": ["system:authenticated:oauth", "system:authenticated"],
-            "extra": {"scopes.authorization.openshift.io": ["user:full"]},
-        })
-    );
+    for version in ["v1", "v1beta1", "v1alpha1"] {
+        let group_version = format!("authentication.k8s.io/{version}");
+        let review = json!({"kind": "SelfSubjectReview", "apiVersion": group_version});
+        let path = format!("/apis/{group_version}/selfsubjectreviews");
+        let review = ann.post(&path, &review).await.json();
+        assert_eq!(review["apiVersion"], json!(group_version));
+        assert_eq!(
+            review["status"]["userInfo"],
+            json!({
+                "username": "ann", "uid": uid,
+                "groups": ["system:authenticated:oauth", "system:authenticated"],
+                "extra": {"scopes.authorization.openshift.io": ["user:full"]},
+            })
+        );
+    }
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ pub(super) static BOUND_OBJECT_REFERENCE: Type = Type {
 
 pub(super) static SELF_SUBJECT_REVIEW: Type = Type {
     name: "io.k8s.api.authentication.v1.SelfSubjectReview",
-    served: &[("authentication.k8s.io", "v1")],
+    served: &[("authentication.k8s.io", "v1"), ("authentication.k8s.io", "v1beta1"), ("authentication.k8s.io", "v1alpha1")],
     atomic: false,
     fields: &[
         f("apiVersion", S).omitempty(),
