@@ -104,6 +104,8 @@ pub struct PortMapping {
     pub container_port: u16,
     /// Port on the host.
     pub host_port: u16,
+    /// Address of the host; all of them without one.
+    pub host_ip: String,
     /// `TCP` or `UDP`.
     pub protocol: String,
 }

@@ -69,6 +69,14 @@ impl Used {
     }
 }
 
+/// Whether pods of this priority are part of the cluster itself.
+///
+/// Mirrors: `IsCriticalPodBasedOnPriority`.
+#[must_use]
+pub fn is_critical_priority(priority: i64) -> bool {
+    priority >= 2_000_000_000
+}
+
 /// The kernel settings that a pod may make without asking.
 ///
 /// Mirrors: `pkg/kubelet/sysctl/whitelist.go`.

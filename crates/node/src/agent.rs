@@ -383,7 +383,12 @@ impl Agent {
     fn settle(&mut self, key: &Key) {
         let uids: Vec<Arc<str>> = self.uids.get(key).into_iter().flatten().cloned().collect();
         for uid in uids {
-            let timer = self.workers.get(&uid).map(Worker::next_timer);
+            // The agent of a silent node wants nothing.
+            let stopped = |worker: &Worker| self.control.is_stopped(&worker.node.config.name);
+            let timer = self
+                .workers
+                .get(&uid)
+                .map(|worker| if stopped(worker) { None } else { worker.next_timer() });
             self.set_timer(&uid, timer.flatten());
             if timer.is_none()
                 && let Some(uids) = self.uids.get_mut(key)

@@ -136,7 +136,8 @@ fn annotations(
 }
 
 /// A security setting of the container, or else of the pod.
-fn setting<'a>(pod: &'a Value, container: &'a Value, name: &str) -> Option<&'a Value> {
+#[must_use]
+pub fn setting<'a>(pod: &'a Value, container: &'a Value, name: &str) -> Option<&'a Value> {
     container.at(&["securityContext", name]).or_else(|| pod.at(&["spec", "securityContext", name]))
 }
 
@@ -181,8 +182,7 @@ fn security_options(pod: &Value, container: &Value) -> Vec<String> {
     let own = format!("container.seccomp.security.alpha.kubernetes.io/{name}");
     let whole = "seccomp.security.alpha.kubernetes.io/pod";
     let seccomp = pod.annotation(&own).or_else(|| pod.annotation(whole)).unwrap_or_default();
-    // Without a profile upstream's container runs unconfined; the engine's default is kept here.
-    if seccomp == "unconfined" {
+    if matches!(seccomp, "" | "unconfined") {
         options.push("seccomp=unconfined".to_owned());
     }
     if adds_no_privileges(container) {
@@ -247,6 +247,34 @@ pub fn hostname(pod: &Value) -> String {
     cut.trim_end_matches(['-', '.']).to_owned()
 }
 
+/// The ports of `container` that are published on the host; of two of one name the first.
+///
+/// Mirrors: `MakePortMappings` of `pkg/kubelet/container/helpers.go`.
+#[must_use]
+pub fn port_mappings(container: &Value) -> Vec<PortMapping> {
+    let mut names = std::collections::BTreeSet::new();
+    let mut mappings = Vec::new();
+    for port in container.list_at(&["ports"]) {
+        let number = |field: &str| {
+            port.int_at(&[field]).and_then(|n| u16::try_from(n).ok()).unwrap_or_default()
+        };
+        let mapping = PortMapping {
+            container_port: number("containerPort"),
+            host_port: number("hostPort"),
+            host_ip: port.str_at(&["hostIP"]).to_owned(),
+            protocol: port.str_at(&["protocol"]).to_owned(),
+        };
+        let name = match port.str_at(&["name"]) {
+            "" => format!("{}:{}", mapping.protocol, mapping.container_port),
+            name => name.to_owned(),
+        };
+        if mapping.host_port != 0 && names.insert(name) {
+            mappings.push(mapping);
+        }
+    }
+    mappings
+}
+
 /// The domain of the cluster's names.
 const CLUSTER_DOMAIN: &str = "cluster.local";
 
@@ -307,15 +335,6 @@ pub fn sysctls(pod: &Value) -> BTreeMap<String, String> {
 /// The configuration of sandbox number `attempt` of `pod`.
 #[must_use]
 pub fn sandbox_config(pod: &Value, attempt: u32, volumes: Vec<PodVolume>) -> PodSandboxConfig {
-    let port = |value: &Value, field: &str| {
-        value.int_at(&[field]).and_then(|n| u16::try_from(n).ok()).unwrap_or_default()
-    };
-    let mapped = |value: &Value| PortMapping {
-        container_port: port(value, "containerPort"),
-        host_port: port(value, "hostPort"),
-        protocol: value.str_at(&["protocol"]).to_owned(),
-    };
-    let ports = pod.list_at(&["spec", "containers"]).iter().flat_map(|c| c.list_at(&["ports"]));
     let aliases = pod.list_at(&["spec", "hostAliases"]).iter().map(|alias| {
         let names = alias.list_at(&["hostnames"]).iter().filter_map(Value::as_str);
         (alias.str_at(&["ip"]).to_owned(), names.map(str::to_owned).collect())
@@ -336,7 +355,7 @@ pub fn sandbox_config(pod: &Value, attempt: u32, volumes: Vec<PodVolume>) -> Pod
         labels: text_map(pod, "labels"),
         annotations: text_map(pod, "annotations"),
         host_network: pod.bool_at(&["spec", "hostNetwork"]),
-        ports: ports.filter(|p| port(p, "hostPort") != 0).map(mapped).collect(),
+        ports: pod.list_at(&["spec", "containers"]).iter().flat_map(port_mappings).collect(),
         host_aliases: aliases.collect(),
         domain,
         dns: dns(pod),

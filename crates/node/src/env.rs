@@ -26,6 +26,9 @@ pub enum Error {
     /// A field path that the downward API does not know.
     #[error("unsupported fieldPath: {0}")]
     FieldPath(String),
+    /// A subscript that cannot be a key.
+    #[error("invalid key subscript in {0}: {1}")]
+    Subscript(String, String),
     /// A container that the pod does not have.
     #[error("container {0} not found")]
     NoContainer(String),
@@ -229,19 +232,35 @@ fn value_from(
     }
 }
 
+/// Takes `field['key']` apart; `None` for a path without a subscript.
+///
+/// Mirrors: `SplitMaybeSubscriptedPath` of `pkg/fieldpath`.
+#[must_use]
+pub fn split_subscript(path: &str) -> Option<(&str, &str)> {
+    let (field, key) = path.strip_suffix("']")?.split_once("['")?;
+    (!field.is_empty()).then_some((field, key))
+}
+
 /// The value of a downward API field.
 ///
 /// # Errors
 /// [`Error::FieldPath`] for a path that is not supported.
 pub fn field_value(pod: &Value, path: &str, place: Place<'_>) -> Result<String, Error> {
-    let subscript = |prefix: &str| {
-        path.strip_prefix(prefix)?.strip_prefix("['")?.strip_suffix("']").map(str::to_owned)
-    };
-    if let Some(key) = subscript("metadata.labels") {
-        return Ok(pod.label(&key).to_owned());
-    }
-    if let Some(key) = subscript("metadata.annotations") {
-        return Ok(pod.annotation(&key).unwrap_or_default().to_owned());
+    if let Some((field, key)) = split_subscript(path) {
+        if !matches!(field, "metadata.labels" | "metadata.annotations") {
+            return Err(Error::FieldPath(path.to_owned()));
+        }
+        let lower = key.to_lowercase();
+        let checked = if field == "metadata.labels" { key } else { &lower };
+        let problems = apimachinery::validation::qualified_name(checked);
+        if !problems.is_empty() {
+            return Err(Error::Subscript(path.to_owned(), problems.join(";")));
+        }
+        let value = match field {
+            "metadata.labels" => pod.label(key),
+            _ => pod.annotation(key).unwrap_or_default(),
+        };
+        return Ok(value.to_owned());
     }
     let value = match path {
         "metadata.name" => pod.name(),

@@ -198,7 +198,8 @@ fn http_get(
 /// A path as a URL has it.
 #[must_use]
 pub fn path(text: &str) -> String {
-    if text.is_empty() || text.starts_with('/') { text.to_owned() } else { format!("/{text}") }
+    let whole = text.is_empty() || text.starts_with(['/', '?']);
+    if whole { text.to_owned() } else { format!("/{text}") }
 }
 
 /// The command of a lifecycle hook of container `id` in the pod at `ip`.

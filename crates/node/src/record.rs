@@ -206,6 +206,24 @@ impl RestartPolicy {
     }
 }
 
+/// How events point at container `name` of `pod`; `None` when there is none.
+///
+/// Mirrors: `fieldPath` of `pkg/kubelet/container/ref.go`.
+#[must_use]
+pub fn field_path(pod: &Value, name: &str) -> Option<String> {
+    for list in ["containers", "initContainers"] {
+        let containers = pod.list_at(&["spec", list]);
+        if let Some(at) = containers.iter().position(|c| c.str_at(&["name"]) == name) {
+            return Some(if name.is_empty() {
+                format!("spec.{list}[{at}]")
+            } else {
+                format!("spec.{list}{{{name}}}")
+            });
+        }
+    }
+    None
+}
+
 /// Hash of one container's part of a pod, by which a changed one is recognised.
 #[must_use]
 pub fn container_hash(container: &Value) -> u64 {

@@ -4,7 +4,7 @@
 //!
 //! Mirrors: `pkg/kubelet/kubelet_pods.go`, `pkg/kubelet/status/generate.go`.
 
-mod conditions;
+pub mod conditions;
 
 use apimachinery::ObjectExt as _;
 use serde_json::{Value, json};

@@ -100,13 +100,14 @@ fn content(
     for kind in ["secret", "configMap", "downwardAPI"] {
         if let Some(described) = volume.at(&[kind]) {
             let mode = mode(described.at(&["defaultMode"]), 0o644);
-            let files = files(pod, kind, described, mode, place, source)?;
+            let files = clean(files(pod, kind, described, mode, place, source)?)?;
             return Ok(VolumeSource::Files(grouped(pod, files)));
         }
     }
     if let Some(projected) = volume.at(&["projected"]) {
         let mode = mode(projected.at(&["defaultMode"]), 0o644);
-        let files = projection(pod, projected.list_at(&["sources"]), mode, place, source)?;
+        let sources = projected.list_at(&["sources"]);
+        let files = clean(projection(pod, sources, mode, place, source)?)?;
         return Ok(VolumeSource::Files(grouped(pod, files)));
     }
     if let Some(claim) = volume.at(&["persistentVolumeClaim"]) {
@@ -276,6 +277,22 @@ pub fn payload(
         }
     }
     Ok(files)
+}
+
+/// Files with clean paths, each of which may lie in a volume.
+///
+/// Mirrors: `validatePayload` of `pkg/volume/util/atomic_writer.go`.
+///
+/// # Errors
+/// A path that leaves the volume or is too long.
+pub fn clean(files: Vec<FileEntry>) -> Result<Vec<FileEntry>, String> {
+    let one = |mut file: FileEntry| {
+        check_path(&file.path)?;
+        let parts = file.path.split('/').filter(|part| !part.is_empty() && *part != ".");
+        file.path = parts.collect::<Vec<_>>().join("/");
+        Ok(file)
+    };
+    files.into_iter().map(one).collect()
 }
 
 /// Whether a file may lie at `path` below a volume.

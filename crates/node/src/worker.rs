@@ -409,13 +409,8 @@ impl Worker {
         reason: &str,
         message: &str,
     ) {
-        let list = if self.is_init(name) { "initContainers" } else { "containers" };
-        self.event(io, kind, reason, message, &format!("spec.{list}{{{name}}}"));
-    }
-
-    fn is_init(&self, name: &str) -> bool {
-        let inits = self.pod.list_at(&["spec", "initContainers"]);
-        inits.iter().any(|container| container.str_at(&["name"]) == name)
+        let path = crate::record::field_path(&self.pod, name).unwrap_or_default();
+        self.event(io, kind, reason, message, &path);
     }
 
     /// The container named `name` of the pod's spec.

@@ -119,7 +119,8 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
 
 fn head(request: &HttpGet) -> String {
     use std::fmt::Write as _;
-    let mut head = format!("GET {} HTTP/1.1\r\n", request.path);
+    let slash = if request.path.starts_with('/') { "" } else { "/" };
+    let mut head = format!("GET {slash}{} HTTP/1.1\r\n", request.path);
     let named = |name: &str| request.headers.iter().any(|(key, _)| key.eq_ignore_ascii_case(name));
     if !named("host") {
         write!(head, "Host: {}\r\n", host_port(&request.host, request.port))

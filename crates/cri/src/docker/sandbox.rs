@@ -105,14 +105,15 @@ async fn address(shared: &Shared, id: &str) -> Result<String, Error> {
 
 fn body(shared: &Shared, config: &PodSandboxConfig, binds: Vec<String>) -> ContainerCreateBody {
     let network = if config.host_network { "host" } else { shared.network.as_str() };
-    let binding =
-        |host_port: u16| PortBinding { host_ip: None, host_port: Some(host_port.to_string()) };
+    let binding = |port: &crate::config::PortMapping| PortBinding {
+        host_ip: Some(port.host_ip.clone()).filter(|ip| !ip.is_empty()),
+        host_port: Some(port.host_port.to_string()),
+    };
     let port = |port: &crate::config::PortMapping| {
         format!("{}/{}", port.container_port, port.protocol.to_lowercase())
     };
     let published = !config.host_network && !config.ports.is_empty();
-    let bindings =
-        config.ports.iter().map(|p| (port(p), Some(vec![binding(p.host_port)]))).collect();
+    let bindings = config.ports.iter().map(|p| (port(p), Some(vec![binding(p)]))).collect();
     let list = |words: &[String]| (!words.is_empty()).then(|| words.to_vec());
     let sysctls = config.sysctls.clone().into_iter().collect();
     ContainerCreateBody {

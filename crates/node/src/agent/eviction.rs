@@ -19,7 +19,7 @@ use serde_json::Value;
 use world::Time;
 
 use super::Agent;
-use crate::admission::Refusal;
+use crate::admission::{Refusal, is_critical_priority};
 use crate::worker::Io;
 
 /// How often figures are looked at.
@@ -105,9 +105,8 @@ impl Candidate {
 /// by how much more. Critical pods are spared.
 #[must_use]
 pub(crate) fn victim(mut candidates: Vec<Candidate>) -> Option<Candidate> {
-    const CRITICAL: i64 = 2_000_000_000;
     let priority = |pod: &Value| pod.int_at(&["spec", "priority"]).unwrap_or_default();
-    candidates.retain(|candidate| priority(&candidate.pod) < CRITICAL);
+    candidates.retain(|candidate| !is_critical_priority(priority(&candidate.pod)));
     candidates.into_iter().min_by_key(|candidate| {
         let over = candidate.over_request();
         (over <= 0, priority(&candidate.pod), -over)

@@ -6,11 +6,16 @@ use serde_json::{Value, json};
 use super::Input;
 
 /// One condition before its transition time is known.
-struct Verdict {
-    kind: &'static str,
-    status: bool,
-    reason: &'static str,
-    message: String,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// Type.
+    pub kind: &'static str,
+    /// Whether it holds.
+    pub status: bool,
+    /// Reason; empty without one.
+    pub reason: &'static str,
+    /// Message; empty without one.
+    pub message: String,
 }
 
 impl Verdict {
@@ -30,10 +35,14 @@ pub(super) fn conditions(
     inits: &[Value],
     apps: &[Value],
 ) -> Vec<Value> {
-    let ready = containers_ready("Ready", phase, apps);
-    let containers_ready = containers_ready("ContainersReady", phase, apps);
-    let own = [initialized(phase, inits), ready, containers_ready, Verdict::yes("PodScheduled")];
+    let spec = input.pod.at(&["spec"]).unwrap_or(&Value::Null);
     let old = input.pod.list_at(&["status", "conditions"]);
+    let own = [
+        initialized(spec, Some(inits), phase),
+        ready(spec, old, Some(apps), phase),
+        containers_ready(spec, Some(apps), phase),
+        Verdict::yes("PodScheduled"),
+    ];
     let mut conditions: Vec<Value> = own
         .iter()
         .map(|verdict| {
@@ -48,8 +57,7 @@ pub(super) fn conditions(
 
 fn condition(input: &Input<'_>, verdict: &Verdict, before: Option<&Value>) -> Value {
     let status = if verdict.status { "True" } else { "False" };
-    let unchanged = before.filter(|c| c.str_at(&["status"]) == status);
-    let since = unchanged.map(|c| c.str_at(&["lastTransitionTime"])).filter(|t| !t.is_empty());
+    let since = since(before, status);
     let mut condition = json!({
         "type": verdict.kind,
         "status": status,
@@ -65,33 +73,122 @@ fn condition(input: &Input<'_>, verdict: &Verdict, before: Option<&Value>) -> Va
     condition
 }
 
-fn names<'a>(statuses: impl Iterator<Item = &'a Value>) -> String {
-    let names: Vec<&str> = statuses.map(|status| status.str_at(&["name"])).collect();
-    format!("[{}]", names.join(" "))
+/// Since when a condition has had `status`; `None` when that is news.
+#[must_use]
+pub fn since<'a>(before: Option<&'a Value>, status: &str) -> Option<&'a str> {
+    let unchanged = before.filter(|c| c.str_at(&["status"]) == status);
+    unchanged.map(|c| c.str_at(&["lastTransitionTime"])).filter(|time| !time.is_empty())
 }
 
-fn initialized(phase: &str, inits: &[Value]) -> Verdict {
-    let incomplete: Vec<&Value> =
-        inits.iter().filter(|status| !status.bool_at(&["ready"])).collect();
-    if phase == "Succeeded" && !inits.is_empty() {
-        return Verdict { reason: "PodCompleted", ..Verdict::yes("Initialized") };
-    }
-    if incomplete.is_empty() {
-        let reason = if phase == "Succeeded" { "PodCompleted" } else { "" };
-        return Verdict { reason, ..Verdict::yes("Initialized") };
-    }
-    let message = format!("containers with incomplete status: {}", names(incomplete.into_iter()));
-    Verdict::no("Initialized", "ContainersNotInitialized", message)
+/// What the containers of a list in the spec lack, as messages name them.
+#[derive(Debug)]
+struct Lacking {
+    unknown: Vec<String>,
+    unready: Vec<String>,
 }
 
-fn containers_ready(kind: &'static str, phase: &str, apps: &[Value]) -> Verdict {
-    if phase == "Succeeded" {
-        return Verdict::no(kind, "PodCompleted", String::new());
+impl Lacking {
+    fn of(containers: &[Value], statuses: &[Value]) -> Self {
+        let mut lacking = Self { unknown: Vec::new(), unready: Vec::new() };
+        for container in containers {
+            let name = container.str_at(&["name"]);
+            match statuses.iter().find(|status| status.str_at(&["name"]) == name) {
+                None => lacking.unknown.push(name.to_owned()),
+                Some(status) if !status.bool_at(&["ready"]) => {
+                    lacking.unready.push(name.to_owned())
+                }
+                Some(_) => {}
+            }
+        }
+        lacking
     }
-    let unready: Vec<&Value> = apps.iter().filter(|status| !status.bool_at(&["ready"])).collect();
-    if unready.is_empty() {
+
+    /// One message for both kinds; `word` is what the unready ones are.
+    fn message(&self, word: &str) -> String {
+        let kinds = [("unknown", &self.unknown), (word, &self.unready)];
+        let told = kinds.iter().filter(|(_, names)| !names.is_empty());
+        let told: Vec<String> = told
+            .map(|(word, names)| format!("containers with {word} status: [{}]", names.join(" ")))
+            .collect();
+        told.join(", ")
+    }
+}
+
+/// Whether the init containers are through. `statuses` are theirs, `None` when nothing is known.
+///
+/// Mirrors: `GeneratePodInitializedCondition`.
+#[must_use]
+pub fn initialized(spec: &Value, statuses: Option<&[Value]>, phase: &str) -> Verdict {
+    let kind = "Initialized";
+    let containers = spec.list_at(&["initContainers"]);
+    let Some(statuses) = statuses else {
+        return if containers.is_empty() {
+            Verdict::yes(kind)
+        } else {
+            Verdict::no(kind, "UnknownContainerStatuses", String::new())
+        };
+    };
+    let lacking = Lacking::of(containers, statuses);
+    if phase == "Succeeded" && lacking.unknown.is_empty() {
+        return Verdict { reason: "PodCompleted", ..Verdict::yes(kind) };
+    }
+    let message = lacking.message("incomplete");
+    if message.is_empty() {
         return Verdict::yes(kind);
     }
-    let message = format!("containers with unready status: {}", names(unready.into_iter()));
+    Verdict::no(kind, "ContainersNotInitialized", message)
+}
+
+/// Whether all containers are ready.
+///
+/// Mirrors: `GenerateContainersReadyCondition`.
+#[must_use]
+pub fn containers_ready(spec: &Value, statuses: Option<&[Value]>, phase: &str) -> Verdict {
+    let kind = "ContainersReady";
+    let Some(statuses) = statuses else {
+        return Verdict::no(kind, "UnknownContainerStatuses", String::new());
+    };
+    let lacking = Lacking::of(spec.list_at(&["containers"]), statuses);
+    if phase == "Succeeded" && lacking.unknown.is_empty() {
+        return Verdict::no(kind, "PodCompleted", String::new());
+    }
+    let message = lacking.message("unready");
+    if message.is_empty() {
+        return Verdict::yes(kind);
+    }
     Verdict::no(kind, "ContainersNotReady", message)
+}
+
+/// Whether the pod gets traffic: its containers are ready, and whoever holds one of its gates agrees.
+///
+/// Mirrors: `GeneratePodReadyCondition`.
+#[must_use]
+pub fn ready(
+    spec: &Value,
+    conditions: &[Value],
+    statuses: Option<&[Value]>,
+    phase: &str,
+) -> Verdict {
+    let containers = containers_ready(spec, statuses, phase);
+    if !containers.status {
+        return Verdict { kind: "Ready", ..containers };
+    }
+    let mut told = Vec::new();
+    for gate in spec.list_at(&["readinessGates"]) {
+        let gate = gate.str_at(&["conditionType"]);
+        let found = conditions.iter().find(|condition| condition.str_at(&["type"]) == gate);
+        match found.map(|condition| condition.str_at(&["status"])) {
+            None => told.push(format!(
+                "corresponding condition of pod readiness gate {gate:?} does not exist."
+            )),
+            Some("True") => {}
+            Some(status) => told.push(format!(
+                "the status of pod readiness gate {gate:?} is not \"True\", but {status}"
+            )),
+        }
+    }
+    if told.is_empty() {
+        return Verdict::yes("Ready");
+    }
+    Verdict::no("Ready", "ReadinessGatesNotReady", told.join(", "))
 }

@@ -146,3 +146,26 @@ fn a_final_phase_stays() {
     record.container_mut("web").current = Some(instance(0, Some(1)));
     assert_eq!(status(&pod, &record)["phase"], "Succeeded");
 }
+
+#[test]
+fn what_waits_in_a_pod_that_goes_has_ended() {
+    let ran = json!({"terminated": {"exitCode": 3}});
+    let status = json!({"containerStatuses": [
+        {"name": "a", "state": {"waiting": {"reason": "ErrImagePull"}}},
+        {"name": "b", "state": ran},
+    ]});
+    let ended = terminated(&status).unwrap();
+    let never = json!({"terminated": {"exitCode": 0, "startedAt": null, "finishedAt": null}});
+    assert_eq!(ended["containerStatuses"][0]["state"], never);
+    assert_eq!(ended["containerStatuses"][1]["state"], ran);
+    assert_eq!(terminated(&ended), None);
+}
+
+#[test]
+fn messages_share_twelve_kibibytes() {
+    let long = |n: usize| json!({"state": {"terminated": {"message": "ä".repeat(n)}}});
+    let (mut inits, mut apps) = ([long(10)], [long(5000), long(1)]);
+    limit_messages(&mut inits, &mut apps);
+    let length = |status: &Value| status.str_at(&["state", "terminated", "message"]).len();
+    assert_eq!([length(&inits[0]), length(&apps[0]), length(&apps[1])], [20, 4096, 2]);
+}

@@ -36,6 +36,7 @@ impl Worker {
                 // Nobody knows whether its start is under way; another one takes its place.
                 let id = container.id.clone();
                 self.submit(io, Purpose::Forget, Command::RemoveContainer { id });
+                continue;
             }
             self.adopt_container(&container, io);
         }

@@ -6,9 +6,9 @@ use std::time::Duration;
 use apimachinery::ObjectExt as _;
 use apiserver::{ApiServer, Client};
 use controller_runtime::Driver;
-use cri::ContainerRuntime as _;
 use cri::sim::{Behaviour, SimControl, SimImages, SimRuntime};
-use node::{AgentConfig, NodeConfig, RuntimeLogs, agents};
+use cri::{ContainerRuntime as _, PodMetrics, Streams};
+use node::{Agent, AgentConfig, AgentControl, NodeConfig, RuntimeLogs};
 use serde_json::{Value, json};
 use world::World;
 
@@ -16,6 +16,9 @@ pub(crate) struct Fixture {
     pub(crate) world: World,
     pub(crate) driver: Driver,
     pub(crate) control: SimControl,
+    pub(crate) agent: AgentControl,
+    pub(crate) metrics: Arc<dyn PodMetrics>,
+    pub(crate) streams: Arc<dyn Streams>,
     pub(crate) logs: RuntimeLogs,
 }
 
@@ -34,8 +37,12 @@ impl Fixture {
         let control = runtime.control();
         let logs = RuntimeLogs::new(world.clone(), runtime.logs());
         let nodes = vec![NodeConfig::new("node1", "10.0.0.1")];
-        driver.add(agents(AgentConfig { nodes, heartbeat: None }, Box::new(runtime)));
-        Self { world, driver, control, logs }
+        let metrics = runtime.metrics();
+        let streams = runtime.streams();
+        let agent = Agent::new(AgentConfig { nodes, heartbeat: None }, Box::new(runtime));
+        let agent_control = agent.control();
+        driver.add(Box::new(agent));
+        Self { world, driver, control, agent: agent_control, metrics, streams, logs }
     }
 
     pub(crate) fn client(&self) -> &Client {
@@ -78,6 +85,23 @@ impl Fixture {
         let reached = self.driver.run_until(deadline, &mut |_| get().is_some_and(|pod| done(&pod)));
         assert!(reached, "{:?}\n{}", get(), self.events().join("\n"));
         get().unwrap()
+    }
+
+    /// What `command` in the container of `pod` writes; it runs on the host's clock.
+    pub(crate) fn exec(&self, pod: &Value, command: &[&str]) -> String {
+        let id = main_status(pod).str_at(&["containerID"]).to_owned();
+        let id = id.split_once("://").unwrap().1;
+        let command: Vec<String> = command.iter().map(|word| (*word).to_owned()).collect();
+        let stdio = cri::stream::Stdio { stdin: false, stdout: true, stderr: true, tty: false };
+        let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        tokio.block_on(async {
+            let mut process = self.streams.exec(id, &command, stdio).unwrap();
+            let mut text = String::new();
+            while let Some(bytes) = process.stdout.recv().await {
+                text.push_str(&String::from_utf8_lossy(&bytes));
+            }
+            text
+        })
     }
 
     /// `count type reason: message` of all pods' events, in order of their first appearance.

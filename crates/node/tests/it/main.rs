@@ -6,3 +6,7 @@ mod agent;
 mod docker;
 #[cfg(test)]
 mod fixture;
+#[cfg(test)]
+mod lifecycle;
+#[cfg(test)]
+mod recovery;

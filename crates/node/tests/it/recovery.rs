@@ -1,0 +1,136 @@
+//! An agent that is killed at any time, and nodes that fall silent.
+
+use std::time::Duration;
+
+use apimachinery::ObjectExt as _;
+use apiserver::DeleteOptions;
+use serde_json::{Value, json};
+
+use crate::fixture::{Fixture, condition};
+
+/// Image and spec of each pod: what it is at the end does not depend on when things happen.
+fn workload(fixture: &mut Fixture) {
+    let never = json!({"restartPolicy": "Never"});
+    let inits = json!([{"name": "a", "image": "brief:1"}, {"name": "b", "image": "brief:1"}]);
+    let probe = json!({"readinessProbe": {"httpGet": {"port": 80}, "periodSeconds": 3}});
+    for (name, image, spec) in [
+        ("serves", "serves:1", json!({})),
+        ("stumbles", "stumbles:1", json!({})),
+        ("succeeds", "brief:1", json!({"restartPolicy": "Never", "initContainers": inits})),
+        ("fails", "fails:1", never),
+        ("goes", "serves:1", json!({"terminationGracePeriodSeconds": 5})),
+    ] {
+        let mut container = json!({"image": image});
+        if image == "serves:1" {
+            container["readinessProbe"] = probe["readinessProbe"].clone();
+        }
+        fixture.pod(name, &spec, &container);
+    }
+}
+
+fn images() -> [(&'static str, &'static str); 4] {
+    [
+        ("serves:1", r#"{"pullSeconds": 3, "readyAfterSeconds": 4, "stopSeconds": 2}"#),
+        ("stumbles:1", r#"{"exits": [{"code": 1, "afterSeconds": 2}, {"code": 2}, null]}"#),
+        ("brief:1", r#"{"exit": {"afterSeconds": 4}}"#),
+        ("fails:1", r#"{"exit": {"code": 5, "afterSeconds": 6, "message": "broken"}}"#),
+    ]
+}
+
+/// Phase, readiness, restarts and exits of all pods.
+fn outcome(fixture: &Fixture) -> Vec<String> {
+    let pods = fixture.client().list(&api::PODS, "default").unwrap();
+    let line = |pod: &std::sync::Arc<Value>| {
+        let mut line = format!(
+            "{} {} {}",
+            pod.name(),
+            pod.str_at(&["status", "phase"]),
+            condition(pod, "Ready")
+        );
+        for list in ["initContainerStatuses", "containerStatuses"] {
+            for status in pod.list_at(&["status", list]) {
+                let terminated = status.at(&["state", "terminated"]);
+                let code = terminated.and_then(|t| t.int_at(&["exitCode"]));
+                let message = status.str_at(&["state", "terminated", "message"]);
+                let restarts = status.int_at(&["restartCount"]).unwrap();
+                line.push_str(&format!(" [{restarts} {code:?} {message}]"));
+            }
+        }
+        line
+    };
+    pods.iter().map(line).collect()
+}
+
+#[test]
+fn an_agent_killed_at_any_time_ends_up_the_same() {
+    let undisturbed = {
+        let mut fixture = Fixture::new(1, &images());
+        workload(&mut fixture);
+        fixture.run(10);
+        let options = DeleteOptions::default();
+        fixture.client().delete(&api::PODS, "default", "goes", options).unwrap();
+        fixture.run(400);
+        outcome(&fixture)
+    };
+    insta::assert_snapshot!(undisturbed.join("\n"), @r"
+    fails Failed False [0 Some(5) broken]
+    serves Running True [0 None ]
+    stumbles Running True [2 None ]
+    succeeds Succeeded False [0 Some(0) ] [0 Some(0) ] [0 Some(0) ]
+    ");
+    for seed in 0..200 {
+        let mut fixture = Fixture::new(seed, &images());
+        workload(&mut fixture);
+        let mut deleted = false;
+        for _ in 0..5 {
+            let millis = 1 + fixture.world.random_below(12_000);
+            let deadline = fixture.world.now() + Duration::from_millis(millis);
+            fixture.driver.run_until(deadline, &mut |_| false);
+            fixture.agent.crash();
+            if !deleted && fixture.world.random_below(2) == 0 {
+                deleted = true;
+                let options = DeleteOptions::default();
+                fixture.client().delete(&api::PODS, "default", "goes", options).unwrap();
+            }
+        }
+        if !deleted {
+            let options = DeleteOptions::default();
+            fixture.client().delete(&api::PODS, "default", "goes", options).unwrap();
+        }
+        fixture.run(600);
+        assert_eq!(outcome(&fixture), undisturbed, "seed {seed}");
+    }
+}
+
+#[test]
+fn what_nobody_owns_is_removed() {
+    let mut fixture = Fixture::new(1, &images());
+    workload(&mut fixture);
+    let serves = |pod: &Value| condition(pod, "Ready") == "True";
+    let pod = fixture.until("serves", serves);
+    let ip = pod.str_at(&["status", "podIP"]).to_owned();
+    // Its agent is away while the pod goes, and never hears of it.
+    fixture.agent.stop_node("node1");
+    let now = DeleteOptions::now(pod.uid());
+    fixture.client().delete(&api::PODS, "default", "serves", now).unwrap();
+    fixture.run(60);
+    assert!(fixture.control.http_get(&ip, 80, "/").is_ok(), "containers run on");
+    fixture.agent.crash();
+    fixture.agent.start_node("node1");
+    fixture.run(60);
+    assert!(fixture.control.http_get(&ip, 80, "/").is_err(), "a new agent cleans up");
+    assert!(fixture.metrics.pod(pod.uid()).is_empty());
+}
+
+#[test]
+fn a_silent_node_does_nothing_until_it_speaks_again() {
+    let mut fixture = Fixture::new(1, &images());
+    fixture.agent.stop_node("node1");
+    fixture.pod("late", &json!({}), &json!({"image": "serves:1"}));
+    fixture.run(120);
+    assert_eq!(fixture.get("late").unwrap().str_at(&["status", "phase"]), "Pending");
+    assert!(fixture.client().find(&api::NODES, "", "node1").unwrap().is_none());
+    fixture.agent.start_node("node1");
+    fixture.until("late", |pod| condition(pod, "Ready") == "True");
+    assert!(fixture.client().find(&api::NODES, "", "node1").unwrap().is_some());
+}
