@@ -8,7 +8,8 @@
 //! Reading order: [`pod`] (what a pod asks for), [`affinity`], [`snapshot`] (nodes and what runs
 //! there), [`neighbours`], [`predicates`], [`priorities`], [`profile`] and [`policy`] (which of them
 //! count), [`decision`], [`fast`] (the same decision without looking at every node), [`preemption`],
-//! [`extender`], [`queue`] (who is tried when), `scheduler`.
+//! [`extender`], [`queue`] (who is tried when), `scheduler`, [`recall`]
+//! (a decision made again).
 //!
 //! A new predicate or priority is one file under [`predicates`] or [`priorities`] and one line in
 //! its registry.
@@ -29,6 +30,7 @@ pub mod preemption;
 pub mod priorities;
 pub mod profile;
 pub mod queue;
+pub mod recall;
 mod resources;
 mod scheduler;
 pub mod snapshot;
@@ -36,6 +38,7 @@ pub mod snapshot;
 pub use crate::decision::{Decision, Outcome, decide, explain};
 pub use crate::pod::PodInfo;
 pub use crate::profile::Profile;
+pub use crate::recall::{Recall, facts_at, recall};
 pub use crate::scheduler::{REVISION_ANNOTATION, Scheduler, TURN_ANNOTATION};
 pub use crate::snapshot::{NodeInfo, Snapshot};
 

@@ -24,10 +24,14 @@ pub(crate) struct Cluster {
 
 impl Cluster {
     pub(crate) fn new(seed: u64) -> Self {
+        Self::with(seed, Scheduler::default())
+    }
+
+    pub(crate) fn with(seed: u64, scheduler: Scheduler) -> Self {
         let world = World::simulated(seed);
         let server = ApiServer::builder(world.clone()).build();
         let mut driver = Driver::new(world.clone(), server);
-        driver.add(Box::new(Scheduler::default()));
+        driver.add(Box::new(scheduler));
         let client = driver.client().clone();
         client.create(&NAMESPACES, "", json!({"metadata": {"name": NS}})).unwrap();
         Self { world, client, driver }
