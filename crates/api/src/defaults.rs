@@ -25,7 +25,8 @@ use crate::Resource;
 /// Fills the defaults of an object of `resource`, on create and on update.
 pub fn apply(resource: &Resource, object: &mut Value) {
     by_kind(resource.group, resource.version, resource.kind, object);
-    let other_shape = resource.group == "authorization.openshift.io";
+    let other_shape = resource.group == "authorization.openshift.io"
+        || resource.kind == "HorizontalPodAutoscaler";
     if (resource.group, resource.version) != resource.storage && !other_shape {
         by_kind(resource.storage.0, resource.storage.1, resource.kind, object);
     }

@@ -25,6 +25,7 @@ mod pod;
 mod pod_security_policy;
 mod scheduling;
 mod service;
+mod status;
 mod storage;
 mod volume;
 mod volume_attachment;
@@ -58,6 +59,7 @@ pub fn update(resource: &Resource, new: &Value, old: &Value) -> ErrorList {
     let changes = validate_object_meta_update(new_meta, old_meta, &Path::new("metadata"));
     errors.extend(changes.into_iter().filter(|error| !mentions_version(error)));
     spec(resource, new, &mut errors);
+    status::update(resource, new, old, &mut errors);
     match (resource.group, resource.kind) {
         ("", "Pod") => pod::update(new, old, &mut errors),
         ("apps" | "extensions", _) => workload::update(resource, new, old, &mut errors),

@@ -147,8 +147,12 @@ fn horizontal_pod_autoscaler(version: &str, object: &mut Value) {
             fill(object, &["spec", "targetCPUUtilizationPercentage"], json!(80));
         }
     } else if !metrics && object.at(&["spec", "targetCPUUtilizationPercentage"]).is_none() {
-        let target = json!({"type": "Utilization", "averageUtilization": 80});
-        let metric = json!({"type": "Resource", "resource": {"name": "cpu", "target": target}});
+        let resource = if version == "v2beta1" {
+            json!({"name": "cpu", "targetAverageUtilization": 80})
+        } else {
+            json!({"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 80}})
+        };
+        let metric = json!({"type": "Resource", "resource": resource});
         object.set(&["spec", "metrics"], json!([metric]));
     }
 }

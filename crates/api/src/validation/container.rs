@@ -238,6 +238,8 @@ pub(super) fn security_context_of_pod(spec: &Value, path: &Path, errors: &mut Er
     let Some(context) = spec.get("securityContext") else { return };
     let path = path.child("securityContext");
     identity(context, &["fsGroup", "runAsUser", "runAsGroup"], &path, errors);
+    let sysctls = context.list_at(&["sysctls"]);
+    super::pod_security_policy::of_pod(sysctls, &path.child("sysctls"), errors);
     for (index, group) in context.list_at(&["supplementalGroups"]).iter().enumerate() {
         let id = group.as_i64().unwrap_or(0);
         let path = path.child("supplementalGroups").index(index);

@@ -71,6 +71,10 @@ fn role_binding(object: &Value, kinds: &[&str], errors: &mut ErrorList) {
         match subject.str_at(&["kind"]) {
             "ServiceAccount" => {
                 let cluster = kinds.len() == 1;
+                let name = subject.str_at(&["name"]);
+                if !name.is_empty() {
+                    checks::dns_subdomain(name, &path.child("name"), errors);
+                }
                 if cluster {
                     checks::required(subject, &path, "namespace", errors);
                 }
@@ -167,8 +171,7 @@ fn ip_block(block: &Value, path: &Path, errors: &mut ErrorList) {
             }
             Some(part) if !contains(whole, part) => {
                 let text = "not within CIDR range";
-                let address = except.split('/').next().unwrap_or_default();
-                errors.push(Error::invalid(&path, except, text).shown_as(address));
+                errors.push(Error::invalid(&path, except, text).shown_as(&first_address(part)));
             }
             Some(_) => {}
         }
@@ -183,6 +186,16 @@ fn network(text: &str) -> Option<(u128, bool, u32)> {
         IpAddr::V4(ip) => (length <= 32).then(|| (u128::from(ip.to_bits()) << 96, false, length)),
         IpAddr::V6(ip) => (length <= 128).then(|| (ip.to_bits(), true, length)),
     }
+}
+
+/// The address of a network without the bits of its hosts.
+fn first_address((bits, is_v6, length): (u128, bool, u32)) -> String {
+    let bits = bits & u128::MAX.checked_shl(128 - length).unwrap_or(0);
+    if is_v6 {
+        return std::net::Ipv6Addr::from_bits(bits).to_string();
+    }
+    let bits = u32::try_from(bits >> 96).unwrap_or_default();
+    std::net::Ipv4Addr::from_bits(bits).to_string()
 }
 
 fn contains(whole: (u128, bool, u32), part: (u128, bool, u32)) -> bool {

@@ -10,6 +10,7 @@ use super::{annotations, checks, volume};
 const APPARMOR: &str = "apparmor.security.beta.kubernetes.io/";
 const SECCOMP: &str = "seccomp.security.alpha.kubernetes.io/";
 const SYSCTL_PATTERN: &str = "([a-z0-9]([-_a-z0-9]*[a-z0-9])?\\.)*([a-z0-9][-_a-z0-9]*)?[a-z0-9*]";
+const SYSCTL: &str = "([a-z0-9]([-_a-z0-9]*[a-z0-9])?\\.)*[a-z0-9]([-_a-z0-9]*[a-z0-9])?";
 const MAX_SYSCTL: usize = 253;
 
 pub(super) fn create(policy: &Value, errors: &mut ErrorList) {
@@ -162,6 +163,27 @@ fn sysctl_names(names: &[&str], path: &Path, errors: &mut ErrorList) {
     if names.contains(&"*") && names.len() > 1 {
         let text = "if '*' is present, must not specify other sysctls";
         errors.push(Error::forbidden(&path.child("items"), text));
+    }
+}
+
+/// Kernel parameters that a pod sets.
+///
+/// Mirrors: `validateSysctls`.
+pub(super) fn of_pod(sysctls: &[Value], path: &Path, errors: &mut ErrorList) {
+    let mut seen: Vec<&str> = Vec::new();
+    for (index, sysctl) in sysctls.iter().enumerate() {
+        let name = sysctl.str_at(&["name"]);
+        let path = path.index(index).child("name");
+        if name.is_empty() {
+            errors.push(Error::required(&path, ""));
+        } else if !is_sysctl_pattern(name) || name.ends_with('*') {
+            let text =
+                format!("must have at most {MAX_SYSCTL} characters and match regex {SYSCTL}");
+            errors.push(Error::invalid(&path, name, &text));
+        } else if seen.contains(&name) {
+            errors.push(Error::duplicate(&path, name));
+        }
+        seen.push(name);
     }
 }
 

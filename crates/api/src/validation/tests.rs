@@ -1,5 +1,7 @@
 //! What is refused, by kind. Rows follow upstream's validation tests.
 
+mod kinds;
+
 use apimachinery::ObjectExt as _;
 use serde_json::json;
 

@@ -54,7 +54,7 @@ pub(crate) fn compare(dir: &str, report: &mut Report) {
             }
             None => continue,
         };
-        let entries = |list: &Value| by_name(&list["resources"], |entry| sorted_verbs(entry));
+        let entries = |list: &Value| by_name(&list["resources"], sorted_verbs);
         let got = entries(&ours.unwrap_or_default());
         note(report, &name, "resources", &got, &entries(&read(&dir.join(&name))));
     }
@@ -180,7 +180,8 @@ fn note(
         if got.get(name) == want.get(name) {
             count.passes += 1;
         } else if shown {
-            let text = |side: Option<&Value>| side.map_or("nothing".to_owned(), Value::to_string);
+            let text =
+                |side: Option<&Value>| side.map_or_else(|| "nothing".to_owned(), Value::to_string);
             say(&format!(
                 "discovery {file} {what} {name}\n    want {}\n    got  {}",
                 text(want.get(name)),

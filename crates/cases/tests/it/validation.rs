@@ -6,6 +6,7 @@
 mod core;
 mod groups;
 mod names;
+mod parts;
 
 use api::Resource;
 use apimachinery::field::Error;
@@ -18,6 +19,7 @@ pub(crate) fn register(suites: &mut Suites) {
     names::register(suites);
     core::register(suites);
     groups::register(suites);
+    parts::register(suites);
 }
 
 /// Tests that switch off what OpenShift 3.11 has switched on.
