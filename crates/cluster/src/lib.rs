@@ -198,7 +198,6 @@ fn placing(profile: scheduler::Profile, world: &World, driver: &Driver) -> sched
 /// Every controller but the scheduler and the node agent.
 fn controllers(builtin: Builtin) -> Vec<Box<dyn Controller>> {
     let mut all = controllers::all();
-    all.push(Box::new(scheduler::Scheduler::default()));
     all.extend(deployments::controllers(builtin));
     all.extend(images::controllers());
     all
