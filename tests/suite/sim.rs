@@ -6,3 +6,4 @@ mod promotion;
 mod quiet;
 mod rollout;
 mod scheduling;
+mod workloads;
