@@ -4,6 +4,7 @@
 
 mod apimachinery;
 mod apiserver;
+mod cron_jobs;
 mod defaults;
 mod deployments;
 mod discovery;
@@ -17,6 +18,7 @@ mod printers;
 mod ratchet;
 mod scheduler;
 mod validation;
+mod workloads;
 
 use crate::harness::Suites;
 
@@ -24,6 +26,7 @@ fn suites() -> Suites {
     let mut suites = Suites::default();
     apimachinery::register(&mut suites);
     apiserver::register(&mut suites);
+    cron_jobs::register(&mut suites);
     defaults::register(&mut suites);
     deployments::register(&mut suites);
     images::register(&mut suites);
@@ -31,6 +34,7 @@ fn suites() -> Suites {
     printers::register(&mut suites);
     scheduler::register(&mut suites);
     validation::register(&mut suites);
+    workloads::register(&mut suites);
     suites
 }
 
