@@ -46,12 +46,12 @@ struct Question {
     scopes: Vec<String>,
 }
 
-fn question(oauth: &OAuth, asked: &Asked<'_>) -> Result<Question, Response<Bytes>> {
+fn question(oauth: &OAuth, asked: &Asked<'_>) -> Result<Question, Box<Response<Bytes>>> {
     let Some(person) = oauth.remembered(asked) else {
         let here = asked.uri.path_and_query().map_or(APPROVE, |path| path.as_str());
-        return Err(found(&format!("{LOGIN}?then={}", escape(here))));
+        return Err(Box::new(found(&format!("{LOGIN}?then={}", escape(here)))));
     };
-    let bad = |text: &str| plain(StatusCode::BAD_REQUEST, format!("{text}\n"));
+    let bad = |text: &str| Box::new(plain(StatusCode::BAD_REQUEST, format!("{text}\n")));
     if !is_local(asked.get("then")) {
         return Err(bad("the address to be sent to is not on this server"));
     }
@@ -71,7 +71,7 @@ fn question(oauth: &OAuth, asked: &Asked<'_>) -> Result<Question, Response<Bytes
 pub(super) fn form(oauth: &OAuth, asked: &Asked<'_>) -> Response<Bytes> {
     let question = match question(oauth, asked) {
         Ok(question) => question,
-        Err(answer) => return answer,
+        Err(answer) => return *answer,
     };
     let word = csrf_word(oauth, asked);
     let scopes: Vec<_> = question.scopes.iter().map(|s| (s.as_str(), describe(s))).collect();
@@ -91,7 +91,7 @@ pub(super) fn form(oauth: &OAuth, asked: &Asked<'_>) -> Response<Bytes> {
 pub(super) fn decide(oauth: &OAuth, asked: &Asked<'_>) -> Response<Bytes> {
     let question = match question(oauth, asked) {
         Ok(question) => question,
-        Err(answer) => return answer,
+        Err(answer) => return *answer,
     };
     if !same_word(asked) {
         let text = "Could not check CSRF token. Please try again.\n";

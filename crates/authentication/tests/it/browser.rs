@@ -1,6 +1,8 @@
 //! A browser on its way to a token.
 
-use serde_json::json;
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
+use serde_json::{Value, json};
 
 use crate::cluster::{Cluster, location_param};
 
@@ -70,28 +72,39 @@ async fn programs_that_come_by_are_told_where_the_token_is() {
     assert_eq!(cluster.remote.send("DELETE", "/oauth/token", &[], "").await.code, 405);
 }
 
-/// A service account is a client, which people have to trust first.
-#[tokio::test]
-async fn a_service_account_asks_for_consent() {
-    let cluster = Cluster::start();
+/// The service account `ci/jenkins`, which people may be sent back to; gives its uid.
+fn make_account(cluster: &Cluster) -> Value {
     let admin = &cluster.admin;
     admin.create(&api::NAMESPACES, "", json!({"metadata": {"name": "ci"}})).unwrap();
     let account = json!({"metadata": {"name": "jenkins", "annotations": {
         "serviceaccounts.openshift.io/oauth-redirecturi.a": "https://jenkins/login",
     }}});
     let account = admin.create(&api::SERVICE_ACCOUNTS, "ci", account).unwrap();
-    let authorize = "/oauth/authorize?client_id=system%3Aserviceaccount%3Aci%3Ajenkins&response_type=code\
-                     &redirect_uri=https%3A%2F%2Fjenkins%2Flogin&scope=user%3Ainfo+role%3Aview%3Aci&state=s1";
-    assert_eq!(cluster.get(authorize, &[]).await.code, 400, "without a token it is no client");
+    account["metadata"]["uid"].clone()
+}
+
+/// A token of the account, which it shows as its secret.
+fn make_token(cluster: &Cluster, uid: &Value) {
     let secret = json!({
         "metadata": {"name": "jenkins-token-1", "annotations": {
             "kubernetes.io/service-account.name": "jenkins",
-            "kubernetes.io/service-account.uid": account["metadata"]["uid"],
+            "kubernetes.io/service-account.uid": uid,
         }},
         "type": "kubernetes.io/service-account-token",
         "data": {"token": "c2VjcmV0"},
     });
-    admin.create(&api::SECRETS, "ci", secret).unwrap();
+    cluster.admin.create(&api::SECRETS, "ci", secret).unwrap();
+}
+
+/// A service account is a client, which people have to trust first.
+#[tokio::test]
+async fn a_service_account_asks_for_consent() {
+    let cluster = Cluster::start();
+    let account = make_account(&cluster);
+    let authorize = "/oauth/authorize?client_id=system%3Aserviceaccount%3Aci%3Ajenkins&response_type=code\
+                     &redirect_uri=https%3A%2F%2Fjenkins%2Flogin&scope=user%3Ainfo+role%3Aview%3Aci&state=s1";
+    assert_eq!(cluster.get(authorize, &[]).await.code, 400, "without a token it is no client");
+    make_token(&cluster, &account);
     let basic = crate::cluster::basic("ann", "x");
     let csrf = cookies(&cluster.get("/login", &[]).await);
     let word = csrf.strip_prefix("csrf=").unwrap();
@@ -129,7 +142,8 @@ async fn a_service_account_asks_for_consent() {
     let code = location_param(&answer, "code");
     assert_eq!(answer.header("location").split('?').next(), Some("https://jenkins/login"));
     assert_eq!(location_param(&answer, "state"), "s1");
-    let consent = admin
+    let consent = cluster
+        .admin
         .get(&api::OAUTH_CLIENT_AUTHORIZATIONS, "", "ann:system:serviceaccount:ci:jenkins")
         .unwrap();
     assert_eq!(consent["scopes"], json!(["user:info", "role:view:ci"]));

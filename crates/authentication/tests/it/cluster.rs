@@ -19,7 +19,6 @@ pub(crate) const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
 pub(crate) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 
 pub(crate) struct Cluster {
-    pub(crate) server: ApiServer,
     pub(crate) admin: Client,
     pub(crate) remote: Remote,
     pub(crate) url: String,
@@ -46,8 +45,8 @@ impl Cluster {
         let running = Server::start(server.clone(), config).unwrap();
         let remote = Remote::new(running.addr(), authority.certificate());
         let url = format!("https://{}", running.addr());
-        let admin = Client::new(server.clone(), User::system_admin());
-        Self { server, admin, remote, url, _server: running }
+        let admin = Client::new(server, User::system_admin());
+        Self { admin, remote, url, _server: running }
     }
 
     pub(crate) async fn get(&self, path: &str, headers: &[(&str, &str)]) -> Answer {

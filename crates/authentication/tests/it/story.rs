@@ -12,6 +12,7 @@ const CONFIGS: &str = "/apis/apps.openshift.io/v1/namespaces/alice-proj/deployme
 const MAPS: &str = "/api/v1/namespaces/alice-proj/configmaps";
 
 /// One thing that somebody might do in `alice-proj`.
+#[derive(Clone, Copy)]
 struct Act {
     name: &'static str,
     method: &'static str,

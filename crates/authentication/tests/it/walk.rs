@@ -1,5 +1,7 @@
 //! Everything that is served, asked over HTTPS by a user of another project.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
