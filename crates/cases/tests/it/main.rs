@@ -4,6 +4,7 @@
 
 mod apimachinery;
 mod apiserver;
+mod controllers;
 mod cron_jobs;
 mod defaults;
 mod deployments;
@@ -26,6 +27,7 @@ fn suites() -> Suites {
     let mut suites = Suites::default();
     apimachinery::register(&mut suites);
     apiserver::register(&mut suites);
+    controllers::register(&mut suites);
     cron_jobs::register(&mut suites);
     defaults::register(&mut suites);
     deployments::register(&mut suites);
