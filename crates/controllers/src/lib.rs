@@ -1,7 +1,9 @@
 //! The controllers of Kubernetes that OpenShift stands on.
 //!
 //! One module a controller: [`replication`] and [`replica_set`] keep pods at a number (they share
-//! `replica`), [`deployment`] rolls replica sets, [`endpoints`] says which pods a service reaches
+//! `replica`), [`deployment`] rolls replica sets, [`stateful_set`] and [`daemon_set`] keep pods with
+//! names and pods on nodes (their templates' past is [`history`]), [`job`] and [`cron_job`] run pods
+//! to their end ([`ttl`] clears up after them), [`endpoints`] says which pods a service reaches
 //! ([`endpoint_slices`] says it again for newer clients),
 //! [`namespace`] empties what is being deleted, [`garbage_collector`] removes what lost its owner.
 //! `claim`, `pod` and `pod_control` are what pod-owning controllers share. [`all`] is the list that
