@@ -1,6 +1,8 @@
 //! What `kubectl` prints and does: one file per topic.
 
+mod audit;
 mod bad_input;
+mod commands;
 mod create;
 mod deployment_config;
 mod discovery;

@@ -1,5 +1,6 @@
 //! The sub-resources and virtual resources the server brings along.
 
+mod approval;
 mod binding;
 mod eviction;
 mod finalize;
@@ -22,6 +23,7 @@ pub(crate) fn built_in() -> Vec<(&'static Resource, &'static str, Box<dyn RestHa
         (&api::SUBJECT_ACCESS_REVIEWS, "", Box::new(AccessReviews::OfAnyone)),
         (&api::LOCAL_SUBJECT_ACCESS_REVIEWS, "", Box::new(AccessReviews::OfAnyone)),
         (&api::SELF_SUBJECT_REVIEWS, "", Box::new(SelfSubjectReviews)),
+        (&api::CERTIFICATE_SIGNING_REQUESTS, "approval", Box::new(approval::Approval)),
         (&api::BINDINGS, "", Box::new(binding::Bindings)),
         (&api::PODS, "binding", Box::new(binding::PodBinding)),
         (&api::PODS, "eviction", Box::new(eviction::PodEviction)),

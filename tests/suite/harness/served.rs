@@ -39,8 +39,14 @@ impl std::fmt::Debug for Waker {
 impl Served {
     /// A cluster of one node with a namespace `default`.
     pub(crate) fn start() -> Self {
+        Self::with(|_| {})
+    }
+
+    /// A cluster put together as `change` says.
+    pub(crate) fn with(change: impl FnOnce(&mut Config)) -> Self {
         let images = SimImages::new();
-        let config = Config::new(World::real(), Runtime::Sim(images.clone()), 1);
+        let mut config = Config::new(World::real(), Runtime::Sim(images.clone()), 1);
+        change(&mut config);
         let mut cluster = Cluster::start(config).unwrap();
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
