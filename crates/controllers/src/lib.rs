@@ -6,6 +6,9 @@
 //! to their end ([`ttl`] clears up after them), [`endpoints`] says which pods a service reaches
 //! ([`endpoint_slices`] says it again for newer clients),
 //! [`namespace`] empties what is being deleted, [`garbage_collector`] removes what lost its owner.
+//! [`autoscaler`] and [`disruption`] bound how many pods there are, [`node_lifecycle`],
+//! [`taint_eviction`] and [`pod_gc`] look after pods whose nodes are lost, [`persistent_volume`]
+//! gives claims their volumes.
 //! `claim`, `pod` and `pod_control` are what pod-owning controllers share. [`all`] is the list that
 //! a cluster runs.
 //!

@@ -62,7 +62,12 @@ impl PodGc {
     /// Deletes the oldest of the ended pods beyond the threshold.
     fn collect_ended(&self, cx: &Context<'_>) -> Result<(), Status> {
         let surplus = surplus(self.ended.len(), self.threshold);
-        self.ended.iter().take(surplus).try_for_each(|(_, key)| delete(cx, key))
+        for (_, key) in self.ended.iter().take(surplus) {
+            // Another pod may have taken the name since.
+            let pod = cx.caches.get_key(&PODS, key).filter(|pod| is_terminal(pod));
+            pod.map_or(Ok(()), |pod| delete(cx, &pod))?;
+        }
+        Ok(())
     }
 }
 
@@ -97,16 +102,16 @@ impl Controller for PodGc {
         self.note(key, pod.as_deref());
         self.collect_ended(cx)?;
         let lost = |pod: &Value| is_unscheduled_terminating(pod) || is_orphan(cx.caches, pod);
-        if !pod.is_some_and(|pod| lost(&pod)) {
+        let Some(pod) = pod.filter(|pod| lost(pod)) else {
             self.lost.remove(key);
             return Ok(Requeue::Done);
-        }
+        };
         let now = cx.world.now();
         let due = *self.lost.entry(key.clone()).or_insert(now) + PERIOD;
         if due > now {
             return Ok(Requeue::After(due.since(now)));
         }
-        delete(cx, key)?;
+        delete(cx, &pod)?;
         Ok(Requeue::Done)
     }
 }
@@ -132,10 +137,10 @@ fn pods_of_lost_node(caches: &Caches, change: &Change) -> Vec<Key> {
     pods.iter().map(|pod| Key::of(pod)).collect()
 }
 
-fn delete(cx: &Context<'_>, key: &Key) -> Result<(), Status> {
-    let options = DeleteOptions::now("");
-    match cx.client.delete(&PODS, &key.namespace, &key.name, options) {
-        Err(status) if !status.is_not_found() => Err(status),
+fn delete(cx: &Context<'_>, pod: &Value) -> Result<(), Status> {
+    let options = DeleteOptions::now(pod.uid());
+    match cx.client.delete(&PODS, pod.namespace(), pod.name(), options) {
+        Err(status) if !status.is_not_found() && !status.is_conflict() => Err(status),
         _ => Ok(()),
     }
 }

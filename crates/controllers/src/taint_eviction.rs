@@ -93,7 +93,7 @@ impl Controller for TaintEviction {
         let options = DeleteOptions { uid: Some(pod.uid().to_owned()), ..DeleteOptions::default() };
         self.marked.remove(key);
         match cx.client.delete(&PODS, &key.namespace, &key.name, options) {
-            Err(status) if !status.is_not_found() => Err(status.into()),
+            Err(status) if !status.is_not_found() && !status.is_conflict() => Err(status.into()),
             _ => Ok(Requeue::Done),
         }
     }

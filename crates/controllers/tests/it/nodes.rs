@@ -118,3 +118,20 @@ fn a_no_execute_taint_drives_out_what_does_not_tolerate_it() {
     assert_eq!(ready(&cluster), 9);
     assert!(!cluster.told("TaintManagerEviction").is_empty());
 }
+
+#[test]
+fn the_oldest_ended_pods_beyond_the_threshold_are_deleted() {
+    let mut cluster = Cluster::with_nodes(5, &["n1"], Arc::new(NoMetrics));
+    cluster.driver.add(Box::new(controllers::pod_gc::PodGc::with_threshold(2)));
+    cluster.settle(15);
+    for name in ["a", "b", "c", "d"] {
+        let spec = json!({"containers": [{"name": "c", "image": "broken"}], "nodeName": "n1"});
+        let pod = json!({"metadata": {"name": name}, "spec": spec});
+        let mut ended = (*cluster.create(&PODS, pod)).clone();
+        ended.set(&["status", "phase"], json!(if name == "d" { "Running" } else { "Failed" }));
+        cluster.client.update_status(&PODS, ended).unwrap();
+        cluster.settle(5);
+    }
+    let left: Vec<String> = cluster.list(&PODS).iter().map(|pod| pod.name().to_owned()).collect();
+    assert_eq!(left, ["b", "c", "d"]);
+}
