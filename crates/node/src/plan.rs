@@ -40,10 +40,15 @@ pub fn plan(pod: &Value, record: &PodRecord, ending: bool) -> Vec<Action> {
     if ending || record.failed.is_some() {
         return if is_down(record) { Vec::new() } else { vec![Action::KillPod] };
     }
-    match record.sandbox {
-        Sandbox::Ready { .. } => in_sandbox(pod, record),
-        Sandbox::None | Sandbox::Stopped { .. } => new_sandbox(pod, record),
+    match &record.sandbox {
+        Sandbox::Ready { ip, .. } if !ip.is_empty() || host_network(pod) => in_sandbox(pod, record),
+        // A sandbox without an address is of no use either.
+        _ => new_sandbox(pod, record),
     }
+}
+
+fn host_network(pod: &Value) -> bool {
+    pod.bool_at(&["spec", "hostNetwork"])
 }
 
 /// Whether nothing of the pod runs.
@@ -60,7 +65,7 @@ fn new_sandbox(pod: &Value, record: &PodRecord) -> Vec<Action> {
     let policy = RestartPolicy::of(pod);
     let attempt = record.sandboxes;
     let mut actions = Vec::new();
-    if record.running().next().is_some() {
+    if !is_down(record) {
         actions.push(Action::KillPod);
     }
     let containers = pod.list_at(&["spec", "containers"]);

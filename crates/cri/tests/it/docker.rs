@@ -167,15 +167,14 @@ fn a_read_only_root_has_its_files_and_volumes_too() {
     check_mounts("read-only", true);
 }
 
-fn check_mounts(cluster: &str, read_only_root: bool) {
-    let Some(mut docker) = Docker::connect(cluster) else { return };
-    let file = |path: &str, text: &str| FileEntry {
-        path: path.to_owned(),
-        mode: 0o640,
-        data: text.as_bytes().into(),
-    };
+fn file(path: &str, text: &str) -> FileEntry {
+    FileEntry { path: path.to_owned(), mode: 0o640, data: text.as_bytes().into() }
+}
+
+/// A sandbox with files, scratch space on disk and in memory, and names of its own.
+fn pod_with_volumes(cluster: &str) -> PodSandboxConfig {
     let volume = |name: &str, source| PodVolume { name: name.to_owned(), source };
-    let config = PodSandboxConfig {
+    PodSandboxConfig {
         name: "p".into(),
         uid: cluster.to_owned(),
         hostname: "p".into(),
@@ -187,7 +186,12 @@ fn check_mounts(cluster: &str, read_only_root: bool) {
             volume("mem", VolumeSource::Scratch { memory: true }),
         ],
         ..PodSandboxConfig::default()
-    };
+    }
+}
+
+fn check_mounts(cluster: &str, read_only_root: bool) {
+    let Some(mut docker) = Docker::connect(cluster) else { return };
+    let config = pod_with_volumes(cluster);
     let Reply::Sandbox(sandbox) = docker.call(Command::RunPodSandbox { config: Box::new(config) })
     else {
         panic!("a sandbox was asked for")

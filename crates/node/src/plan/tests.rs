@@ -10,7 +10,7 @@ use crate::record::{Exit, Instance};
 /// `h` running from an older spec, `c` created only, a number: exited with it.
 fn record(pod: &Value, sandbox: &str, states: &str) -> PodRecord {
     let mut record = PodRecord::new(Time::default());
-    let (id, ip) = ("s".to_owned(), String::new());
+    let (id, ip) = ("s".to_owned(), "10.128.0.2".to_owned());
     record.sandbox = match sandbox {
         "none" => Sandbox::None,
         "ready" => Sandbox::Ready { id, ip },
