@@ -1,5 +1,8 @@
 //! What the node agent works out: variables, fields, volumes, conditions, quality of service.
 
+mod pods;
+mod volumes;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -35,6 +38,8 @@ pub(crate) fn register(suites: &mut Suites) {
     fields(suites);
     commands(suites);
     suites.add("kubelet/kubelet-envvars.json", "FromServices", services);
+    pods::register(suites);
+    volumes::register(suites);
 }
 
 fn fields(suites: &mut Suites) {
@@ -46,6 +51,22 @@ fn fields(suites: &mut Suites) {
             (Err(_), Some(_)) => Outcome::Pass,
             (got, want) => Outcome::Fail(format!("{got:?}, want error {want:?}")),
         }
+    });
+    let split = |row: &Row<'_>| {
+        env::split_subscript(row.text("fieldPath")).map(|(p, k)| (p.to_owned(), k.to_owned()))
+    };
+    suites.add(FILE, "SplitMaybeSubscriptedPath", move |row| {
+        let want = row.result(2).as_bool().expect("a truth").then(|| {
+            let text = |at: usize| row.result(at).as_str().expect("a text").to_owned();
+            (text(0), text(1))
+        });
+        same(&split(row), &want)
+    });
+    suites.add(FILE, "TestSplitMaybeSubscriptedPath.L228", move |row| {
+        let want = row.arg("expectedOK").as_bool().expect("a truth").then(|| {
+            (row.text("expectedPath").to_owned(), row.text("expectedSubscript").to_owned())
+        });
+        same(&split(row), &want)
     });
     suites.add(FILE, "TestExtractFieldPathAsString.L142", |row| {
         let got = env::field_value(row.arg("obj"), row.text("fieldPath"), Place::default());
@@ -81,6 +102,11 @@ fn commands(suites: &mut Suites) {
         let container = row.arg("container");
         let got = [expanded(&container["command"], &values), expanded(&container["args"], &values)];
         same(&got, &[row.arg("expectedCommand").clone(), row.arg("expectedArgs").clone()])
+    });
+    suites.add(FILE, "TestExpandVolumeMountsWithSubpath.L237", move |row| {
+        let mount = &row.arg("container")["volumeMounts"][0];
+        let got = expand(mount["subPath"].as_str().unwrap_or_default(), &values(row));
+        same(&got.as_str(), &row.text("expectedSubPath"))
     });
     suites.add(FILE, "ExpandContainerVolumeMounts", move |row| {
         let got = expand(row.arg("mount")["subPath"].as_str().unwrap_or_default(), &values(row));
