@@ -14,7 +14,8 @@ pub(crate) fn run(root: &Path) -> Result<()> {
     cargo(root, &["xtask", "tidy"])?;
     cargo(root, &["xtask", "codegen", "--check"])?;
     cargo(root, &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])?;
-    cargo(root, &["test", "--workspace", "--locked", "--no-fail-fast"])
+    cargo(root, &["test", "--workspace", "--locked", "--no-fail-fast"])?;
+    cargo(root, &["run", "--locked", "-p", "fuzz", "--", "--seconds", "3"])
 }
 
 fn cargo(root: &Path, arguments: &[&str]) -> Result<()> {

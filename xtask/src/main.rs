@@ -6,6 +6,7 @@
 mod bench;
 mod ci;
 mod codegen;
+mod fuzz;
 mod images;
 mod seeds;
 mod tidy;
@@ -24,6 +25,8 @@ enum Chore {
     Ci,
     /// Makes the schema table from the facts.
     Codegen(codegen::Codegen),
+    /// Throws broken input at every parser.
+    Fuzz(fuzz::Fuzz),
     /// Makes a rehearsal's images on the local Docker engine.
     Images {
         /// Directory of the rehearsal.
@@ -42,6 +45,7 @@ fn main() -> Result<()> {
         Chore::Bench(arguments) => bench::run(&root, &arguments),
         Chore::Ci => ci::run(&root),
         Chore::Codegen(arguments) => codegen::run(&root, &arguments),
+        Chore::Fuzz(arguments) => fuzz::run(&root, &arguments),
         Chore::Images { directory } => images::run(&root, &directory),
         Chore::Seeds(arguments) => seeds::run(&root, &arguments),
         Chore::Tidy => tidy::run(&root),

@@ -73,7 +73,8 @@ fn tokens(text: &str) -> Vec<(Token, &str)> {
 /// The longest symbol at the start of `text`, growing it as long as it stays one.
 fn special(text: &str) -> (Token, usize) {
     let mut found = None;
-    let run = text.find(|c| !is_special(c)).unwrap_or(text.len());
+    // No symbol has three letters; looking further would make long selectors slow.
+    let run = text.chars().take(3).take_while(|c| is_special(*c)).count();
     for length in 1..=run {
         match symbol(&text[..length]) {
             Some(token) => found = Some((token, length)),

@@ -5,6 +5,7 @@
 use api::decode::{from_protobuf, parse_json, refusal};
 use apimachinery::Status;
 use apimachinery::status::Reason;
+use bytes::{Bytes, BytesMut};
 use serde_json::Value;
 
 use crate::PatchKind;
@@ -54,6 +55,51 @@ pub(crate) fn patch_kind(content_type: &str) -> Result<PatchKind, Status> {
             Err(status)
         }
     }
+}
+
+/// JSON with the halves of surrogate pairs that stand alone replaced, as Go's decoder reads them.
+///
+/// Mirrors: Go's `encoding/json` (`unquote`).
+pub(crate) fn repaired(bytes: Bytes) -> Bytes {
+    // The escapes of surrogates are \ud800 to \udfff.
+    let escape = |at: &usize| {
+        let digits = bytes.get(at + 1..at + 3);
+        bytes[*at] == b'u' && digits.is_some_and(|d| d[0] | 32 == b'd' && is_high_digit(d[1]))
+    };
+    if !bytes.iter().enumerate().any(|(at, byte)| *byte == b'u' && escape(&at)) {
+        return bytes;
+    }
+    let mut repaired = BytesMut::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        let length = match (code(&bytes, at), code(&bytes, at + 6)) {
+            (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => 12,
+            (Some(0xd800..=0xdfff), _) => {
+                repaired.extend_from_slice(b"\\ufffd");
+                at += 6;
+                continue;
+            }
+            // What follows a backslash belongs to it.
+            _ if bytes[at] == b'\\' => 2,
+            _ => 1,
+        };
+        let end = bytes.len().min(at + length);
+        repaired.extend_from_slice(&bytes[at..end]);
+        at = end;
+    }
+    repaired.freeze()
+}
+
+fn is_high_digit(digit: u8) -> bool {
+    matches!(digit, b'8' | b'9' | b'a'..=b'f' | b'A'..=b'F')
+}
+
+/// The code of an escape such as `\u0041` at `at`.
+fn code(bytes: &[u8], at: usize) -> Option<u16> {
+    let digits = bytes.get(at..at + 6)?.strip_prefix(b"\\u")?;
+    let text = std::str::from_utf8(digits).ok()?;
+    text.bytes().all(|byte| byte.is_ascii_hexdigit()).then_some(())?;
+    u16::from_str_radix(text, 16).ok()
 }
 
 /// Reads the body of a request that sends an object of `kind`.
@@ -129,6 +175,18 @@ mod tests {
             patch_kind("application/json").unwrap_err().message,
             "415: Unsupported Media Type"
         );
+    }
+
+    #[test]
+    fn halves_of_pairs_are_replaced() {
+        let read = |text: &'static str| {
+            let bytes = repaired(Bytes::from_static(text.as_bytes()));
+            serde_json::from_slice::<Value>(&bytes).unwrap()
+        };
+        assert_eq!(read(r#""\ud83d\ude00""#), "\u{1f600}");
+        assert_eq!(read(r#""a\ud800b\uDC00\ud800\u0041""#), "a\u{fffd}b\u{fffd}\u{fffd}A");
+        assert_eq!(read(r#""\\ud800 \\\ud800""#), "\\ud800 \\\u{fffd}");
+        assert_eq!(repaired(Bytes::from_static(b"\"\\ud8")), "\"\\ud8");
     }
 
     #[test]

@@ -438,7 +438,7 @@ impl<'a> Request<'a> {
             }
             Verb::Patch => {
                 let kind = content::patch_kind(content_type)?;
-                let patch = content::patch(kind, &bytes)?;
+                let patch = content::patch(kind, &content::repaired(bytes))?;
                 self.api().patch(&self.call, kind, patch).map(|written| self.written(&written))
             }
             Verb::Delete => {
@@ -458,7 +458,7 @@ impl<'a> Request<'a> {
     fn decode(&self, content_type: &str, bytes: Bytes) -> Result<crate::Body, Status> {
         let format = Format::of(content_type)?;
         if format == Format::Json {
-            return Ok(bytes.into());
+            return Ok(content::repaired(bytes).into());
         }
         let sub = self.call.resource.subresource(self.call.subresource);
         let kind = sub.map_or(self.call.resource.kind, |sub| sub.kind);

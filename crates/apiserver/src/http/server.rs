@@ -306,7 +306,7 @@ async fn serve(shared: &Shared, mut stream: TcpStream) -> io::Result<()> {
         request.extensions_mut().insert(respond::Near(near));
         handle(Arc::clone(&state), Arc::clone(&peer), request)
     });
-    let builder = builder(http2);
+    let builder = builder(http2, HEAD_TIMEOUT);
     let mut served = Box::pin(builder.serve_connection_with_upgrades(TokioIo::new(tls), service));
     let result = tokio::select! {
         result = served.as_mut() => Some(result),
@@ -325,10 +325,10 @@ async fn refuse_plain(stream: &mut TcpStream) -> io::Result<()> {
     stream.shutdown().await
 }
 
-fn builder(http2: bool) -> auto::Builder<TokioExecutor> {
+pub(super) fn builder(http2: bool, head_timeout: Duration) -> auto::Builder<TokioExecutor> {
     let builder = auto::Builder::new(TokioExecutor::new());
     let mut builder = if http2 { builder.http2_only() } else { builder.http1_only() };
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(head_timeout);
     builder
         .http2()
         .timer(TokioTimer::new())
