@@ -11,3 +11,4 @@ mod image_stream;
 mod pod;
 mod versions;
 mod watch;
+mod workload;
