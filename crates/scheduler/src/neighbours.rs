@@ -98,14 +98,14 @@ impl Neighbours {
             self.near_anywhere += count;
             shifted.everywhere |= (before == 0) != (self.near_anywhere == 0);
             if let Some(place) = place_of(node, &own.required)
-                && bump_place(&mut self.near, place, count)
+                && bump_place(&mut self.near, &place, count)
             {
                 shifted.add(&own.required[0].topology_key);
             }
         }
         if all_match(&own.required_anti, namespace, labels)
             && let Some(place) = place_of(node, &own.required_anti)
-            && bump_place(&mut self.far, place, count)
+            && bump_place(&mut self.far, &place, count)
         {
             shifted.add(&own.required_anti[0].topology_key);
         }
@@ -241,12 +241,12 @@ fn bump(places: &mut BTreeMap<String, i64>, value: &str, by: i64) -> bool {
     by != 0
 }
 
-fn bump_place(places: &mut BTreeMap<Vec<String>, i64>, place: Vec<String>, by: i64) -> bool {
-    let count = places.entry(place.clone()).or_insert(0);
+fn bump_place(places: &mut BTreeMap<Vec<String>, i64>, place: &[String], by: i64) -> bool {
+    let count = places.entry(place.to_owned()).or_insert(0);
     let before = *count;
     *count += by;
     if *count == 0 {
-        places.remove(&place);
+        places.remove(place);
         return before != 0;
     }
     before == 0

@@ -20,7 +20,7 @@ fn turmoil(seed: u64) -> Cluster {
     }
     let spec = json!({"selector": {"app": "web"}, "ports": [{"port": 80}]});
     let service = json!({"metadata": {"name": "web"}, "spec": spec});
-    cluster.client.create(&SERVICES, NS, service).unwrap();
+    cluster.client.create(&SERVICES, NS, service).expect("a service");
     for number in 0..40 {
         let selector = json!({"matchLabels": {"app": "web"}});
         let term = json!({"labelSelector": selector, "topologyKey": "zone"});
