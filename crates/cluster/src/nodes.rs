@@ -177,14 +177,14 @@ mod tests {
 
     #[test]
     fn short_and_long_forms_are_read() {
-        let text = "- name: master\n  cpu: 2\n  memory: 8Gi\n  labels: {zone: a, n: 1}\n  \
+        let text = "- name: master\n  cpu: 2\n  memory: 8Gi\n  labels: {zone: a, rack: 1}\n  \
                     taints: [{key: k, effect: NoSchedule}]\n- name: compute\n  count: 2\n  pods: 110\n";
         let specs = parse(text).unwrap();
         let names: Vec<&str> = specs.iter().map(|spec| spec.config.name.as_str()).collect();
         assert_eq!(names, ["master", "compute-1", "compute-2"]);
         let master = &specs[0];
         assert_eq!((master.config.cpu.as_str(), master.config.memory.as_str()), ("2", "8Gi"));
-        assert_eq!(master.config.labels["n"], "1");
+        assert_eq!(master.config.labels["rack"], "1");
         assert_eq!(master.object["spec"]["taints"][0]["key"], "k");
         assert_eq!(specs[1].config.pods, 110);
         let node = json!({"kind": "Node", "metadata": {"name": "n", "labels":
