@@ -1,5 +1,6 @@
 //! The server over real sockets: protocols, credentials, limits, streams and its end.
 
+mod abuse;
 mod client;
 mod legacy;
 

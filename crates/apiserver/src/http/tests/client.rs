@@ -73,7 +73,7 @@ impl Client {
         method: &str,
         path: &str,
         media: &str,
-        body: &str,
+        body: impl AsRef<[u8]>,
     ) -> (u16, Value) {
         let response = self.call(method, path, media, body).await;
         let code = response.status().as_u16();
@@ -93,7 +93,7 @@ impl Client {
         method: &str,
         path: &str,
         media: &str,
-        body: &str,
+        body: impl AsRef<[u8]>,
     ) -> hyper::Response<Incoming> {
         let request = Request::builder()
             .method(method)
@@ -107,7 +107,7 @@ impl Client {
             "" => request,
             media => request.header("content-type", media),
         };
-        let request = request.body(Full::from(body.to_owned())).unwrap();
+        let request = request.body(Full::new(Bytes::copy_from_slice(body.as_ref()))).unwrap();
         match &mut self.sender {
             Sender::Http1(sender) => {
                 sender.ready().await.unwrap();
