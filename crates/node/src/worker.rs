@@ -511,7 +511,7 @@ impl Worker {
             }
             Err(Error::Volume { volume, message }) => {
                 self.steps.clear();
-                self.mount_failed(vec![Failure { volume, message }], io);
+                self.mount_failed(&[Failure { volume, message }], io);
             }
             other => {
                 let text = other.err().map(|error| error.to_string()).unwrap_or_default();

@@ -95,7 +95,7 @@ impl Lacking {
             match statuses.iter().find(|status| status.str_at(&["name"]) == name) {
                 None => lacking.unknown.push(name.to_owned()),
                 Some(status) if !status.bool_at(&["ready"]) => {
-                    lacking.unready.push(name.to_owned())
+                    lacking.unready.push(name.to_owned());
                 }
                 Some(_) => {}
             }

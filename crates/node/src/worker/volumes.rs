@@ -38,14 +38,14 @@ impl Worker {
                 true
             }
             Err(failures) => {
-                self.mount_failed(failures, io);
+                self.mount_failed(&failures, io);
                 false
             }
         }
     }
 
     /// Says which volumes are not there, at once each and after a while all, and comes back later.
-    pub(super) fn mount_failed(&mut self, failures: Vec<Failure>, io: &mut Io<'_, '_>) {
+    pub(super) fn mount_failed(&mut self, failures: &[Failure], io: &mut Io<'_, '_>) {
         let now = io.now();
         let since = *self.mounting.since.get_or_insert(now);
         for failure in failures.iter().filter(|failure| !failure.message.is_empty()) {
