@@ -58,7 +58,7 @@ impl Wishes {
     }
 
     /// The same for a client that may be on this machine.
-    pub(crate) fn from_near(mut self, near: Option<&Near>) -> Self {
+    pub(crate) fn seen_from(mut self, near: Option<&Near>) -> Self {
         self.near = near.is_some_and(|near| near.0);
         self
     }

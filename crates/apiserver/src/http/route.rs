@@ -53,7 +53,7 @@ pub(crate) async fn answer(state: &Arc<State>, peer: &Peer, request: Request<Inc
     let (parts, body) = request.into_parts();
     let query = Query::parse(parts.uri.query().unwrap_or_default());
     let wishes = Wishes::read(query.get("pretty"), &parts.headers);
-    let wishes = wishes.from_near(parts.extensions.get());
+    let wishes = wishes.seen_from(parts.extensions.get());
     let asked = Asked { method: parts.method.clone(), query, wishes, parts };
     let auditor = state.api.auditor();
     let mut draft = auditor.map(|_| Draft::begin(&asked, state.api.world().now()));

@@ -41,7 +41,7 @@ const SAMPLES: &[&str] = &[
     r#"{"name":"v1","served":true,"storage":true,"schema":{"openAPIV3Schema":{"type":"object","properties":{"spec":{"type":"object","oneOf":[{"required":["cron"]},{"required":["mode"]}],"properties":{"cron":{"type":"string","nullable":true,"not":{"pattern":"x"}},"mode":{"anyOf":[{"minLength":1}],"type":"string","format":"date-time"},"replicas":{"type":"number","multipleOf":0.5,"exclusiveMaximum":true,"maximum":10}}}}}}}"#,
 ];
 
-fn definition(version: Value) -> Value {
+fn definition(version: &Value) -> Value {
     json!({
         "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
         "metadata": {"name": "crontabs.stable.example.com"},
@@ -60,7 +60,7 @@ fn attempt(input: &[u8]) -> Result<String, String> {
         *name = json!("v1");
     }
     let client = server()?;
-    let created = client.create(&api::CUSTOM_RESOURCE_DEFINITIONS, "", definition(version));
+    let created = client.create(&api::CUSTOM_RESOURCE_DEFINITIONS, "", definition(&version));
     if let Err(status) = created {
         return refused(&status);
     }

@@ -91,7 +91,7 @@ async fn hostile_parameters_are_refused_soon() {
         ("nosuch", many("a=b&"), 200),
     ] {
         let (code, status) = client.get(&format!("{PODS}?{parameter}={value}")).await;
-        assert_eq!(code, expected, "{parameter}={:.30}… {status}", value);
+        assert_eq!(code, expected, "{parameter}={value:.30}… {status}");
     }
 }
 

@@ -73,12 +73,23 @@ pub struct Decoder {
     payload: Option<Payload>,
 }
 
+impl Default for Decoder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Decoder {
+    /// A decoder at the start of a connection.
+    #[must_use]
     pub fn new() -> Self {
         Self { inflater: Inflater::new(), payload: None }
     }
 
     /// The next frame of `bytes`, or `None` until there are more.
+    ///
+    /// # Errors
+    /// When the connection cannot go on.
     pub fn next(&mut self, bytes: &mut BytesMut) -> Result<Option<Frame>, Error> {
         if let Some(payload) = self.payload.take() {
             return Ok(self.data(payload, bytes));
