@@ -21,6 +21,7 @@ pub mod discovery;
 pub mod kubeconfig;
 mod limit;
 mod log;
+mod member;
 mod openapi;
 pub mod path;
 mod proxy;

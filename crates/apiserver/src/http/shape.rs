@@ -15,6 +15,7 @@ use world::{Time, World};
 
 use super::accept::{MetaVersion, Shape};
 use super::columns::{self, Definition};
+use super::member::member;
 use super::slow::PIECE;
 use crate::custom::columns::{Column, cells as custom_cells};
 use crate::{ObjectList, Stored};
@@ -181,14 +182,40 @@ impl Shaper {
                 if index > 0 {
                     piece.push(b',');
                 }
-                let row = self.row(version, &item.value, now);
-                serde_json::to_writer(&mut piece, &row).unwrap_or_default();
+                self.write_row(version, &item, now, &mut piece);
             }
             let next = Vec::with_capacity(if over { 0 } else { PIECE + PIECE / 8 });
             Some(std::mem::replace(&mut piece, next))
                 .filter(|piece| !piece.is_empty())
                 .map(Bytes::from)
         }))
+    }
+
+    /// Writes a row; metadata are copied out of the object's cached bytes.
+    fn write_row(&self, version: MetaVersion, object: &Stored, now: Time, piece: &mut Vec<u8>) {
+        let row = self.row(version, &object.value, now);
+        let json = object.json();
+        let metadata = member(&json, "metadata").filter(|_| self.include == IncludeObject::Metadata);
+        let Some(metadata) = metadata else {
+            serde_json::to_writer(piece, &row).unwrap_or_default();
+            return;
+        };
+        let version = version.api_version();
+        piece.extend_from_slice(b"{\"cells\":");
+        serde_json::to_writer(&mut *piece, &row.cells).unwrap_or_default();
+        if !row.conditions.is_empty() {
+            piece.extend_from_slice(b",\"conditions\":");
+            serde_json::to_writer(&mut *piece, &row.conditions).unwrap_or_default();
+        }
+        for part in [
+            ",\"object\":{\"kind\":\"PartialObjectMetadata\",\"apiVersion\":\"",
+            version,
+            "\",\"metadata\":",
+        ] {
+            piece.extend_from_slice(part.as_bytes());
+        }
+        piece.extend_from_slice(metadata);
+        piece.extend_from_slice(b"}}");
     }
 
     fn list_head(&self, metadata: &ListMeta<'_>) -> Vec<u8> {
