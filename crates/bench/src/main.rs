@@ -10,12 +10,14 @@
 
 mod api;
 mod docker;
+mod etcd;
 mod figure;
 mod https;
 mod images;
 mod main_job;
 mod pods;
 mod program;
+mod scale;
 mod scheduler;
 mod seeds;
 mod serve;
@@ -48,6 +50,9 @@ enum Command {
     Figures(Figures),
     /// Runs a rehearsal under many seeds.
     Seeds(seeds::Seeds),
+    /// Runs one large cluster; the process of the group `scale`.
+    #[command(hide = true)]
+    Scale(scale::Scale),
     /// Serves an API until it is killed; the server of the group `pods`.
     #[command(hide = true)]
     Serve,
@@ -71,6 +76,7 @@ const GROUPS: &[(&str, Measure)] = &[
     ("api", api::measure),
     ("pods", pods::measure),
     ("scheduler", scheduler::measure),
+    ("scale", scale::measure),
     ("up", up::measure),
     ("registry", images::measure),
     ("main-job", main_job::measure),
@@ -81,6 +87,7 @@ fn main() -> Result<()> {
     match Arguments::parse().command {
         Command::Figures(figures) => measure(&figures),
         Command::Seeds(options) => seeds::run(&options),
+        Command::Scale(options) => scale::run(&options),
         Command::Serve => serve::run(),
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use apimachinery::Value;
 use audit::AuditLog;
+use controller_runtime::Faults;
 use cri::ContainerRuntime;
 use cri::sim::SimImages;
 use node::{AgentConfig, NodeConfig};
@@ -30,6 +31,8 @@ pub struct Config {
     pub access: Access,
     /// Where requests are recorded, if anywhere.
     pub audit: Option<Arc<AuditLog>>,
+    /// Kills components in the middle of their work, if anything does.
+    pub faults: Option<Faults>,
 }
 
 /// Who may do what.
@@ -58,7 +61,16 @@ impl Config {
         let heartbeat = if world.is_simulated() { None } else { AgentConfig::default().heartbeat };
         let agent = AgentConfig { nodes, heartbeat };
         let (nodes, scheduler) = (Vec::new(), scheduler::Profile::default());
-        Self { world, runtime, agent, nodes, scheduler, access: Access::Open, audit: None }
+        Self {
+            world,
+            runtime,
+            agent,
+            nodes,
+            scheduler,
+            access: Access::Open,
+            audit: None,
+            faults: None,
+        }
     }
 }
 

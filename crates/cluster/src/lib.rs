@@ -5,25 +5,27 @@
 //! workspace names all of them.
 //!
 //! Reading order: [`config`] (what may be chosen), this file, [`pages`] (how the pages of pods are
-//! fetched on either runtime).
+//! fetched on either runtime), [`kill`] (components that are killed and started anew).
 //!
 //! Invariant: on a simulated world no thread but the caller's is involved.
 
 pub mod config;
 mod extenders;
+mod kill;
 pub mod nodes;
 pub mod pages;
 
 use std::sync::Arc;
 
 use apimachinery::{Status, Value};
-use apiserver::{ApiServer, Client};
+use apiserver::{ApiServer, Client, Stored};
 use audit::AuditLog;
-use controller_runtime::{Controller, Driver};
+use controller_runtime::{Controller, Driver, Faults};
 use cri::builtin::{Builtin, WithBuiltins};
 use cri::sim::SimRuntime;
 use cri::{ContainerRuntime, Wake};
 use node::{Agent, RuntimeLogs, RuntimeStreams};
+use store::Store;
 use world::{Time, World};
 
 pub use crate::config::{Access, Config, Runtime};
@@ -32,23 +34,26 @@ use crate::pages::Pages;
 /// A running cluster, driven by whoever calls [`Cluster::run_until`].
 #[derive(Debug)]
 pub struct Cluster {
-    world: World,
+    plan: Plan,
     driver: Driver,
     server: ApiServer,
-    pages: Pages,
+    /// What survives when components are killed; real engines are not asked to.
+    revival: Option<SimRuntime>,
 }
 
-/// What a cluster is put together from.
-struct Parts<R> {
+/// What the components of a cluster are made of, again and again if they are killed.
+#[derive(Debug, Clone)]
+struct Plan {
     world: World,
-    runtime: R,
     builtin: Builtin,
     agent: node::AgentConfig,
     nodes: Vec<Value>,
     scheduler: scheduler::Profile,
     pages: Pages,
     access: Access,
+    rules: admission::Options,
     audit: Option<Arc<AuditLog>>,
+    faults: Option<Faults>,
 }
 
 /// Why a cluster did not start.
@@ -65,95 +70,68 @@ impl Cluster {
     /// # Errors
     /// When the objects that every cluster has cannot be made.
     pub fn start(config: Config) -> Result<Self, Error> {
-        let Config { world, runtime, agent, nodes, scheduler, access, audit } = config;
+        let Config { world, runtime, agent, nodes, scheduler, access, audit, faults } = config;
         let builtin = Builtin::new(world.clone());
-        match runtime {
-            Runtime::Sim(images) => {
-                let sim = SimRuntime::new(world.clone(), images);
-                let pages = Pages::Sim(sim.control());
-                let runtime = WithBuiltins::new(sim, builtin.clone());
-                Self::compose(Parts {
-                    world,
-                    runtime,
-                    builtin,
-                    agent,
-                    nodes,
-                    scheduler,
-                    pages,
-                    access,
-                    audit,
-                })
-            }
-            Runtime::Engine(engine) => {
-                let runtime = WithBuiltins::new(engine, builtin.clone());
-                let pages = Pages::Network;
-                Self::compose(Parts {
-                    world,
-                    runtime,
-                    builtin,
-                    agent,
-                    nodes,
-                    scheduler,
-                    pages,
-                    access,
-                    audit,
-                })
-            }
-        }
-    }
-
-    fn compose<R: ContainerRuntime + 'static>(parts: Parts<R>) -> Result<Self, Error> {
-        let Parts { world, mut runtime, builtin, agent, nodes, scheduler, pages, access, audit } =
-            parts;
         let mut rules = admission::Options::default();
         if !world.is_simulated() {
             rules.webhooks = Some(Arc::new(admission::webhook::HttpCaller));
         }
-        let builder = ApiServer::builder(world.clone());
-        let builder = deployments::register(images::register(builder));
-        let builder = authentication::register(builder, &[admission::token_user]);
-        let builder = builder.logs(Arc::new(RuntimeLogs::new(world.clone(), runtime.logs())));
-        let builder = builder.streams(Arc::new(RuntimeStreams::new(runtime.streams())));
-        let mut builder = metrics::register(builder, runtime.metrics());
-        if let Some(log) = audit {
-            builder = audit::register(builder, log);
+        let pages = Pages::Network;
+        let mut plan =
+            Plan { world, builtin, agent, nodes, scheduler, pages, access, rules, audit, faults };
+        match runtime {
+            Runtime::Sim(images) => {
+                let sim = SimRuntime::new(plan.world.clone(), images);
+                plan.pages = Pages::Sim(sim.control());
+                let runtime = WithBuiltins::new(sim.clone(), plan.builtin.clone());
+                let cluster = Self::compose(plan, runtime, None)?;
+                Ok(Self { revival: Some(sim), ..cluster })
+            }
+            Runtime::Engine(engine) => {
+                let runtime = WithBuiltins::new(engine, plan.builtin.clone());
+                Self::compose(plan, runtime, None)
+            }
         }
-        if access == Access::Policy {
-            builder = authorization::register(admission::register(builder, &rules));
-        }
-        let server = builder.build();
+    }
+
+    /// All components, over `store` if there is one already.
+    fn compose(
+        plan: Plan,
+        mut runtime: impl ContainerRuntime + 'static,
+        store: Option<Store<Stored>>,
+    ) -> Result<Self, Error> {
+        let server = plan.server(&runtime, store);
         apiserver::bootstrap(&server)?;
-        let mut driver = Driver::new(world.clone(), server.clone());
+        let mut driver = Driver::new(plan.world.clone(), server.clone());
+        if let Some(faults) = &plan.faults {
+            driver.set_faults(faults.clone());
+        }
         let wake: Wake = driver.waker();
         runtime.set_wake(wake);
-        let heartbeats = agent.heartbeat.is_some();
-        let of_nodes = controllers::NodeOptions { heartbeats, metrics: runtime.metrics() };
-        for node in nodes {
-            driver.client().create(&api::NODES, "", node)?;
+        for node in &plan.nodes {
+            match driver.client().create(&api::NODES, "", node.clone()) {
+                Err(status) if !status.is_already_exists() => return Err(status.into()),
+                _ => {}
+            }
         }
-        driver.add(Box::new(placing(scheduler, &world, &driver)));
-        for controller in controllers(builtin).into_iter().chain(controllers::of_nodes(of_nodes)) {
-            driver.add(controller);
-        }
-        if access == Access::Policy {
+        if plan.access == Access::Policy {
             authorization::bootstrap(&server)?;
             admission::bootstrap(&server)?;
             metrics::bootstrap(driver.client())?;
-            let more =
-                authorization::controllers().into_iter().chain(admission::controllers(&rules));
-            more.for_each(|controller| driver.add(controller));
+            if !plan.world.is_simulated() {
+                controllers::persistent_volume::bootstrap(driver.client())?;
+            }
         }
-        if access == Access::Policy && !world.is_simulated() {
-            controllers::persistent_volume::bootstrap(driver.client())?;
+        for controller in plan.components(Box::new(runtime), &driver) {
+            driver.add(controller);
         }
-        driver.add(Box::new(Agent::new(agent, Box::new(runtime))));
-        Ok(Self { world, driver, server, pages })
+        Ok(Self { plan, driver, server, revival: None })
     }
 
     /// The clock and the names of this cluster.
     #[must_use]
     pub fn world(&self) -> &World {
-        &self.world
+        &self.plan.world
     }
 
     /// The API server, for edges.
@@ -171,7 +149,7 @@ impl Cluster {
     /// How to fetch the pages of pods.
     #[must_use]
     pub fn pages(&self) -> &Pages {
-        &self.pages
+        &self.plan.pages
     }
 
     /// Wakes the loop out of its wait, from any thread.
@@ -186,19 +164,57 @@ impl Cluster {
     }
 }
 
-/// The scheduler; a simulated world has no network on which extenders could be reached.
-fn placing(profile: scheduler::Profile, world: &World, driver: &Driver) -> scheduler::Scheduler {
-    let scheduler = scheduler::Scheduler::new(profile);
-    if world.is_simulated() {
-        return scheduler;
+impl Plan {
+    fn server(&self, runtime: &impl ContainerRuntime, store: Option<Store<Stored>>) -> ApiServer {
+        let mut builder = ApiServer::builder(self.world.clone());
+        if let Some(store) = store {
+            builder = builder.store(store);
+        }
+        if let Some(faults) = &self.faults {
+            builder = builder.admission(Box::new(faults.clone()));
+        }
+        let builder = deployments::register(images::register(builder));
+        let builder = authentication::register(builder, &[admission::token_user]);
+        let logs = RuntimeLogs::new(self.world.clone(), runtime.logs());
+        let builder = builder.logs(Arc::new(logs));
+        let builder = builder.streams(Arc::new(RuntimeStreams::new(runtime.streams())));
+        let mut builder = metrics::register(builder, runtime.metrics());
+        if let Some(log) = &self.audit {
+            builder = audit::register(builder, Arc::clone(log));
+        }
+        if self.access == Access::Policy {
+            builder = authorization::register(admission::register(builder, &self.rules));
+        }
+        builder.build()
     }
-    scheduler.with_caller(Arc::new(extenders::ExtenderCaller), driver.waker())
-}
 
-/// Every controller but the scheduler and the node agent.
-fn controllers(builtin: Builtin) -> Vec<Box<dyn Controller>> {
-    let mut all = controllers::all();
-    all.extend(deployments::controllers(builtin));
-    all.extend(images::controllers());
-    all
+    /// Every component, as it is when its process starts; always the same ones in the same order.
+    fn components(
+        &self,
+        runtime: Box<dyn ContainerRuntime>,
+        driver: &Driver,
+    ) -> Vec<Box<dyn Controller>> {
+        let mut all: Vec<Box<dyn Controller>> = vec![Box::new(self.scheduler(driver))];
+        all.extend(controllers::all());
+        all.extend(deployments::controllers(self.builtin.clone()));
+        all.extend(images::controllers());
+        let heartbeats = self.agent.heartbeat.is_some();
+        let metrics = runtime.metrics();
+        all.extend(controllers::of_nodes(controllers::NodeOptions { heartbeats, metrics }));
+        if self.access == Access::Policy {
+            all.extend(authorization::controllers());
+            all.extend(admission::controllers(&self.rules));
+        }
+        all.push(Box::new(Agent::new(self.agent.clone(), runtime)));
+        all
+    }
+
+    /// The scheduler; a simulated world has no network on which extenders could be reached.
+    fn scheduler(&self, driver: &Driver) -> scheduler::Scheduler {
+        let scheduler = scheduler::Scheduler::new(self.scheduler.clone());
+        if self.world.is_simulated() {
+            return scheduler;
+        }
+        scheduler.with_caller(Arc::new(extenders::ExtenderCaller), driver.waker())
+    }
 }

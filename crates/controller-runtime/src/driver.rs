@@ -17,6 +17,7 @@ use world::{Time, World};
 
 use crate::cache::Caches;
 use crate::controller::{Change, Context, Controller, Error, MapFn, Requeue};
+use crate::fault::Faults;
 use crate::key::Key;
 use crate::queue::Queue;
 use crate::recorder::Recorder;
@@ -46,6 +47,8 @@ pub struct Driver {
     recorder: Recorder,
     parker: Arc<Parker>,
     seen_revision: u64,
+    faults: Option<Faults>,
+    killed: Vec<usize>,
 }
 
 #[derive(Debug)]
@@ -96,6 +99,8 @@ impl Driver {
             recorder,
             parker: Arc::default(),
             seen_revision: 0,
+            faults: None,
+            killed: Vec::new(),
         }
     }
 
@@ -108,12 +113,51 @@ impl Driver {
         self.controllers.push(controller);
     }
 
+    /// Puts `controller` in the place of the one that was added as number `index` (from 0), as when a
+    /// process is killed and another started: what the old one knew and wanted to look at again is
+    /// gone, and everything that is there reaches the new one as a creation.
+    pub fn replace(&mut self, index: usize, controller: Box<dyn Controller>) {
+        self.drain_watches();
+        self.queue.forget_controller(index);
+        for reflector in &mut self.reflectors {
+            reflector.subscribers.retain(|(subscriber, _)| *subscriber != index);
+        }
+        for watching in controller.watches() {
+            let found = self.reflectors.iter_mut().find(|one| one.is_of(watching.resource));
+            let Some(reflector) = found else {
+                self.subscribe(watching.resource, index, watching.map);
+                continue;
+            };
+            reflector.subscribers.push((index, watching.map));
+            for (_, object) in self.caches.iter(watching.resource, "") {
+                let change = Change { old: None, new: Some(Arc::clone(object)) };
+                for key in (watching.map)(&self.caches, &change) {
+                    self.queue.add((index, key));
+                }
+            }
+        }
+        self.controllers[index] = controller;
+    }
+
+    /// Lets `faults`, which must be among the server's admission rules, kill controllers.
+    pub fn set_faults(&mut self, faults: Faults) {
+        self.faults = Some(faults);
+    }
+
+    /// The numbers of the controllers that were killed since the last call; they work on until they
+    /// are replaced.
+    pub fn take_killed(&mut self) -> Vec<usize> {
+        std::mem::take(&mut self.killed)
+    }
+
+    /// The names of the controllers, by number.
+    #[must_use]
+    pub fn controllers(&self) -> Vec<&'static str> {
+        self.controllers.iter().map(|controller| controller.name()).collect()
+    }
+
     fn subscribe(&mut self, resource: &'static Resource, index: usize, map: MapFn) {
-        let same = |reflector: &&mut Reflector| {
-            reflector.resource.plural == resource.plural
-                && reflector.resource.storage.0 == resource.storage.0
-        };
-        if let Some(reflector) = self.reflectors.iter_mut().find(same) {
+        if let Some(reflector) = self.reflectors.iter_mut().find(|one| one.is_of(resource)) {
             reflector.subscribers.push((index, map));
             // Listed anew, so that the newcomer hears of what is there.
             reflector.watch = None;
@@ -171,17 +215,27 @@ impl Driver {
             if done(self) {
                 return true;
             }
-            let now = self.world.now();
-            if now >= deadline {
+            if !self.pass_time(next, deadline) {
                 return false;
             }
-            let until = next.unwrap_or(deadline).min(deadline);
-            if self.world.is_simulated() {
-                self.world.advance_to(until);
-            } else {
-                self.parker.wait(until.since(now));
-            }
         }
+    }
+
+    /// Lets time pass until `next`, or `deadline` if that is earlier or nothing is waited for: jumps
+    /// there in a simulated world, waits for it, or for news, in a real one. False when `deadline`
+    /// has come already.
+    pub fn pass_time(&self, next: Option<Time>, deadline: Time) -> bool {
+        let now = self.world.now();
+        if now >= deadline {
+            return false;
+        }
+        let until = next.unwrap_or(deadline).min(deadline);
+        if self.world.is_simulated() {
+            self.world.advance_to(until);
+        } else {
+            self.parker.wait(until.since(now));
+        }
+        true
     }
 
     /// Runs until nothing is ready without letting time pass.
@@ -200,7 +254,12 @@ impl Driver {
                 world: &self.world,
                 recorder: &mut self.recorder,
             };
-            for key in self.controllers[index].poll(&mut cx) {
+            enter(self.faults.as_ref());
+            let keys = self.controllers[index].poll(&mut cx);
+            if leave(self.faults.as_ref()) {
+                self.killed.push(index);
+            }
+            for key in keys {
                 self.queue.add((index, key));
             }
         }
@@ -228,6 +287,7 @@ impl Driver {
             world: &self.world,
             recorder: &mut self.recorder,
         };
+        enter(self.faults.as_ref());
         let result = if self.world.is_simulated() {
             controller.reconcile(&mut cx, key)
         } else {
@@ -235,6 +295,9 @@ impl Driver {
             catch_unwind(call)
                 .unwrap_or_else(|_| Err(Error::Retry(Status::internal("reconcile panicked"))))
         };
+        if leave(self.faults.as_ref()) {
+            self.killed.push(index);
+        }
         let now = self.world.now();
         match result {
             Ok(Requeue::Done) => self.queue.forget(&item),
@@ -256,7 +319,21 @@ impl Driver {
     }
 }
 
+fn enter(faults: Option<&Faults>) {
+    if let Some(faults) = faults {
+        faults.enter();
+    }
+}
+
+fn leave(faults: Option<&Faults>) -> bool {
+    faults.is_some_and(Faults::leave)
+}
+
 impl Reflector {
+    fn is_of(&self, resource: &Resource) -> bool {
+        self.resource.plural == resource.plural && self.resource.storage.0 == resource.storage.0
+    }
+
     fn drain(
         &mut self,
         client: &Client,

@@ -8,7 +8,7 @@
 //!
 //! Reading order: [`key`], [`controller`] (the trait and its context), [`cache`], [`queue`] (ready
 //! and delayed keys), [`recorder`] (Events), [`driver`] (the loop), [`custom`] (kinds that come to be
-//! while it runs).
+//! while it runs), [`fault`] (components that are killed).
 //!
 //! Invariant: the caches are brought up to date before every reconcile, so a reconcile sees every
 //! write made before it, its own included; no expectations need to be kept.
@@ -19,6 +19,7 @@ pub mod cache;
 pub mod controller;
 pub mod custom;
 pub mod driver;
+pub mod fault;
 pub mod key;
 pub mod queue;
 pub mod recorder;
@@ -29,5 +30,6 @@ pub use crate::controller::{
 };
 pub use crate::custom::{CustomResources, custom_named, custom_of_kind};
 pub use crate::driver::{Driver, Step};
+pub use crate::fault::Faults;
 pub use crate::key::Key;
 pub use crate::recorder::{EventRecord, EventType, Recorder};

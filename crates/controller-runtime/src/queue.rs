@@ -15,6 +15,8 @@ use crate::key::Key;
 
 const BASE_DELAY: Duration = Duration::from_millis(5);
 const MAX_DELAY: Duration = Duration::from_secs(1000);
+/// From how many ready items on a gap is filled instead of closed.
+const LONG: usize = 256;
 
 /// Index of a controller in the driver and a key of its queue.
 pub(crate) type Item = (usize, Key);
@@ -57,6 +59,15 @@ impl Queue {
         self.failures.remove(item);
     }
 
+    /// Forgets everything about the controller at `index`.
+    pub(crate) fn forget_controller(&mut self, index: usize) {
+        self.ready.retain(|(owner, _)| *owner != index);
+        self.waiting.retain(|(owner, _)| *owner != index);
+        self.timers.retain(|(_, _, (owner, _))| *owner != index);
+        self.due.retain(|(owner, _), _| *owner != index);
+        self.failures.retain(|(owner, _), _| *owner != index);
+    }
+
     fn cancel(&mut self, item: &Item) {
         if let Some((at, sequence)) = self.due.remove(item) {
             self.timers.remove(&(at, sequence, item.clone()));
@@ -79,6 +90,16 @@ impl Queue {
         self.timers.first().map(|(at, _, _)| *at)
     }
 
+    /// Out of a long queue the last item moves into the gap: which comes next is drawn anyway, and
+    /// closing the gap would cost as much as the queue is long.
+    fn take(&mut self, index: usize) -> Option<Item> {
+        if index > 0 && self.ready.len() > LONG {
+            self.ready.swap_remove_back(index)
+        } else {
+            self.ready.remove(index)
+        }
+    }
+
     /// Takes the next ready item: the oldest in a real world, any (by the seed) in a simulated one,
     /// so that different seeds explore different interleavings.
     pub(crate) fn pop(&mut self, world: &World) -> Option<Item> {
@@ -87,7 +108,7 @@ impl Queue {
         } else {
             0
         };
-        let item = self.ready.remove(index)?;
+        let item = self.take(index)?;
         self.waiting.remove(&item);
         self.cancel(&item);
         Some(item)

@@ -30,8 +30,8 @@ use crate::runtime::{Command, ContainerRuntime, Error, Event, Ticket, Wake};
 use crate::stats::{ContainerUsage, PodMetrics};
 use crate::stream::Streams;
 
-/// The simulated runtime.
-#[derive(Debug)]
+/// The simulated runtime; clones are the same one, for an agent after another.
+#[derive(Debug, Clone)]
 pub struct SimRuntime {
     shared: Arc<Shared>,
 }
