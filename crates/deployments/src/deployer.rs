@@ -2,24 +2,28 @@
 //!
 //! On OpenShift this is a process of its own; here it is a controller whose log lines and exit code
 //! become those of the pod's container. It looks at the rollouts, asks the [`Strategy`] what is next
-//! and carries that out through the API.
+//! and carries that out through the API. While a lifecycle hook runs ([`hook_run`]) the strategy
+//! waits.
 //!
 //! Invariant: only a running deployer container scales; when it is asked to stop it stops at once.
 //!
 //! Mirrors: `openshift/origin pkg/cmd/infra/deployer/deployer.go`.
 
+mod hook_run;
+mod rollouts;
+mod warnings;
+
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use apimachinery::{ObjectExt as _, Value};
-use apiserver::PatchKind;
 use controller_runtime::{Change, Context, Controller, Error, Key, Requeue, Watching};
 use cri::builtin::{Builtin, BuiltinContainer};
-use serde_json::json;
 
+use self::hook_run::{HookRun, Progress};
+use self::rollouts::{Rollouts, begin_update, end_update, set_replicas};
 use crate::keys;
-use crate::rollout::{Phase, decode_config, newest_first, replicas, version_of};
-use crate::strategy::{Action, Controller as Counts, Observed, Side, Strategy};
+use crate::rollout::{Phase, deployer_pod_name};
+use crate::strategy::{Action, Strategy};
 
 /// Exit code of a deployer that was asked to stop.
 const TERMINATED: i64 = 143;
@@ -28,8 +32,29 @@ const TERMINATED: i64 = 143;
 #[derive(Debug)]
 pub struct Deployer {
     builtin: Builtin,
-    /// Strategies under way, by uid of the deployer pod.
-    processes: BTreeMap<String, Strategy>,
+    /// What runs, by uid of the deployer pod.
+    processes: BTreeMap<String, Process>,
+}
+
+/// One deployer at work.
+#[derive(Debug)]
+struct Process {
+    strategy: Strategy,
+    config: Value,
+    hook: Option<HookRun>,
+}
+
+/// Where a deployer writes its log.
+#[derive(Debug, Clone, Copy)]
+struct Log<'a> {
+    builtin: &'a Builtin,
+    pod_uid: &'a str,
+}
+
+impl Log<'_> {
+    fn print(&self, text: &str) {
+        text.lines().for_each(|line| self.builtin.print(self.pod_uid, line));
+    }
 }
 
 impl Deployer {
@@ -51,64 +76,68 @@ impl Deployer {
     }
 
     /// One look at one running deployer container.
-    fn run(&mut self, cx: &Context<'_>, container: &BuiltinContainer) -> Result<Requeue, Error> {
+    fn run(
+        &mut self,
+        cx: &mut Context<'_>,
+        container: &BuiltinContainer,
+    ) -> Result<Requeue, Error> {
         let uid = container.pod_uid.as_str();
         if self.builtin.stopping(uid) {
             self.exit(uid, TERMINATED);
             return Ok(Requeue::Done);
         }
-        let rollouts = match Rollouts::find(cx, container) {
+        let begun = self.processes.contains_key(uid);
+        let rollouts = Rollouts::find(cx, container)
+            .and_then(|rollouts| if begun { Ok(rollouts) } else { self.begin(uid, rollouts) });
+        let rollouts = match rollouts {
             Ok(rollouts) => rollouts,
             Err(text) => {
                 self.fail(uid, &text);
                 return Ok(Requeue::Done);
             }
         };
-        if !self.processes.contains_key(uid) {
-            if rollouts.to.annotation(keys::DESIRED_REPLICAS).is_none() {
-                let name = rollouts.to.name();
-                let text = format!("deployment {name} has already run to completion");
-                self.fail(uid, &text);
-                return Ok(Requeue::Done);
-            }
-            let config = match rollouts.config() {
-                Ok(config) => config,
-                Err(text) => {
-                    self.fail(uid, &text);
-                    return Ok(Requeue::Done);
-                }
-            };
-            for older in rollouts.others() {
-                set_replicas(cx, older, 0)?;
-                self.builtin
-                    .print(uid, &format!("--> Scaled older deployment {} down", older.name()));
-            }
-            match Strategy::for_config(&config, rollouts.from.is_some()) {
-                Ok(strategy) => drop(self.processes.insert(uid.to_owned(), strategy)),
-                Err(text) => {
-                    self.fail(uid, &text);
-                    return Ok(Requeue::Done);
-                }
-            }
+        let log = Log { builtin: &self.builtin, pod_uid: uid };
+        if !begun {
+            scale_down_older(cx, &rollouts, log);
         }
-        let Some(strategy) = self.processes.get_mut(uid) else { return Ok(Requeue::Done) };
-        let actions = strategy.next(&rollouts.observe(cx));
-        self.carry_out(cx, uid, &rollouts, actions)
+        let Some(process) = self.processes.get_mut(uid) else { return Ok(Requeue::Done) };
+        let mut outcome = None;
+        if let Some(hook) = &mut process.hook {
+            match hook.go_on(cx, &rollouts, log) {
+                Progress::LookAgain(after) => return Ok(Requeue::After(after)),
+                Progress::Ended(result) => outcome = Some(result),
+            }
+            process.hook = None;
+        }
+        let actions = process.strategy.next(&rollouts.observe(cx, outcome));
+        self.carry_out(cx, container, &rollouts, actions)
+    }
+
+    /// Chooses the strategy of a deployer that was just started.
+    fn begin(&mut self, uid: &str, rollouts: Rollouts) -> Result<Rollouts, String> {
+        if rollouts.to.annotation(keys::DESIRED_REPLICAS).is_none() {
+            let name = rollouts.to.name();
+            return Err(format!("deployment {name} has already run to completion"));
+        }
+        let config = rollouts.config()?;
+        let strategy = Strategy::for_config(&config, rollouts.from.is_some())?;
+        self.processes.insert(uid.to_owned(), Process { strategy, config, hook: None });
+        Ok(rollouts)
     }
 
     fn carry_out(
         &mut self,
-        cx: &Context<'_>,
-        uid: &str,
+        cx: &mut Context<'_>,
+        container: &BuiltinContainer,
         rollouts: &Rollouts,
         actions: Vec<Action>,
     ) -> Result<Requeue, Error> {
+        let uid = container.pod_uid.as_str();
         let mut requeue = Requeue::Done;
         for action in actions {
+            let log = Log { builtin: &self.builtin, pod_uid: uid };
             match action {
-                Action::Print(text) => {
-                    text.lines().for_each(|line| self.builtin.print(uid, line));
-                }
+                Action::Print(text) => log.print(&text),
                 Action::Scale(side, count) => {
                     if let Some(rc) = rollouts.side(side) {
                         set_replicas(cx, rc, count)?;
@@ -116,136 +145,44 @@ impl Deployer {
                 }
                 Action::BeginUpdate => begin_update(cx, rollouts)?,
                 Action::EndUpdate => end_update(cx, rollouts)?,
+                Action::RunHook(moment) => {
+                    if let Some(process) = self.processes.get_mut(uid) {
+                        let hook = HookRun::begin(cx, &process.config, rollouts, moment, log);
+                        process.hook = Some(hook);
+                        requeue = requeue.sooner(Requeue::After(hook_run::FIRST_LOOK));
+                    }
+                }
                 Action::Wake(at) => {
                     requeue = requeue.sooner(Requeue::After(at.since(cx.world.now())));
                 }
                 Action::Succeed => {
-                    self.builtin.print(uid, "--> Success");
+                    warnings::tell(cx, rollouts, log);
+                    log.print("--> Success");
                     self.exit(uid, 0);
                 }
-                Action::Fail(text) => self.fail(uid, &text),
+                Action::Fail(text) => {
+                    warnings::tell(cx, rollouts, log);
+                    self.fail(uid, &text);
+                }
             }
         }
         Ok(requeue)
     }
 }
 
-/// The controllers that one deployer works on.
-#[derive(Debug)]
-struct Rollouts {
-    all: Vec<Arc<Value>>,
-    to: Arc<Value>,
-    from: Option<Arc<Value>>,
-    desired: i64,
-}
-
-impl Rollouts {
-    /// Looks up what the container's environment names.
-    fn find(cx: &Context<'_>, container: &BuiltinContainer) -> Result<Self, String> {
-        let variable = |name: &str| {
-            let found = container.env.iter().find(|(key, _)| key == name);
-            found.map(|(_, value)| value.clone()).filter(|value| !value.is_empty())
-        };
-        let name = variable("OPENSHIFT_DEPLOYMENT_NAME")
-            .ok_or("--deployment or OPENSHIFT_DEPLOYMENT_NAME is required")?;
-        let namespace = variable("OPENSHIFT_DEPLOYMENT_NAMESPACE")
-            .ok_or("--namespace or OPENSHIFT_DEPLOYMENT_NAMESPACE is required")?;
-        let resource = &api::REPLICATION_CONTROLLERS;
-        let to = cx.caches.get(resource, &namespace, &name).ok_or_else(|| {
-            let missing = format!("replicationcontrollers {name:?} not found");
-            format!("couldn't get deployment {name}: {missing}")
-        })?;
-        let config = to.annotation(keys::CONFIG_NAME).unwrap_or_default();
-        let mut all = cx.caches.list(resource, &namespace);
-        all.retain(|rc| rc.label(keys::CONFIG_NAME) == config);
-        newest_first(&mut all);
-        let complete = |rc: &&Arc<Value>| rc.uid() != to.uid() && Phase::of(rc) == Phase::Complete;
-        let from = all.iter().find(complete).cloned();
-        if let Some(from) = &from
-            && version_of(&to) < version_of(from)
-        {
-            return Err(format!("deployment {name} is older than {}", from.name()));
-        }
-        let desired = to.annotation(keys::DESIRED_REPLICAS).and_then(|text| text.parse().ok());
-        // The rolling updater removes the annotation at its end, while it still waits for the
-        // controller to catch up.
-        let desired = desired.unwrap_or_else(|| replicas(&to));
-        Ok(Self { all, to, from, desired })
-    }
-
-    /// The config that the rollout was made from; read only where it is needed, as it is large.
-    fn config(&self) -> Result<Value, String> {
-        let name = self.to.name();
-        decode_config(&self.to)
-            .ok_or_else(|| format!("couldn't decode deployment config from deployment {name}"))
-    }
-
-    /// Controllers with replicas that are neither the new one nor the one it takes over from.
-    fn others(&self) -> impl Iterator<Item = &Arc<Value>> {
-        let from = self.from.as_ref().map(|from| from.uid().to_owned()).unwrap_or_default();
-        let to = self.to.uid().to_owned();
-        self.all
-            .iter()
-            .filter(move |rc| rc.uid() != to && rc.uid() != from)
-            .filter(|rc| replicas(rc) > 0)
-    }
-
-    fn side(&self, side: Side) -> Option<&Arc<Value>> {
-        match side {
-            Side::From => self.from.as_ref(),
-            Side::To => Some(&self.to),
+/// Scales rollouts to nothing that are neither the new one nor the one it takes over from; that one
+/// cannot be scaled is told, not fatal.
+fn scale_down_older(cx: &Context<'_>, rollouts: &Rollouts, log: Log<'_>) {
+    for older in rollouts.others() {
+        match set_replicas(cx, older, 0) {
+            Ok(()) => log.print(&format!("--> Scaled older deployment {} down", older.name())),
+            Err(error) => {
+                let place = format!("{}/{}", older.namespace(), older.name());
+                let text = format!("error: Couldn't scale down prior deployment {place}: {error}");
+                log.print(&text);
+            }
         }
     }
-
-    fn observe(&self, cx: &Context<'_>) -> Observed {
-        let from = self.from.as_ref();
-        Observed {
-            now: cx.world.now(),
-            namespace: self.to.namespace().to_owned(),
-            from: from.map(|rc| Counts::read(rc)),
-            to: Counts::read(&self.to),
-            desired: self.desired,
-            old_pods: from.map_or(0, |rc| pods_alive(cx, rc)),
-        }
-    }
-}
-
-/// Pods of `rc` that have not ended, terminating ones included.
-fn pods_alive(cx: &Context<'_>, rc: &Value) -> usize {
-    let ended = |pod: &Value| matches!(pod.str_at(&["status", "phase"]), "Succeeded" | "Failed");
-    cx.caches.owned_by(&api::PODS, rc.uid()).iter().filter(|pod| !ended(pod)).count()
-}
-
-fn set_replicas(cx: &Context<'_>, rc: &Value, count: i64) -> Result<(), Error> {
-    let resource = &api::REPLICATION_CONTROLLERS;
-    cx.client.update_scale(resource, rc.namespace(), rc.name(), count)?;
-    Ok(())
-}
-
-fn annotate(cx: &Context<'_>, rc: &Value, key: &str, value: &Value) -> Result<(), Error> {
-    let patch = json!({"metadata": {"annotations": {key: value}}});
-    let resource = &api::REPLICATION_CONTROLLERS;
-    cx.client.patch(resource, rc.namespace(), rc.name(), PatchKind::Merge, patch)?;
-    Ok(())
-}
-
-fn begin_update(cx: &Context<'_>, rollouts: &Rollouts) -> Result<(), Error> {
-    let Some(from) = &rollouts.from else { return Ok(()) };
-    if rollouts.to.annotation(keys::UPDATE_SOURCE_ID).is_none() {
-        let source = json!(format!("{}:{}", from.name(), from.uid()));
-        annotate(cx, &rollouts.to, keys::UPDATE_SOURCE_ID, &source)?;
-    }
-    if from.annotation(keys::ORIGINAL_REPLICAS).is_none() {
-        let original = json!(replicas(from).to_string());
-        annotate(cx, from, keys::ORIGINAL_REPLICAS, &original)?;
-    }
-    Ok(())
-}
-
-fn end_update(cx: &Context<'_>, rollouts: &Rollouts) -> Result<(), Error> {
-    let gone = Value::Null;
-    annotate(cx, &rollouts.to, keys::UPDATE_SOURCE_ID, &gone)?;
-    annotate(cx, &rollouts.to, keys::DESIRED_REPLICAS, &gone)
 }
 
 impl Controller for Deployer {
@@ -282,9 +219,14 @@ impl Controller for Deployer {
     }
 }
 
+/// The deployer pod that a deployer or hook pod belongs to.
 fn deployer_pod(change: &Change) -> Vec<Key> {
     let pod = change.object();
-    if pod.label(keys::DEPLOYER_POD_FOR).is_empty() { Vec::new() } else { vec![Key::of(pod)] }
+    let rollout = pod.label(keys::DEPLOYER_POD_FOR);
+    if rollout.is_empty() {
+        return Vec::new();
+    }
+    vec![Key::new(pod.namespace(), &deployer_pod_name(rollout))]
 }
 
 /// The deployer pod of a changed rollout. A change of the old side is noticed at the next poll of
@@ -295,5 +237,5 @@ fn deployer_of(change: &Change) -> Vec<Key> {
     if rc.annotation(keys::CONFIG_NAME).is_none() || !under_way {
         return Vec::new();
     }
-    vec![Key::new(rc.namespace(), &crate::rollout::deployer_pod_name(rc.name()))]
+    vec![Key::new(rc.namespace(), &deployer_pod_name(rc.name()))]
 }

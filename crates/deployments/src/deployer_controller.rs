@@ -9,6 +9,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use apimachinery::selector::LabelSelector;
 use apimachinery::{ObjectExt as _, Value};
 use apiserver::{DeleteOptions, PatchKind};
 use controller_runtime::{
@@ -34,6 +35,8 @@ pub struct Observed<'a> {
     pub rc: &'a Value,
     /// The pod named like its deployer pod, if any.
     pub pod: Option<&'a Value>,
+    /// Names of its deployer and hook pods that do not name it as an owner.
+    pub unowned: Vec<String>,
     /// The present.
     pub now: Time,
 }
@@ -45,6 +48,8 @@ pub enum Action {
     CreatePod,
     /// Delete all deployer and hook pods of the rollout.
     DeletePods,
+    /// Make the rollout an owner of this pod, so that it goes with it.
+    Own(String),
     /// Move to this phase, merging these annotations.
     Become(Phase, Map<String, Value>),
     /// Record this event (reason, message) about the config.
@@ -66,8 +71,12 @@ pub fn plan(observed: &Observed<'_>) -> Vec<Action> {
         phase @ (Phase::Pending | Phase::Running) => plan_under_way(observed, phase, cancelled),
         Phase::Failed if cancelled => vec![Action::DeletePods],
         Phase::Complete => vec![Action::DeletePods],
-        Phase::Failed => Vec::new(),
+        Phase::Failed => own(observed).collect(),
     }
+}
+
+fn own(observed: &Observed<'_>) -> impl Iterator<Item = Action> {
+    observed.unowned.clone().into_iter().map(Action::Own)
 }
 
 fn plan_new(observed: &Observed<'_>) -> Vec<Action> {
@@ -123,14 +132,16 @@ fn plan_under_way(observed: &Observed<'_>, phase: Phase, cancelled: bool) -> Vec
     if cancelled && !next.is_terminal() {
         return vec![Action::DeletePods];
     }
-    if !phase.may_become(next) {
-        return Vec::new();
+    let mut actions: Vec<Action> = own(observed).collect();
+    if phase.may_become(next) {
+        let annotations = pod_annotations(pod, next);
+        actions.extend(if next.is_terminal() {
+            finish(rc, next, annotations)
+        } else {
+            vec![Action::Become(next, annotations)]
+        });
     }
-    let annotations = pod_annotations(pod, next);
-    if next.is_terminal() {
-        return finish(rc, next, annotations);
-    }
-    vec![Action::Become(next, annotations)]
+    actions
 }
 
 /// The end of a rollout: phase, bookkeeping of replicas, and what there is to say about it.
@@ -220,7 +231,9 @@ impl Controller for DeployerController {
             return Ok(Requeue::Done);
         }
         let pod = cx.caches.get(&api::PODS, rc.namespace(), &deployer_pod_name(rc.name()));
-        let observed = Observed { rc: &rc, pod: pod.as_deref(), now: cx.world.now() };
+        let unowned = pods_of(cx, &rc).filter(|pod| !is_owned(pod, &rc));
+        let unowned = unowned.map(|pod| pod.name().to_owned()).collect();
+        let observed = Observed { rc: &rc, pod: pod.as_deref(), unowned, now: cx.world.now() };
         let mut requeue = Requeue::Done;
         for action in plan(&observed) {
             requeue = requeue.sooner(act(cx, &rc, action)?);
@@ -240,6 +253,7 @@ fn act(cx: &mut Context<'_>, rc: &Value, action: Action) -> Result<Requeue, Erro
     match action {
         Action::CreatePod => create_pod(cx, rc)?,
         Action::DeletePods => delete_pods(cx, rc)?,
+        Action::Own(name) => own_pod(cx, rc, &name)?,
         Action::Become(phase, annotations) => become_phase(cx, rc, phase, annotations)?,
         Action::Event(event_type, reason, text) => record(cx, rc, event_type, reason, &text),
         Action::LookAgain(delay) => return Ok(Requeue::After(delay)),
@@ -266,10 +280,30 @@ fn create_pod(cx: &mut Context<'_>, rc: &Value) -> Result<(), Error> {
     }
 }
 
+/// The deployer and hook pods of a rollout.
+fn pods_of(cx: &Context<'_>, rc: &Value) -> impl Iterator<Item = Arc<Value>> {
+    let labels = Map::from_iter([(keys::DEPLOYER_POD_FOR.to_owned(), json!(rc.name()))]);
+    let selector = LabelSelector::from_map(&labels);
+    let pods = cx.caches.selected(&api::PODS, rc.namespace(), &selector);
+    pods.into_iter()
+}
+
+fn is_owned(pod: &Value, rc: &Value) -> bool {
+    let owners = pod.list_at(&["metadata", "ownerReferences"]);
+    owners.iter().any(|owner| owner.str_at(&["uid"]) == rc.uid())
+}
+
+fn own_pod(cx: &Context<'_>, rc: &Value, name: &str) -> Result<(), Error> {
+    let owner = deployer_pod::owner_reference(rc);
+    let patch = json!({"metadata": {"ownerReferences": [owner]}});
+    match cx.client.patch(&api::PODS, rc.namespace(), name, PatchKind::Strategic, patch) {
+        Err(status) if !status.is_not_found() => Err(status.into()),
+        _ => Ok(()),
+    }
+}
+
 fn delete_pods(cx: &Context<'_>, rc: &Value) -> Result<(), Error> {
-    let of_rollout = |pod: &&Arc<Value>| pod.label(keys::DEPLOYER_POD_FOR) == rc.name();
-    let pods = cx.caches.list(&api::PODS, rc.namespace());
-    for pod in pods.iter().filter(of_rollout).filter(|pod| pod.deletion_timestamp().is_none()) {
+    for pod in pods_of(cx, rc).filter(|pod| pod.deletion_timestamp().is_none()) {
         let options = DeleteOptions::default();
         match cx.client.delete(&api::PODS, pod.namespace(), pod.name(), options) {
             Ok(_) => {}

@@ -14,7 +14,7 @@ use crate::rollout::deployer_pod_name;
 pub const CONTAINER: &str = "deployment";
 
 /// Seconds that a deployer pod may run when the strategy does not say.
-const MAX_RUN_SECONDS: i64 = 21_600;
+pub(crate) const MAX_RUN_SECONDS: i64 = 21_600;
 
 /// The deployer pod of rollout `rc`, made from the config it was rolled out with.
 #[must_use]
@@ -31,19 +31,25 @@ pub fn make(rc: &Value, config: &Value) -> Value {
                 (keys::DEPLOYMENT_NAME, rc.name()),
                 (keys::CONFIG_NAME, config.name()),
             ]),
-            "ownerReferences": [{
-                "apiVersion": "v1",
-                "kind": "ReplicationController",
-                "name": rc.name(),
-                "uid": rc.uid(),
-            }],
+            "ownerReferences": [owner_reference(rc)],
         },
         "spec": spec(rc, &strategy),
     })
 }
 
+/// How deployer and hook pods name their rollout: an owner, but not their controller.
+#[must_use]
+pub fn owner_reference(rc: &Value) -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "ReplicationController",
+        "name": rc.name(),
+        "uid": rc.uid(),
+    })
+}
+
 /// The strategy's own labels or annotations, overruled by `ours`.
-fn with_extra(strategy: &Value, field: &str, ours: &[(&str, &str)]) -> Map<String, Value> {
+pub(crate) fn with_extra(strategy: &Value, field: &str, ours: &[(&str, &str)]) -> Map<String, Value> {
     let mut map = strategy.map_at(&[field]).cloned().unwrap_or_default();
     for (key, value) in ours {
         map.insert((*key).to_owned(), json!(value));

@@ -28,6 +28,8 @@ pub const DEPLOYER_POD_STARTED_AT: &str = "openshift.io/deployer-pod.started-at"
 pub const DEPLOYER_POD_COMPLETED_AT: &str = "openshift.io/deployer-pod.completed-at";
 /// Label of deployer and hook pods: the rollout they work for.
 pub const DEPLOYER_POD_FOR: &str = "openshift.io/deployer-pod-for.name";
+/// Label of hook pods: which hook it is, e.g. `hook-pre`.
+pub const DEPLOYER_POD_TYPE: &str = "openshift.io/deployer-pod.type";
 /// Keeps the controller from creating a deployer pod.
 pub const IGNORE_POD: &str = "deploy.openshift.io/deployer-pod.ignore";
 /// The target that the deployer scales to.

@@ -19,6 +19,7 @@ pub mod config_controller;
 pub mod deployer;
 pub mod deployer_controller;
 pub mod deployer_pod;
+pub mod hook;
 pub mod keys;
 pub mod rest;
 pub mod rollout;

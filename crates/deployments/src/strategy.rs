@@ -2,9 +2,10 @@
 //!
 //! A strategy is a resumable planner. It is shown what is there ([`Observed`]), answers with
 //! [`Action`]s and remembers only where it stands and since when. The deployer asks it again when
-//! something changed or its [`Action::Wake`] is due.
+//! something changed or its [`Action::Wake`] is due. While a hook runs it is not asked.
 //!
 //! Invariant: a strategy never acts; it cannot see anything but [`Observed`].
+//! Invariant: the post hook runs only when everything before it went well.
 
 pub mod recreate;
 pub mod rolling;
@@ -13,6 +14,8 @@ use std::time::Duration;
 
 use apimachinery::{ObjectExt as _, Value, int_or_string};
 use world::Time;
+
+use crate::hook::Moment;
 
 /// One of the two rollouts a strategy moves pods between.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +72,8 @@ pub struct Observed {
     pub desired: i64,
     /// Pods of the old rollout that have not ended yet, terminating ones included.
     pub old_pods: usize,
+    /// How the hook ended that the last [`Action::RunHook`] asked for; told once.
+    pub hook: Option<Result<(), String>>,
 }
 
 /// What a strategy wants done.
@@ -82,6 +87,8 @@ pub enum Action {
     BeginUpdate,
     /// Removes the marks from the new controller.
     EndUpdate,
+    /// Runs this hook; the next question comes with its outcome.
+    RunHook(Moment),
     /// Asks again then, if nothing happens before.
     Wake(Time),
     /// The rollout succeeded.
@@ -115,11 +122,29 @@ pub fn resolve_fenceposts(params: Option<&Value>, desired: i64) -> (i64, i64) {
 
 /// The strategy of one rollout, with its memory.
 #[derive(Debug)]
-pub enum Strategy {
+pub struct Strategy {
+    body: Body,
+    pre: bool,
+    post: bool,
+    stage: Stage,
+}
+
+/// What happens between the hooks.
+#[derive(Debug)]
+enum Body {
     /// Replaces pods a few at a time.
     Rolling(rolling::Rolling),
     /// Removes all old pods before it makes new ones; also the first rollout of Rolling.
     Recreate(recreate::Recreate),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Begin,
+    AwaitPre,
+    Body,
+    AwaitPost,
+    Over,
 }
 
 impl Strategy {
@@ -130,20 +155,75 @@ impl Strategy {
     pub fn for_config(config: &Value, has_predecessor: bool) -> Result<Self, String> {
         let strategy = config.at(&["spec", "strategy"]);
         let params = |field: &str| strategy.and_then(|strategy| strategy.get(field));
-        let rolling = params("rollingParams");
-        match config.str_at(&["spec", "strategy", "type"]) {
-            "Rolling" if has_predecessor => Ok(Self::Rolling(rolling::Rolling::new(rolling))),
-            "Rolling" => Ok(Self::Recreate(recreate::Recreate::new(rolling))),
-            "Recreate" => Ok(Self::Recreate(recreate::Recreate::new(params("recreateParams")))),
-            other => Err(format!("unsupported strategy type: {other}")),
-        }
+        let (params, rolls) = match config.str_at(&["spec", "strategy", "type"]) {
+            "Rolling" => (params("rollingParams"), has_predecessor),
+            "Recreate" => (params("recreateParams"), false),
+            other => return Err(format!("unsupported strategy type: {other}")),
+        };
+        let has = |moment: Moment| {
+            params.and_then(|params| params.get(moment.label())).is_some_and(Value::is_object)
+        };
+        let body = if rolls {
+            Body::Rolling(rolling::Rolling::new(params))
+        } else {
+            Body::Recreate(recreate::Recreate::new(params))
+        };
+        Ok(Self { body, pre: has(Moment::Pre), post: has(Moment::Post), stage: Stage::Begin })
     }
 
     /// The next actions; the memory moves on as if they were carried out.
     pub fn next(&mut self, observed: &Observed) -> Vec<Action> {
-        match self {
-            Self::Rolling(rolling) => rolling.next(observed),
-            Self::Recreate(recreate) => recreate.next(observed),
+        match self.stage {
+            Stage::Begin if self.pre => self.run_hook(Moment::Pre, Stage::AwaitPre),
+            Stage::Begin => self.run_body(observed),
+            Stage::AwaitPre => match hook_outcome(Moment::Pre, observed) {
+                Some(Ok(())) => self.run_body(&Observed { hook: None, ..observed.clone() }),
+                Some(Err(text)) => self.end(Action::Fail(text)),
+                None => Vec::new(),
+            },
+            Stage::Body => self.run_body(observed),
+            Stage::AwaitPost => match hook_outcome(Moment::Post, observed) {
+                Some(Ok(())) => self.end(Action::Succeed),
+                Some(Err(text)) => self.end(Action::Fail(text)),
+                None => Vec::new(),
+            },
+            Stage::Over => Vec::new(),
         }
     }
+
+    fn run_body(&mut self, observed: &Observed) -> Vec<Action> {
+        self.stage = Stage::Body;
+        let mut actions = match &mut self.body {
+            Body::Rolling(rolling) => rolling.next(observed),
+            Body::Recreate(recreate) => recreate.next(observed),
+        };
+        match actions.last() {
+            Some(Action::Succeed) if self.post => {
+                actions.pop();
+                actions.extend(self.run_hook(Moment::Post, Stage::AwaitPost));
+            }
+            Some(Action::Succeed | Action::Fail(_)) => self.stage = Stage::Over,
+            _ => {}
+        }
+        actions
+    }
+
+    fn run_hook(&mut self, moment: Moment, stage: Stage) -> Vec<Action> {
+        self.stage = stage;
+        vec![Action::RunHook(moment)]
+    }
+
+    fn end(&mut self, action: Action) -> Vec<Action> {
+        self.stage = Stage::Over;
+        vec![action]
+    }
 }
+
+/// How the hook of `moment` ended, with the text that the rollout fails with.
+pub(crate) fn hook_outcome(moment: Moment, observed: &Observed) -> Option<Result<(), String>> {
+    let failed = |text: &String| format!("{} hook failed: {text}", moment.label());
+    observed.hook.as_ref().map(|outcome| outcome.as_ref().map_err(failed).copied())
+}
+
+#[cfg(test)]
+mod tests;

@@ -75,7 +75,8 @@ pub struct Behaviour {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub http: BTreeMap<String, HttpAnswer>,
     /// What commands run in it answer, the first entry that fits; without one, a few usual programs
-    /// are there (`sh -c`, `echo`, `cat`, `env`, `tar` …).
+    /// are there (`sh -c`, `echo`, `cat`, `env`, `tar` …). A container that is started with such a
+    /// command writes its answer and ends.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub exec: Vec<ExecAnswer>,
     /// CPU in use, as a quantity, e.g. `100m`.

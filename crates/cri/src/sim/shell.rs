@@ -7,6 +7,7 @@
 
 mod files;
 mod programs;
+mod script;
 mod words;
 
 use std::collections::BTreeMap;
@@ -17,6 +18,7 @@ use bytes::{Bytes, BytesMut};
 use tokio::sync::mpsc;
 
 pub(super) use self::files::Files;
+pub(super) use self::script::of_command;
 use self::words::{Join, Redirect, Step};
 use super::behaviour::{Behaviour, ExecAnswer};
 use crate::stream::{Output, terminal};

@@ -17,7 +17,7 @@ use world::{Time, World};
 
 use super::behaviour::{Behaviour, Exit, HttpAnswer, seconds};
 use super::images::SimImages;
-use super::shell::{Files, Place};
+use super::shell::{Files, Place, of_command};
 use crate::config::{ContainerConfig, FileEntry, PodSandboxConfig, host_port};
 use crate::logs::Line;
 use crate::runtime::{
@@ -276,6 +276,7 @@ impl State {
         let id = self.world.hex(64);
         home.containers.push(id.clone());
         let behaviour = self.images.resolve(&config.image).behaviour;
+        let behaviour = of_command(&behaviour, &config).map_or(behaviour, Arc::new);
         let container = Container {
             config,
             sandbox,

@@ -29,7 +29,7 @@ fn pod(phase: &str) -> Value {
 
 fn look(rc: &Value, pod: Option<&Value>, age_seconds: u64) -> Vec<Action> {
     let now = world::SIMULATION_EPOCH + Duration::from_secs(age_seconds);
-    plan(&Observed { rc, pod, now })
+    plan(&Observed { rc, pod, unowned: Vec::new(), now })
 }
 
 fn becomes(actions: &[Action]) -> Option<Phase> {

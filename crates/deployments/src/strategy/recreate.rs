@@ -1,7 +1,8 @@
 //! Recreate: the old rollout goes to zero before the new one begins.
 //!
 //! With a predecessor one new pod must prove itself available before the rest is made; without one
-//! all of them must. The first rollout of a Rolling config runs this as well.
+//! all of them must. The first rollout of a Rolling config runs this as well. The mid hook runs while
+//! there is no pod of either, on the first rollout too.
 //!
 //! Invariant: no new pod is made while an old one still runs, unless waiting for that timed out.
 //!
@@ -12,12 +13,14 @@ use std::time::Duration;
 use apimachinery::Value;
 use world::Time;
 
-use super::{Action, Observed, POLL, Side, seconds};
+use super::{Action, Observed, POLL, Side, hook_outcome, seconds};
+use crate::hook::Moment;
 
 /// A recreate rollout under way.
 #[derive(Debug)]
 pub struct Recreate {
     timeout: Duration,
+    mid: bool,
     step: Step,
 }
 
@@ -26,6 +29,8 @@ enum Step {
     Begin,
     AwaitZero { check_at: Time, give_up_at: Time },
     AwaitGone { check_at: Time, give_up_at: Time },
+    Mid,
+    AwaitMid,
     ScaleUp,
     AwaitScale { replicas: i64, then: Then, check_at: Time, give_up_at: Time },
     Accept { then: Then, give_up_at: Time },
@@ -48,7 +53,8 @@ impl Recreate {
     /// A rollout with the given `recreateParams` (or `rollingParams`), not begun.
     #[must_use]
     pub fn new(params: Option<&Value>) -> Self {
-        Self { timeout: seconds(params, "timeoutSeconds", 600), step: Step::Begin }
+        let mid = params.and_then(|params| params.get("mid")).is_some_and(Value::is_object);
+        Self { timeout: seconds(params, "timeoutSeconds", 600), mid, step: Step::Begin }
     }
 
     /// The next actions. See [`super::Strategy::next`].
@@ -64,7 +70,7 @@ impl Recreate {
         match self.step {
             Step::Begin => {
                 let Some(from) = &observed.from else {
-                    self.step = Step::ScaleUp;
+                    self.step = Step::Mid;
                     return false;
                 };
                 actions.push(Action::Print(format!("--> Scaling {} down to zero", from.name)));
@@ -82,6 +88,16 @@ impl Recreate {
             }
             Step::AwaitZero { give_up_at, .. } => self.await_zero(observed, give_up_at, actions),
             Step::AwaitGone { give_up_at, .. } => self.await_gone(observed, give_up_at, actions),
+            Step::Mid if self.mid => {
+                self.step = Step::AwaitMid;
+                actions.push(Action::RunHook(Moment::Mid));
+                true
+            }
+            Step::Mid => {
+                self.step = Step::ScaleUp;
+                false
+            }
+            Step::AwaitMid => self.await_mid(observed, actions),
             Step::ScaleUp => self.scale_up(observed, actions),
             Step::AwaitScale { replicas, then, give_up_at, .. } => {
                 self.await_scale(observed, replicas, then, give_up_at, actions)
@@ -103,7 +119,7 @@ impl Recreate {
     ) -> bool {
         let now = observed.now;
         let Some(from) = &observed.from else {
-            self.step = Step::ScaleUp;
+            self.step = Step::Mid;
             return false;
         };
         if from.created == 0 {
@@ -127,14 +143,23 @@ impl Recreate {
     ) -> bool {
         let now = observed.now;
         if observed.old_pods == 0 {
-            self.step = Step::ScaleUp;
+            self.step = Step::Mid;
         } else if now >= give_up_at {
             let text = "--> Failed to wait for old pods to be terminated: timed out waiting for the \
                         condition\nNew pods may be scaled up before old pods get terminated!";
             actions.push(Action::Print(text.to_owned()));
-            self.step = Step::ScaleUp;
+            self.step = Step::Mid;
         } else {
             self.step = Step::AwaitGone { check_at: now + POLL, give_up_at };
+        }
+        false
+    }
+
+    fn await_mid(&mut self, observed: &Observed, actions: &mut Vec<Action>) -> bool {
+        match hook_outcome(Moment::Mid, observed) {
+            Some(Ok(())) => self.step = Step::ScaleUp,
+            Some(Err(text)) => return self.fail(text, actions),
+            None => return true,
         }
         false
     }

@@ -29,6 +29,7 @@ fn play(old: Option<i64>, desired: i64, gone: u64, ready: Option<u64>) -> Vec<St
             to: controller("app-2", to, if is_ready { to } else { 0 }),
             desired,
             old_pods: usize::from(old.is_some() && !is_gone),
+            hook: None,
         };
         let mut wake = None;
         for action in recreate.next(&observed) {
@@ -48,7 +49,7 @@ fn play(old: Option<i64>, desired: i64, gone: u64, ready: Option<u64>) -> Vec<St
                 Action::Wake(at) => wake = Some(at),
                 Action::Succeed => log.push(format!("succeeded with {to}")),
                 Action::Fail(text) => log.push(format!("failed: {text}")),
-                Action::BeginUpdate | Action::EndUpdate => {}
+                Action::BeginUpdate | Action::EndUpdate | Action::RunHook(_) => {}
             }
         }
         let Some(at) = wake else { return log };

@@ -40,6 +40,7 @@ fn play(
             to: controller("app-2", new, available),
             desired,
             old_pods: 0,
+            hook: None,
         };
         let mut wake = None;
         for action in rolling.next(&observed) {
@@ -58,7 +59,7 @@ fn play(
                 Action::Wake(at) => wake = Some(at),
                 Action::Succeed => return (steps.join(" "), log),
                 Action::Fail(text) => return (format!("{} failed: {text}", steps.join(" ")), log),
-                Action::BeginUpdate | Action::EndUpdate => {}
+                Action::BeginUpdate | Action::EndUpdate | Action::RunHook(_) => {}
             }
         }
         now = wake.expect("a strategy under way says when to ask again");
