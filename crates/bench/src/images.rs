@@ -17,7 +17,7 @@ use anyhow::{Context as _, Result, ensure};
 use apiserver::http::Authenticator;
 use apiserver::{ApiServer, Call, User};
 use registry::digest::Digest;
-use registry::{Config, Registry};
+use registry::{Bound, Config, Registry};
 use serde_json::json;
 use tempfile::TempDir;
 use world::World;
@@ -42,7 +42,7 @@ pub(crate) fn measure(report: &mut dyn FnMut(Figure)) -> Result<()> {
     let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "dev"}});
     server.create(&Call::new(&User::system_admin(), &api::NAMESPACES), namespace)?;
     let config = Config {
-        listen: ([127, 0, 0, 1], 0).into(),
+        bound: Bound::to(([127, 0, 0, 1], 0).into())?,
         directory: directory.path().to_owned(),
         authenticator: Arc::new(Everyone),
     };

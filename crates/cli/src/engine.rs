@@ -3,10 +3,12 @@
 //! Invariant: the runtime that `auto` took is said in one line before anything runs.
 //! Invariant: whatever was made on an engine is removed when the command ends, however it ends.
 
+use std::net::SocketAddr;
+
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, ValueEnum};
 use cluster::{Cluster, Config, Runtime};
-use cri::docker::{self, DockerConfig, DockerEngine, DockerRuntime};
+use cri::docker::{self, DockerConfig, DockerEngine, DockerRuntime, IntegratedRegistry};
 use cri::sim::SimImages;
 use rehearsal::Plan;
 use rehearsal::runner::ImageSource;
@@ -146,6 +148,14 @@ pub(crate) fn connect(host: Option<&str>, tokio: &runtime::Runtime) -> Result<Do
 }
 
 impl Guard {
+    /// From now on the engine pulls the images of the cluster's registry from `address`.
+    pub(crate) fn serve_registry(&self, address: SocketAddr) {
+        if let Some(engine) = &self.engine {
+            let hosts = admission::Options::default().registries;
+            engine.serve_registry(IntegratedRegistry { hosts, address });
+        }
+    }
+
     /// Takes the cluster down and removes everything it made on the engine.
     pub(crate) fn shut_down(mut self, cluster: Cluster) -> Result<()> {
         let Some(engine) = self.engine.take() else {

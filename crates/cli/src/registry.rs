@@ -1,5 +1,7 @@
 //! The integrated registry beside the API: where it listens and where it keeps its bytes.
 
+mod scratch;
+
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -10,8 +12,9 @@ use apiserver::User;
 use apiserver::http::Authenticator;
 use clap::Args;
 use cluster::Cluster;
-use registry::{Config, Error, Registry};
-use tempfile::TempDir;
+use registry::{Bound, Config, Error, Registry};
+
+use self::scratch::Scratch;
 
 /// Where the registry listens when nobody says otherwise and nobody else does.
 const PORT: u16 = 5000;
@@ -27,47 +30,57 @@ pub(crate) struct RegistryOptions {
     registry_data: Option<PathBuf>,
 }
 
+/// Listens where the options say, before there is a cluster to answer for.
+pub(crate) fn bind(options: &RegistryOptions) -> Result<Bound> {
+    let local = |port: u16| Bound::to(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    let bound = match options.registry {
+        Some(listen) => Bound::to(listen),
+        None => match local(PORT) {
+            Err(Error::Listen(_, error)) if error.kind() == ErrorKind::AddrInUse => local(0),
+            result => result,
+        },
+    };
+    bound.context("cannot start the registry")
+}
+
 /// A running registry and the directory that goes with it.
 #[derive(Debug)]
 pub(crate) struct Running {
     registry: Registry,
-    _directory: Option<TempDir>,
+    directory: Option<Scratch>,
 }
 
 impl Running {
     pub(crate) fn addr(&self) -> SocketAddr {
         self.registry.addr()
     }
+
+    /// Ends once the pushes and pulls under way have.
+    pub(crate) async fn shut_down(self) {
+        self.registry.shut_down().await;
+        drop(self.directory);
+    }
 }
 
 /// Starts the registry of `cluster`; to be called within a tokio runtime.
 pub(crate) fn start(
     cluster: &Cluster,
+    bound: Bound,
     options: &RegistryOptions,
     authenticator: Arc<dyn Authenticator>,
 ) -> Result<Running> {
     let (path, directory) = match &options.registry_data {
         Some(path) => (path.clone(), None),
         None => {
-            let directory = tempfile::Builder::new().prefix("rehearse-registry-").tempdir();
-            let directory = directory.context("cannot make a directory for images")?;
-            (directory.path().to_owned(), Some(directory))
+            let parent = std::env::temp_dir();
+            scratch::remove_leftovers(&parent);
+            let directory = Scratch::new(&parent).context("cannot make a directory for images")?;
+            (directory.path(), Some(directory))
         }
     };
-    let start = |listen: SocketAddr| {
-        let (directory, authenticator) = (path.clone(), Arc::clone(&authenticator));
-        Registry::start(cluster.server(), Config { listen, directory, authenticator })
-    };
-    let local = |port: u16| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let registry = match options.registry {
-        Some(listen) => start(listen),
-        None => match start(local(PORT)) {
-            Err(Error::Listen(_, error)) if error.kind() == ErrorKind::AddrInUse => start(local(0)),
-            result => result,
-        },
-    };
-    let registry = registry.context("cannot start the registry")?;
-    Ok(Running { registry, _directory: directory })
+    let config = Config { bound, directory: path, authenticator };
+    let registry = Registry::start(cluster.server(), config);
+    Ok(Running { registry: registry.context("cannot start the registry")?, directory })
 }
 
 /// Recognises the tokens that were given at the start, and then whatever `others` do.

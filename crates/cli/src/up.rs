@@ -94,12 +94,14 @@ pub(crate) fn up(options: &Options) -> Result<bool> {
     let interrupt = Interrupt::listen(tokio.handle());
     let engine = Engine::choose(&options.engine, &tokio)?;
     let nodes = options.nodes.read()?;
+    let bound = registry::bind(&options.registry)?;
     let Prepared { config, guard, .. } =
         engine.prepare(world::World::real(), nodes.count, &tokio)?;
     let mut config = nodes.apply(config);
     if !options.allow_all {
         config.access = Access::Policy;
     }
+    guard.serve_registry(bound.addr());
     config.audit = Some(audit_trail(&config.world, options.audit_log.as_deref())?);
     let mut cluster = Cluster::start(config).context("cannot start the cluster")?;
     let server = {
@@ -110,7 +112,7 @@ pub(crate) fn up(options: &Options) -> Result<bool> {
         let _guard = tokio.enter();
         let others = Arc::new(Tokens::new(cluster.server().clone(), &[admission::token_user]));
         let known = Known { tokens: options.tokens.clone(), others };
-        registry::start(&cluster, &options.registry, Arc::new(known))?
+        registry::start(&cluster, bound, &options.registry, Arc::new(known))?
     };
     announce(&server, &options.kubeconfig, engine.name())?;
     out!("registry on {}", registry.addr());
@@ -119,7 +121,7 @@ pub(crate) fn up(options: &Options) -> Result<bool> {
         let deadline = cluster.world().now() + TURN;
         cluster.run_until(deadline, &mut || interrupt.is_set());
     }
-    tokio.block_on(server.shutdown());
+    tokio.block_on(async { tokio::join!(server.shutdown(), registry.shut_down()) });
     guard.shut_down(cluster)?;
     Ok(true)
 }

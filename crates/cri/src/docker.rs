@@ -25,6 +25,7 @@ mod log;
 mod owner;
 mod pause;
 mod probe;
+mod registry;
 mod sandbox;
 mod stats;
 mod tls;
@@ -41,6 +42,7 @@ use world::{Time, World};
 
 use self::exits::Lives;
 pub use self::pause::pause_program;
+pub use self::registry::IntegratedRegistry;
 use crate::logs::Logs;
 use crate::runtime::{Command, ContainerRuntime, Error, Event, Reply, Ticket, Wake};
 use crate::stats::PodMetrics;
@@ -84,6 +86,7 @@ struct Shared {
     owner: String,
     network: String,
     pause_image: Mutex<String>,
+    registry: Mutex<Option<IntegratedRegistry>>,
     version: String,
     queue: Queue,
     lives: Mutex<Lives>,
@@ -156,6 +159,7 @@ impl DockerRuntime {
             owner: owner::this_process(),
             network,
             pause_image: Mutex::default(),
+            registry: Mutex::default(),
             version: format!("docker://{}", version.version.unwrap_or_default()),
             queue: Queue::default(),
             lives: Mutex::default(),
@@ -224,6 +228,11 @@ impl DockerEngine {
         entrypoint: &[&str],
     ) -> Result<String, Error> {
         image::build(&self.shared, &BTreeMap::new(), tag, files, entrypoint).await
+    }
+
+    /// From now on images of `registry` are pulled from where it listens.
+    pub fn serve_registry(&self, registry: IntegratedRegistry) {
+        *self.shared.registry.lock() = Some(registry);
     }
 
     /// The id of a local image.

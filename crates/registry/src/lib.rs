@@ -28,4 +28,4 @@ pub mod storage;
 mod streams;
 mod upload;
 
-pub use crate::server::{Config, Error, Registry};
+pub use crate::server::{Bound, Config, Error, Registry};

@@ -20,6 +20,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::access::Access;
 use crate::handler::{self, State};
@@ -33,11 +34,46 @@ const MAX_CONNECTIONS: usize = 512;
 /// How long a request head may take.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// How long requests under way get when the registry ends.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// An address that is listened on already, before there is anyone to answer: those who connect wait.
+#[derive(Debug)]
+pub struct Bound {
+    listener: std::net::TcpListener,
+    address: SocketAddr,
+}
+
+impl Bound {
+    /// Listens on a loopback address.
+    ///
+    /// # Errors
+    /// When the address is not one of loopback, or taken.
+    pub fn to(address: SocketAddr) -> Result<Self, Error> {
+        if !address.ip().is_loopback() {
+            return Err(Error::NotLoopback(address));
+        }
+        let bind = || {
+            let listener = std::net::TcpListener::bind(address)?;
+            listener.set_nonblocking(true)?;
+            let address = listener.local_addr()?;
+            Ok(Self { listener, address })
+        };
+        bind().map_err(|error| Error::Listen(address, error))
+    }
+
+    /// The address, with its port.
+    #[must_use]
+    pub fn addr(&self) -> SocketAddr {
+        self.address
+    }
+}
+
 /// What a registry needs.
 #[derive(Debug)]
 pub struct Config {
-    /// Where to listen; a loopback address.
-    pub listen: SocketAddr,
+    /// Where it listens.
+    pub bound: Bound,
     /// Where the bytes are kept.
     pub directory: PathBuf,
     /// Who recognises callers by their tokens.
@@ -63,21 +99,21 @@ pub enum Error {
 pub struct Registry {
     address: SocketAddr,
     stop: watch::Sender<bool>,
+    /// Ends when every connection has.
+    accepting: JoinHandle<()>,
 }
 
 impl Registry {
-    /// Starts to listen; to be called within a tokio runtime.
+    /// Starts to answer; to be called within a tokio runtime.
     ///
     /// # Errors
-    /// When the address or the directory cannot be used.
+    /// When the directory cannot be used.
     pub fn start(server: &ApiServer, config: Config) -> Result<Self, Error> {
-        let Config { listen, directory, authenticator } = config;
-        if !listen.ip().is_loopback() {
-            return Err(Error::NotLoopback(listen));
-        }
+        let Config { bound: Bound { listener, address }, directory, authenticator } = config;
         let storage =
             Storage::open(&directory).map_err(|error| Error::Directory(directory, error))?;
-        let (listener, address) = bind(listen).map_err(|error| Error::Listen(listen, error))?;
+        let listener =
+            TcpListener::from_std(listener).map_err(|error| Error::Listen(address, error))?;
         let state = State {
             access: Access { server: server.clone(), authenticator },
             streams: Streams::new(server.clone()),
@@ -86,8 +122,8 @@ impl Registry {
             manifests: parking_lot::Mutex::default(),
         };
         let (stop, stopped) = watch::channel(false);
-        world::edge::spawn(accept(listener, Arc::new(state), stopped));
-        Ok(Self { address, stop })
+        let accepting = world::edge::spawn(accept(listener, Arc::new(state), stopped));
+        Ok(Self { address, stop, accepting })
     }
 
     /// The address it listens on.
@@ -96,35 +132,33 @@ impl Registry {
         self.address
     }
 
-    /// Stops accepting and closes what is open.
-    pub fn shut_down(self) {
+    /// Stops accepting and waits for requests under way, for a few seconds at most.
+    pub async fn shut_down(self) {
         self.stop.send_replace(true);
+        if let Err(error) = self.accepting.await {
+            tracing::warn!(%error, "the registry did not end in order");
+        }
     }
-}
-
-fn bind(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
-    let listener = std::net::TcpListener::bind(address)?;
-    listener.set_nonblocking(true)?;
-    let listener = TcpListener::from_std(listener)?;
-    let address = listener.local_addr()?;
-    Ok((listener, address))
 }
 
 async fn accept(listener: TcpListener, state: Arc<State>, mut stop: watch::Receiver<bool>) {
     let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let mut connections = JoinSet::new();
     loop {
+        // Those that have ended are forgotten.
+        while connections.try_join_next().is_some() {}
         let next = async {
             let slot = Arc::clone(&slots).acquire_owned().await;
             (slot, listener.accept().await)
         };
         let accepted = tokio::select! {
             accepted = next => accepted,
-            _ = stop.changed() => return,
+            _ = stop.changed() => break,
         };
         match accepted {
             (Ok(slot), Ok((stream, _))) => {
                 let (state, stop) = (Arc::clone(&state), stop.clone());
-                world::edge::spawn(async move {
+                connections.spawn(async move {
                     serve(stream, state, stop).await;
                     drop(slot);
                 });
@@ -134,9 +168,11 @@ async fn accept(listener: TcpListener, state: Arc<State>, mut stop: watch::Recei
                 tracing::debug!(%error, "cannot accept a connection");
                 world::edge::sleep(Duration::from_millis(20)).await;
             }
-            (Err(_), _) => return,
+            (Err(_), _) => break,
         }
     }
+    drop(listener);
+    while connections.join_next().await.is_some() {}
 }
 
 async fn serve(stream: TcpStream, state: Arc<State>, mut stop: watch::Receiver<bool>) {
@@ -150,13 +186,15 @@ async fn serve(stream: TcpStream, state: Arc<State>, mut stop: watch::Receiver<b
     });
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
-    let connection = builder.serve_connection(TokioIo::new(stream), service);
-    tokio::select! {
-        result = connection => {
-            if let Err(error) = result {
-                tracing::debug!(%error, "a connection ended early");
-            }
+    let mut connection = Box::pin(builder.serve_connection(TokioIo::new(stream), service));
+    let result = tokio::select! {
+        result = connection.as_mut() => Some(result),
+        _ = stop.changed() => {
+            connection.as_mut().graceful_shutdown();
+            world::edge::timeout(GRACE, connection).await
         }
-        _ = stop.changed() => {}
+    };
+    if let Some(Err(error)) = result {
+        tracing::debug!(%error, "a connection ended early");
     }
 }

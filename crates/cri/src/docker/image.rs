@@ -12,14 +12,26 @@ use crate::runtime::{Error, Image};
 
 /// Looks `reference` up; a digest is also taken for the id of an image that never met a registry.
 pub(super) async fn status(shared: &Shared, reference: &str) -> Result<Option<Image>, Error> {
+    let registry = shared.registry.lock().clone();
+    let reachable = registry.as_ref().and_then(|registry| registry.reachable(reference));
     let id = reference.split_once('@').map(|(_, digest)| digest);
-    for name in [Some(reference), id].into_iter().flatten() {
+    for name in [reachable.as_deref(), Some(reference), id].into_iter().flatten() {
         match shared.docker.inspect_image(name).await {
             Ok(found) => {
+                let repository = repository(reachable.as_deref().unwrap_or(reference));
+                let shown = |names: Option<Vec<String>>| {
+                    let name = preferred(names, repository);
+                    match (&registry, reference.split_once('/')) {
+                        (Some(registry), Some((host, _))) if reachable.is_some() => {
+                            registry.named(&name, host)
+                        }
+                        _ => name,
+                    }
+                };
                 return Ok(Some(Image {
                     id: found.id.unwrap_or_default(),
-                    tag: first(found.repo_tags),
-                    repo_digest: first(found.repo_digests),
+                    tag: shown(found.repo_tags),
+                    repo_digest: shown(found.repo_digests),
                     user: found.config.and_then(|config| config.user).unwrap_or_default(),
                 }));
             }
@@ -30,8 +42,18 @@ pub(super) async fn status(shared: &Shared, reference: &str) -> Result<Option<Im
     Ok(None)
 }
 
-fn first(names: Option<Vec<String>>) -> String {
-    names.and_then(|names| names.into_iter().next()).unwrap_or_default()
+/// A reference without its tag and digest.
+fn repository(reference: &str) -> &str {
+    let name = reference.split('@').next().unwrap_or_default();
+    let slash = name.rfind('/').map_or(0, |at| at + 1);
+    name[slash..].find(':').map_or(name, |colon| &name[..slash + colon])
+}
+
+/// Of the names of an image the one in `wanted`, or the first.
+fn preferred(names: Option<Vec<String>>, wanted: &str) -> String {
+    let mut names = names.unwrap_or_default();
+    let fits = names.iter().position(|name| repository(name) == wanted).unwrap_or_default();
+    if fits < names.len() { names.swap_remove(fits) } else { String::new() }
 }
 
 /// Fetches `reference`, showing the registry one of the `credentials` after the other.
@@ -40,15 +62,22 @@ pub(super) async fn pull(
     reference: &str,
     credentials: &[Credentials],
 ) -> Result<Image, Error> {
-    let last = reference.rsplit('/').next().unwrap_or_default();
-    let named = if last.contains([':', '@']) {
-        reference.to_owned()
-    } else {
-        format!("{reference}:latest")
-    };
-    let wrap = |error: Error| match error {
-        Error::Engine(text) => Error::Engine(format!("rpc error: code = Unknown desc = {text}")),
-        other => other,
+    let registry = shared.registry.lock().clone();
+    let reachable = registry.as_ref().and_then(|registry| registry.reachable(reference));
+    let host = reference.split('/').next().unwrap_or_default();
+    let wanted = reachable.as_deref().unwrap_or(reference);
+    let last = wanted.rsplit('/').next().unwrap_or_default();
+    let named =
+        if last.contains([':', '@']) { wanted.to_owned() } else { format!("{wanted}:latest") };
+    let wrap = |error: Error| match (error, &registry) {
+        (Error::Engine(text), Some(registry)) if reachable.is_some() => {
+            let text = registry.named(&text, host);
+            Error::Engine(format!("rpc error: code = Unknown desc = {text}"))
+        }
+        (Error::Engine(text), _) => {
+            Error::Engine(format!("rpc error: code = Unknown desc = {text}"))
+        }
+        (other, _) => other,
     };
     let shown = credentials.iter().map(|one| Some(shown(one)));
     let none = credentials.is_empty().then_some(None);

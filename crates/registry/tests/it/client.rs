@@ -9,7 +9,7 @@ use apimachinery::{Status, Value};
 use apiserver::http::Authenticator;
 use apiserver::{Admission, AdmissionRequest, ApiServer, Attributes, Authorizer, Call, User};
 use registry::digest::Digest;
-use registry::{Config, Registry};
+use registry::{Bound, Config, Registry};
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -71,7 +71,7 @@ impl Fixture {
         let tokio = Runtime::new().unwrap();
         let guard = tokio.enter();
         let config = Config {
-            listen: ([127, 0, 0, 1], 0).into(),
+            bound: Bound::to(([127, 0, 0, 1], 0).into()).unwrap(),
             directory: directory.path().to_owned(),
             authenticator: Arc::new(Tokens),
         };
