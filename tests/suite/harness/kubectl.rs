@@ -11,7 +11,8 @@ use tempfile::TempDir;
 
 use super::served::Served;
 
-/// Where versioned binaries are kept besides `PATH`.
+/// Where versioned binaries are kept besides `PATH` and where the continuous integration puts what it
+/// fetches (`REHEARSE_CLIENT_TOOLS`).
 const DIRECTORIES: [&str; 3] = ["/usr/lib/google-cloud-sdk/bin", "/usr/local/bin", "/opt/kubectl"];
 
 /// The version that everything is tested with.
@@ -20,7 +21,9 @@ pub(crate) const MAIN: &str = "1.32";
 /// The binary of `version`, if this machine has it.
 fn find(version: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let known = DIRECTORIES.iter().map(PathBuf::from);
+    let fetched =
+        std::env::var_os("REHEARSE_CLIENT_TOOLS").map(|dir| PathBuf::from(dir).join("bin"));
+    let known = DIRECTORIES.iter().map(PathBuf::from).chain(fetched);
     let name = format!("kubectl.{version}");
     std::env::split_paths(&path).chain(known).map(|dir| dir.join(&name)).find(|file| file.is_file())
 }

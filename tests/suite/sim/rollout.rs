@@ -34,7 +34,11 @@ const PHASE: &str = "openshift.io/deployment.phase";
 
 /// Both rollouts of `hello` with `strategy` in place of the default one.
 fn roll_out_twice(strategy: &Value) -> Simulated {
-    let mut cluster = Simulated::start(1);
+    roll_out_twice_with(1, strategy)
+}
+
+fn roll_out_twice_with(seed: u64, strategy: &Value) -> Simulated {
+    let mut cluster = Simulated::start(seed);
     for image in ["hello:v1", "hello:v2"] {
         cluster.image(image, r#"{"startSeconds": 2}"#);
     }
@@ -206,9 +210,35 @@ fn recreate_stops_everything_then_tries_one() {
     );
 }
 
+/// Whether the pods of the first rollout were counted only after its phase had become `Running`: then,
+/// and only then, progress is told. A deployer scales before or after the phase of its pod is carried
+/// over; recordings of 3.11 have both orders.
+fn first_progress_is_seen(cluster: &mut Simulated) -> bool {
+    let mut phase = String::new();
+    for write in cluster.history() {
+        let Some(new) = &write.new else { continue };
+        match write.kind() {
+            "ReplicationController" if new.name() == "hello-1" => {
+                new.annotation(PHASE).unwrap_or_default().clone_into(&mut phase);
+            }
+            "DeploymentConfig" if new.int_at(&["status", "updatedReplicas"]) > Some(0) => {
+                return phase == "Running";
+            }
+            _ => {}
+        }
+    }
+    panic!("no pod of the first rollout was ever counted");
+}
+
 #[test]
 fn conditions_and_events_follow_the_rollout() {
-    let mut cluster = roll_out_twice(&json!({"type": "Rolling"}));
+    let seen: Vec<bool> = (1..=12).map(conditions_and_events_are_right).collect();
+    assert!(seen.contains(&true) && seen.contains(&false), "both orders occur: {seen:?}");
+}
+
+/// With one seed; gives whether progress of the first rollout was told.
+fn conditions_and_events_are_right(seed: u64) -> bool {
+    let mut cluster = roll_out_twice_with(seed, &json!({"type": "Rolling"}));
     let waits = |n| {
         format!(
             "Progressing=Unknown : replication controller \"hello-{n}\" is waiting for pod \"hello-{n}-deploy\" to run"
@@ -219,23 +249,32 @@ fn conditions_and_events_follow_the_rollout() {
             "Progressing=True NewReplicationControllerCreated: Created new replication controller \"hello-{n}\" for version {n}"
         )
     };
+    let progresses = |n| {
+        format!(
+            "Progressing=True ReplicationControllerUpdated: replication controller \"hello-{n}\" is progressing"
+        )
+    };
     let done = |n| {
         format!(
             "Progressing=True NewReplicationControllerAvailable: replication controller \"hello-{n}\" successfully rolled out"
         )
     };
-    let expected = [
+    let progress_is_seen = first_progress_is_seen(&mut cluster);
+    let mut expected = vec![
         "Available=False : Deployment config does not have minimum availability.".to_owned(),
         created(1),
         waits(1),
+    ];
+    expected.extend(progress_is_seen.then(|| progresses(1)));
+    expected.extend([
         "Available=True : Deployment config has minimum availability.".to_owned(),
         done(1),
         created(2),
         waits(2),
-        "Progressing=True ReplicationControllerUpdated: replication controller \"hello-2\" is progressing".to_owned(),
+        progresses(2),
         done(2),
-    ];
-    assert_eq!(conditions(&mut cluster), expected);
+    ]);
+    assert_eq!(conditions(&mut cluster), expected, "seed {seed}");
     assert_eq!(
         events(&mut cluster, "DeploymentConfig", "hello"),
         ["DeploymentCreated", "DeploymentCreated"]
@@ -248,6 +287,7 @@ fn conditions_and_events_follow_the_rollout() {
         events(&mut cluster, "Pod", "hello-1-deploy"),
         ["Scheduled", "Pulled", "Created", "Started"]
     );
+    progress_is_seen
 }
 
 /// The rollout ends by its timeout; the new pod goes, the old ones never did.

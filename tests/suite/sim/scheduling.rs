@@ -47,6 +47,10 @@ fn too_little_cpu_is_said_and_mended_by_a_deletion() {
 #[test]
 fn a_selector_that_no_node_has_is_said() {
     let mut cluster = Simulated::start(1);
+    // Which of nodes and pods is first is the seed's choice; this is about nodes that are there.
+    cluster.until(60, "the nodes have registered", |client| {
+        client.list(&api::NODES, "").unwrap().len() == 2
+    });
     cluster.create("shop", &pod("picky", "nodeSelector: {disk: ssd}"));
     cluster.run_for(60);
     assert_eq!(
