@@ -4,6 +4,7 @@
 //! Invariant: pure; no clock, no storage, no network.
 
 pub mod columns;
+pub mod cron;
 pub mod decode;
 pub mod defaults;
 pub mod openapi;

@@ -7,6 +7,7 @@ use apimachinery::selector::LabelSelector;
 use apimachinery::{ObjectExt as _, Value};
 
 use super::{checks, go_text, pod};
+use crate::cron::{self, Schedule};
 
 pub(super) fn create(kind: &str, object: &Value, errors: &mut ErrorList) {
     let path = Path::new("spec");
@@ -62,6 +63,36 @@ fn job_spec(spec: &Value, path: &Path, errors: &mut ErrorList) {
         let path = template_path.child("spec").child("restartPolicy");
         errors.push(Error::not_supported(&path, policy, &["OnFailure", "Never"]));
     }
+    if spec.get("podFailurePolicy").is_some_and(Value::is_object) && policy != "Never" {
+        let path = template_path.child("spec").child("restartPolicy");
+        let text = "only \"Never\" is supported when podFailurePolicy is specified";
+        errors.push(Error::invalid(&path, policy, text));
+    }
+    completion_mode(spec, path, errors);
+}
+
+/// The most pods that a job with indexes may run at once.
+const MAX_INDEXED_PARALLELISM: i64 = 100_000;
+
+fn completion_mode(spec: &Value, path: &Path, errors: &mut ErrorList) {
+    match spec.str_at(&["completionMode"]) {
+        "" | "NonIndexed" => return,
+        "Indexed" => {}
+        other => {
+            let path = path.child("completionMode");
+            errors.push(Error::not_supported(&path, other, &["Indexed", "NonIndexed"]));
+            return;
+        }
+    }
+    if spec.int_at(&["completions"]).is_none() {
+        let text = "when completion mode is Indexed";
+        errors.push(Error::required(&path.child("completions"), text));
+    }
+    let parallelism = spec.int_at(&["parallelism"]).unwrap_or(1);
+    if parallelism > MAX_INDEXED_PARALLELISM {
+        let text = "must be less than or equal to 100000 when completion mode is Indexed";
+        errors.push(Error::invalid(&path.child("parallelism"), parallelism, text));
+    }
 }
 
 fn cron_job(object: &Value, spec: &Value, path: &Path, errors: &mut ErrorList) {
@@ -74,9 +105,10 @@ fn cron_job(object: &Value, spec: &Value, path: &Path, errors: &mut ErrorList) {
     let schedule_path = path.child("schedule");
     if schedule.is_empty() {
         errors.push(Error::required(&schedule_path, ""));
-    } else if let Some(problem) = schedule_problem(schedule) {
+    } else if let Err(problem) = Schedule::parse(schedule, "") {
         errors.push(Error::invalid(&schedule_path, schedule, &problem));
     }
+    time_zone(spec, path, errors);
     checks::non_negative(spec, path, "startingDeadlineSeconds", errors);
     match spec.str_at(&["concurrencyPolicy"]) {
         "" => errors.push(Error::required(&path.child("concurrencyPolicy"), "")),
@@ -91,20 +123,26 @@ fn cron_job(object: &Value, spec: &Value, path: &Path, errors: &mut ErrorList) {
     checks::non_negative(spec, path, "failedJobsHistoryLimit", errors);
 }
 
-/// Only the shape of a schedule is checked here: five fields or a known `@` word.
-fn schedule_problem(schedule: &str) -> Option<String> {
-    if let Some(word) = schedule.strip_prefix('@') {
-        let known = ["yearly", "annually", "monthly", "weekly", "daily", "midnight", "hourly"];
-        let fine = known.contains(&word) || word.starts_with("every ");
-        return (!fine).then(|| format!("Unrecognized descriptor: {schedule}"));
-    }
-    let fields = schedule.split_whitespace().count();
-    (fields != 5).then(|| format!("Expected exactly 5 fields, found {fields}: {schedule}"))
+fn time_zone(spec: &Value, path: &Path, errors: &mut ErrorList) {
+    let Some(zone) = spec.get("timeZone").and_then(Value::as_str) else { return };
+    let path = path.child("timeZone");
+    let problem = match zone {
+        "" => "timeZone must be nil or non-empty string".to_owned(),
+        "Local" | "local" => "timeZone must be an explicit time zone as defined in \
+                              https://www.iana.org/time-zones"
+            .to_owned(),
+        _ if cron::time_zone(zone).is_none() => format!("unknown time zone {zone}"),
+        _ if spec.str_at(&["schedule"]).contains("TZ") => {
+            "cannot use both timeZone field and TZ or CRON_TZ in schedule".to_owned()
+        }
+        _ => return,
+    };
+    errors.push(Error::invalid(&path, zone, &problem));
 }
 
 /// Checks what an update changes in a Job.
 pub(super) fn update_job(new: &Value, old: &Value, errors: &mut ErrorList) {
-    for field in ["completions", "selector", "template"] {
+    for field in ["completions", "selector", "template", "completionMode", "podFailurePolicy"] {
         checks::immutable(new, old, &["spec", field], errors);
     }
 }

@@ -322,6 +322,7 @@ fn stateful_set(object: &Value, spec: &Value, path: &Path, errors: &mut ErrorLis
         }
     }
     checks::non_negative(spec, path, "replicas", errors);
+    checks::non_negative(spec, path, "minReadySeconds", errors);
     if selector(spec, path, "empty selector is not valid for statefulset.", errors) {
         labels_must_match(object, spec, path, errors);
     }
@@ -350,7 +351,15 @@ pub(super) fn update(resource: &Resource, new: &Value, old: &Value, errors: &mut
         }
         "StatefulSet" => {
             let mut allowed = new.clone();
-            for key in ["replicas", "template", "updateStrategy"] {
+            // The first three by 3.11's rule; the others came later and have been free since.
+            for key in [
+                "replicas",
+                "template",
+                "updateStrategy",
+                "minReadySeconds",
+                "ordinals",
+                "persistentVolumeClaimRetentionPolicy",
+            ] {
                 match old.at(&["spec", key]) {
                     Some(value) => allowed.set(&["spec", key], value.clone()),
                     None => drop(allowed.remove(&["spec", key])),

@@ -171,3 +171,72 @@ fn who_reaches_a_balancer_is_a_list_of_networks() {
         ]
     );
 }
+
+#[test]
+fn a_schedule_is_read_when_it_is_written() {
+    let check = |spec: Value, expected: &[&str]| {
+        let mut cron_job = json!({"spec": {"jobTemplate": {"spec": {"template": {"spec":
+            {"restartPolicy": "Never", "containers": [{"name": "c", "image": "i"}]}}}}}});
+        for (key, value) in spec.as_object().unwrap() {
+            cron_job["spec"][key] = value.clone();
+        }
+        assert_eq!(created(resource("batch", "v1", "cronjobs"), cron_job), expected);
+    };
+    for fine in ["*/5 0-3 * jan,feb ?", "@hourly", "@every 1h30m", "TZ=Europe/Paris 0 6 * * *"] {
+        check(json!({"schedule": fine}), &[]);
+    }
+    for (schedule, problem) in [
+        ("60 * * * *", "End of range (60) above maximum (59): 60"),
+        ("* * * *", "Expected exactly 5 fields, found 4: * * * *"),
+        ("@fortnightly", "Unrecognized descriptor: @fortnightly"),
+        ("5-2 * * * *", "Beginning of range (5) beyond end of range (2): 5-2"),
+    ] {
+        let text = format!("spec.schedule: Invalid value: {schedule:?}: {problem}");
+        check(json!({"schedule": schedule}), &[&text]);
+    }
+    check(json!({"schedule": "0 6 * * *", "timeZone": "Europe/Paris"}), &[]);
+    check(
+        json!({"schedule": "0 6 * * *", "timeZone": "Europe/Atlantis"}),
+        &["spec.timeZone: Invalid value: \"Europe/Atlantis\": unknown time zone Europe/Atlantis"],
+    );
+    check(
+        json!({"schedule": "TZ=UTC 0 6 * * *", "timeZone": "Europe/Paris"}),
+        &["spec.timeZone: Invalid value: \"Europe/Paris\": cannot use both timeZone field and TZ \
+           or CRON_TZ in schedule"],
+    );
+}
+
+#[test]
+fn numbered_jobs_say_how_many_numbers_there_are() {
+    let errors = |spec: Value| {
+        let mut job = json!({"metadata": {"name": "sum", "labels": {"a": "b"}}, "spec": {
+            "selector": {"matchLabels": {"a": "b"}}, "template": {
+                "metadata": {"labels": {"a": "b"}}, "spec": {"restartPolicy": "OnFailure",
+                    "containers": [{"name": "c", "image": "i"}]}}}});
+        for (key, value) in spec.as_object().unwrap() {
+            job["spec"][key] = value.clone();
+        }
+        created(resource("batch", "v1", "jobs"), job)
+    };
+    let none: [&str; 0] = [];
+    assert_eq!(errors(json!({"completionMode": "Indexed", "completions": 3})), none);
+    assert_eq!(
+        errors(json!({"completionMode": "Indexed", "parallelism": 100_001})),
+        [
+            "spec.completions: Required value: when completion mode is Indexed",
+            "spec.parallelism: Invalid value: 100001: must be less than or equal to 100000 when \
+             completion mode is Indexed"
+        ]
+    );
+    assert_eq!(
+        errors(json!({"completionMode": "Numbered"})),
+        ["spec.completionMode: Unsupported value: \"Numbered\": supported values: \"Indexed\", \
+          \"NonIndexed\""]
+    );
+    let policy = json!({"rules": [{"action": "Ignore", "onPodConditions": []}]});
+    assert_eq!(
+        errors(json!({"podFailurePolicy": policy})),
+        ["spec.template.spec.restartPolicy: Invalid value: \"OnFailure\": only \"Never\" is \
+          supported when podFailurePolicy is specified"]
+    );
+}
