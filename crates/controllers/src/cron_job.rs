@@ -1,15 +1,13 @@
 //! The controller of `CronJob`s: jobs at the times of a schedule.
 //!
-//! Reading order: [`schedule`] (when), [`plan()`] (what is due), this file (observe and act).
+//! Reading order: [`api::cron`] (when), [`plan()`] (what is due), this file (observe and act).
 //!
 //! Deviation: upstream of 1.11 looks at everything every ten seconds; here a cron job is looked at
 //! when it or its jobs change and at the very instant it is due.
 //!
 //! Mirrors: `k8s.io/kubernetes/pkg/controller/cronjob/cronjob_controller.go`.
 
-mod field;
 mod plan;
-pub mod schedule;
 
 use std::sync::Arc;
 
@@ -48,7 +46,7 @@ impl Controller for CronJob {
         for Note { event_type, reason, message } in &plan.notes {
             cx.recorder.event(COMPONENT, &cron_job, *event_type, reason, message);
         }
-        let mut latest = write_active(cx, &cron_job, &plan.active, &plan.replace)?;
+        let mut latest = write_books(cx, &cron_job, &plan)?;
         if let Some((job, due)) = plan.start.take() {
             for reference in &plan.replace {
                 delete_job(cx, &cron_job, reference.str_at(&["name"]))?;
@@ -68,22 +66,22 @@ impl Controller for CronJob {
     }
 }
 
-/// Writes which jobs are active, where that changed. Those about to be replaced still are.
-fn write_active(
-    cx: &Context<'_>,
-    cron_job: &Arc<Value>,
-    active: &[Value],
-    replaced: &[Value],
-) -> Result<Arc<Value>, Error> {
-    let active = [active, replaced].concat();
-    if cron_job.list_at(&["status", "active"]) == active {
-        return Ok(Arc::clone(cron_job));
-    }
+/// Writes which jobs are active and when one last succeeded, where that changed. Those about to be
+/// replaced still are active.
+fn write_books(cx: &Context<'_>, cron_job: &Arc<Value>, plan: &Plan) -> Result<Arc<Value>, Error> {
+    let active = [&plan.active[..], &plan.replace].concat();
+    let succeeded = plan.succeeded.map(|at| at.rfc3339());
     let mut updated = (**cron_job).clone();
     if active.is_empty() {
         drop(updated.remove(&["status", "active"]));
     } else {
         updated.set(&["status", "active"], json!(active));
+    }
+    if let Some(succeeded) = succeeded {
+        updated.set(&["status", "lastSuccessfulTime"], json!(succeeded));
+    }
+    if updated == **cron_job {
+        return Ok(Arc::clone(cron_job));
     }
     Ok(cx.client.update_status(&CRON_JOBS, updated)?)
 }

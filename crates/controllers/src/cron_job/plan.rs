@@ -10,13 +10,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use api::cron::Schedule;
 use apimachinery::object::controller_owner_reference;
 use apimachinery::{ObjectExt as _, Value};
 use controller_runtime::EventType;
 use serde_json::json;
 use world::Time;
 
-use super::schedule::Schedule;
 use crate::job::finished;
 
 /// More missed times than this and none is served.
@@ -40,6 +40,8 @@ pub struct Plan {
     pub notes: Vec<Note>,
     /// `status.active` by the jobs that are there.
     pub active: Vec<Value>,
+    /// When a job last succeeded, if one did.
+    pub succeeded: Option<Time>,
     /// Jobs to delete before the start: references out of `active`.
     pub replace: Vec<Value>,
     /// The job to start, and the time it is started for.
@@ -125,6 +127,10 @@ fn books(cron_job: &Value, jobs: &[Arc<Value>]) -> Plan {
             Some(_) => plan.active.push(reference.clone()),
         }
     }
+    let completed = jobs.iter().filter(|job| finished(job) == Some("Complete"));
+    let times = completed.map(|job| job.str_at(&["status", "completionTime"]));
+    let known = cron_job.str_at(&["status", "lastSuccessfulTime"]);
+    plan.succeeded = times.chain([known]).filter_map(Time::parse_rfc3339).max();
     plan
 }
 
