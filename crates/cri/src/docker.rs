@@ -37,6 +37,7 @@ use std::sync::Arc;
 use bollard::Docker;
 use bollard::models::NetworkCreateRequest;
 use parking_lot::Mutex;
+use serde_json::Value;
 use tokio::runtime::Handle;
 use world::{Time, World};
 
@@ -233,6 +234,14 @@ impl DockerEngine {
     /// From now on images of `registry` are pulled from where it listens.
     pub fn serve_registry(&self, registry: IntegratedRegistry) {
         *self.shared.registry.lock() = Some(registry);
+    }
+
+    /// What the engine says of a local image, in its own words; `None` when it has no such image.
+    ///
+    /// # Errors
+    /// When the engine does not answer.
+    pub async fn inspect_image(&self, reference: &str) -> Result<Option<Value>, Error> {
+        image::inspect(&self.shared, reference).await
     }
 
     /// The id of a local image.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use bollard::auth::DockerCredentials;
 use bollard::query_parameters::{CreateImageOptionsBuilder, ImportImageOptionsBuilder};
 use futures_util::TryStreamExt as _;
+use serde_json::Value;
 
 use super::{Shared, archive, error};
 use crate::config::Credentials;
@@ -98,6 +99,15 @@ pub(super) async fn pull(
     }
     let found = status(shared, reference).await?;
     found.ok_or_else(|| wrap(Error::Engine(format!("No such image: {reference}"))))
+}
+
+/// What the engine says of `reference`.
+pub(super) async fn inspect(shared: &Shared, reference: &str) -> Result<Option<Value>, Error> {
+    match shared.docker.inspect_image(reference).await {
+        Ok(found) => Ok(serde_json::to_value(found).ok()),
+        Err(missing) if error::is_missing(&missing) => Ok(None),
+        Err(other) => Err(error::from_engine(other)),
+    }
 }
 
 fn shown(credentials: &Credentials) -> DockerCredentials {

@@ -65,6 +65,15 @@ impl SimImages {
         self.resolve(reference).digest
     }
 
+    /// The tags that were added to `repository`, sorted.
+    #[must_use]
+    pub fn tags(&self, repository: &str) -> Vec<String> {
+        let table = self.table.lock();
+        let places = table.tags.keys().map(|tagged| Parts::of(tagged));
+        let own = places.filter(|parts| parts.repository == repository);
+        own.map(|parts| parts.tag.to_owned()).collect()
+    }
+
     /// Whether `reference` has been added under its tag or digest.
     #[must_use]
     pub fn contains(&self, reference: &str) -> bool {
