@@ -27,15 +27,16 @@ const LAYERS: &[(&str, u8)] = &[
     ("images", 4),
     ("admission", 4),
     ("node", 4),
-    ("registry", 4),
     ("audit", 4),
     ("metrics", 4),
-    ("cluster", 5),
-    ("rehearsal", 6),
-    ("bench", 7),
-    ("cases", 7),
-    ("cli", 7),
-    ("fuzz", 7),
+    ("registry", 4),
+    ("why", 5),
+    ("cluster", 6),
+    ("rehearsal", 7),
+    ("bench", 8),
+    ("cases", 8),
+    ("cli", 8),
+    ("fuzz", 8),
 ];
 
 /// Lines of a file, without its inline tests.

@@ -26,6 +26,7 @@ const MOST_BYTES: u64 = 256 << 20;
 pub(crate) struct ApiClient {
     authority: String,
     host: String,
+    namespace: String,
     token: Option<String>,
     tls: Arc<ClientConfig>,
 }
@@ -78,22 +79,40 @@ impl ApiClient {
             tls.with_client_auth_cert(chain, key)?
         };
         let token = Some(user.str_at(&["token"]).to_owned()).filter(|token| !token.is_empty());
-        Ok(Self { authority, host, token, tls: Arc::new(tls) })
+        let namespace = match context.str_at(&["namespace"]) {
+            "" => "default".to_owned(),
+            namespace => namespace.to_owned(),
+        };
+        Ok(Self { authority, host, namespace, token, tls: Arc::new(tls) })
+    }
+
+    /// The namespace of the context.
+    pub(crate) fn namespace(&self) -> &str {
+        &self.namespace
     }
 
     /// Reads the document at `path`.
     pub(crate) fn get(&self, path: &str) -> Result<Value> {
+        self.ask("GET", path, "")
+    }
+
+    /// Sends a document to `path` and gives what comes back.
+    pub(crate) fn post(&self, path: &str, document: &Value) -> Result<Value> {
+        self.ask("POST", path, &document.to_string())
+    }
+
+    fn ask(&self, method: &str, path: &str, body: &str) -> Result<Value> {
         let (code, body) = self
-            .exchange(path)
+            .exchange(method, path, body)
             .with_context(|| format!("cannot reach the cluster at {}", self.authority))?;
         let document: Value = serde_json::from_slice(&body).context("the answer is not JSON")?;
-        if code != 200 {
+        if !(200..300).contains(&code) {
             bail!("the cluster refuses: {}", document.str_at(&["message"]));
         }
         Ok(document)
     }
 
-    fn exchange(&self, path: &str) -> Result<(u16, Vec<u8>)> {
+    fn exchange(&self, method: &str, path: &str, body: &str) -> Result<(u16, Vec<u8>)> {
         let address = self.authority.to_socket_addrs()?.next().context("no such host")?;
         let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
         stream.set_read_timeout(Some(PATIENCE))?;
@@ -105,8 +124,10 @@ impl ApiClient {
         let token = token.map(|token| format!("Authorization: Bearer {token}\r\n"));
         // HTTP/1.0: the body ends with the connection.
         let request = format!(
-            "GET {path} HTTP/1.0\r\nHost: {}\r\nAccept: application/json\r\n{}\r\n",
+            "{method} {path} HTTP/1.0\r\nHost: {}\r\nAccept: application/json\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n{}\r\n{body}",
             self.authority,
+            body.len(),
             token.unwrap_or_default()
         );
         stream.write_all(request.as_bytes())?;

@@ -25,6 +25,7 @@ mod progress;
 mod registry;
 mod run;
 mod up;
+mod why;
 
 use std::process::ExitCode;
 
@@ -63,6 +64,8 @@ enum Command {
     Up(up::Options),
     /// Say who changed what in a cluster that is up, and who was refused.
     Audit(audit::Options),
+    /// Say why a pod runs where it does, or what a workload waits for, in a cluster that is up.
+    Why(why::Options),
 }
 
 fn main() -> ExitCode {
@@ -75,6 +78,7 @@ fn main() -> ExitCode {
         Command::Images(options) => images::build(&options),
         Command::Up(options) => up::up(&options),
         Command::Audit(options) => audit::audit(&options),
+        Command::Why(options) => why::why(&options),
     };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,

@@ -118,6 +118,7 @@ impl Cluster {
             authorization::bootstrap(&server)?;
             admission::bootstrap(&server)?;
             metrics::bootstrap(driver.client())?;
+            why::bootstrap(driver.client())?;
             if !plan.world.is_simulated() {
                 controllers::persistent_volume::bootstrap(driver.client())?;
             }
@@ -178,6 +179,7 @@ impl Plan {
         let logs = RuntimeLogs::new(self.world.clone(), runtime.logs());
         let builder = builder.logs(Arc::new(logs));
         let builder = builder.streams(Arc::new(RuntimeStreams::new(runtime.streams())));
+        let builder = why::register(builder, self.scheduler.clone());
         let mut builder = metrics::register(builder, runtime.metrics());
         if let Some(log) = &self.audit {
             builder = audit::register(builder, Arc::clone(log));

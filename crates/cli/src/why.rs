@@ -1,0 +1,83 @@
+//! `rehearse why`: why a pod runs where it does or nowhere, and what a workload waits for.
+//!
+//! Invariant: what is printed is the cluster's own answer; nothing is worked out here.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result, bail};
+use apimachinery::ObjectExt as _;
+use clap::{Args, ValueEnum};
+use serde_json::json;
+
+use crate::api_client::ApiClient;
+
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// What to ask about, e.g. `pod/web-1-x7k2p`, `dc/web`, `deployment/web`, `job/import`, `pvc/data`.
+    #[arg(value_name = "KIND/NAME", value_parser = parse_object)]
+    object: (String, String),
+    /// The namespace; without it the one of the kubeconfig's context, else `default`.
+    #[arg(long, short, value_name = "NAME")]
+    namespace: Option<String>,
+    /// Another scheduler policy (JSON or YAML) to place a pod by: where would it have gone?
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+    /// The kubeconfig that `rehearse up` wrote.
+    #[arg(long, default_value = "rehearse.kubeconfig", env = "KUBECONFIG", value_name = "FILE")]
+    kubeconfig: PathBuf,
+    /// How to print.
+    #[arg(long, short, value_enum, default_value_t = Output::Text)]
+    output: Output,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Output {
+    /// Sentences and tables.
+    Text,
+    /// An `Explanation` of `why.rehearse/v1`.
+    Json,
+}
+
+fn parse_object(text: &str) -> Result<(String, String), String> {
+    match text.split_once('/') {
+        Some((kind, name)) if !kind.is_empty() && !name.is_empty() => {
+            Ok((kind.to_owned(), name.to_owned()))
+        }
+        _ => Err("must be of the form KIND/NAME".to_owned()),
+    }
+}
+
+/// Asks and prints.
+pub(crate) fn why(options: &Options) -> Result<bool> {
+    let client = ApiClient::from_kubeconfig(&options.kubeconfig)?;
+    let (resource, name) = &options.object;
+    let mut spec = json!({"resource": resource, "name": name});
+    if let Some(path) = &options.policy {
+        if !resource.starts_with("po") {
+            bail!("--policy is about pods; {resource}/{name} is none");
+        }
+        let text = std::fs::read_to_string(path);
+        spec["policy"] = json!(text.with_context(|| format!("cannot read {}", path.display()))?);
+    }
+    let namespace = options.namespace.as_deref().unwrap_or_else(|| client.namespace());
+    let question = json!({"apiVersion": "why.rehearse/v1", "kind": "Explanation", "spec": spec});
+    let path = format!("/apis/why.rehearse/v1/namespaces/{namespace}/explanations");
+    let answer = client.post(&path, &question)?;
+    match options.output {
+        Output::Json => out!("{}", serde_json::to_string_pretty(&answer)?),
+        Output::Text => out!("{}", answer.str_at(&["status", "text"]).trim_end()),
+    }
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_object_is_a_kind_and_a_name() {
+        assert_eq!(parse_object("dc/web"), Ok(("dc".to_owned(), "web".to_owned())));
+        assert!(parse_object("web").is_err());
+        assert!(parse_object("dc/").is_err());
+    }
+}

@@ -1,0 +1,202 @@
+//! What is said of objects alone: YAML in, sentences out.
+
+use apimachinery::ObjectExt as _;
+use apimachinery::yaml::load_documents;
+use insta::assert_snapshot;
+use why::{Facts, Finding};
+use world::Time;
+
+/// The chain of findings about the last document.
+fn look(yaml: &str, look: fn(&Facts, &serde_json::Value) -> Finding) -> String {
+    let objects: Vec<_> = load_documents(yaml).unwrap().into_iter().map(|it| it.value).collect();
+    let now = Time::parse_rfc3339("2026-01-01T12:00:00Z").unwrap();
+    let object = objects.last().unwrap().clone();
+    assert!(!object.kind().is_empty());
+    why::text::chain(&look(&Facts::of(objects, now), &object))
+}
+
+fn pod(status: &str) -> String {
+    format!(
+        "kind: Pod\nmetadata: {{name: web-1, namespace: dev, uid: p}}\nspec: {{nodeName: n, \
+         containers: [{{name: web, image: 'web:2', readinessProbe: {{periodSeconds: 5}}}}]}}\n\
+         status: {{phase: Running, {status}}}\n"
+    )
+}
+
+#[test]
+fn pods_say_what_their_containers_wait_for() {
+    let state = |state: &str| {
+        pod(&format!(
+            "containerStatuses: [{{name: web, image: 'web:2', ready: false, restartCount: 4, {state}}}]"
+        ))
+    };
+    let pull =
+        "state: {waiting: {reason: ImagePullBackOff, message: 'Back-off pulling image \"web:2\"'}}";
+    assert_snapshot!(look(&state(pull), why::pod::look), @"");
+    let crash = "state: {waiting: {reason: CrashLoopBackOff}}, lastState: {terminated: {exitCode: 1, reason: Error}}";
+    assert_snapshot!(look(&state(crash), why::pod::look), @"");
+    let event = "kind: Event\ninvolvedObject: {uid: p}\ntype: Warning\nreason: Unhealthy\nmessage: 'Readiness probe failed: HTTP probe failed with statuscode: 503'\n---\n";
+    let running = format!("{event}{}", state("state: {running: {}}"));
+    assert_snapshot!(look(&running, why::pod::look), @"");
+    let config = "state: {waiting: {reason: CreateContainerConfigError, message: 'configmap \"settings\" not found'}}";
+    assert_snapshot!(look(&state(config), why::pod::look), @"");
+}
+
+#[test]
+fn pods_that_end_or_have_ended() {
+    let ended =
+        "containerStatuses: [{name: web, state: {terminated: {exitCode: 137, reason: OOMKilled}}}]";
+    let failed = pod(ended).replace("Running", "Failed");
+    assert_snapshot!(look(&failed, why::pod::look), @"");
+    let evicted = pod("reason: Evicted, message: 'The node was low on resource: memory.'")
+        .replace("Running", "Failed");
+    assert_snapshot!(look(&evicted, why::pod::look), @"");
+    let going = pod("").replace(
+        "uid: p",
+        "uid: p, deletionTimestamp: '2026-01-01T12:00:20Z', deletionGracePeriodSeconds: 30",
+    );
+    assert_snapshot!(look(&going, why::pod::look), @"");
+}
+
+#[test]
+fn replicas_refused_by_a_quota() {
+    let set = "kind: ReplicaSet\nmetadata: {name: web-5, namespace: dev, uid: r}\nspec: {replicas: 3}\n\
+               status:\n  replicas: 1\n  readyReplicas: 1\n  conditions:\n  - {type: ReplicaFailure, status: 'True', \
+               message: 'pods \"web-5-\" is forbidden: exceeded quota: compute, requested: cpu=1, used: cpu=4, limited: cpu=4'}\n";
+    assert_snapshot!(look(set, why::replicas::look), @"");
+}
+
+const DEPLOYMENT: &str = "
+kind: ReplicaSet
+metadata: {name: web-old, namespace: dev, uid: o, ownerReferences: [{controller: true, uid: d}],
+  labels: {pod-template-hash: a}}
+spec: {replicas: 3, template: {metadata: {labels: {pod-template-hash: a}}, spec: {v: 1}}}
+status: {replicas: 3, readyReplicas: 3, availableReplicas: 3}
+---
+kind: ReplicaSet
+metadata: {name: web-new, namespace: dev, uid: n, ownerReferences: [{controller: true, uid: d}],
+  labels: {pod-template-hash: b}}
+spec: {replicas: 1, template: {metadata: {labels: {pod-template-hash: b}}, spec: {v: 2}}}
+status: {replicas: 1, readyReplicas: 0}
+---
+kind: Pod
+metadata: {name: web-new-x, namespace: dev, uid: p, ownerReferences: [{controller: true, uid: n}]}
+spec: {nodeName: n1}
+status:
+  phase: Pending
+  containerStatuses:
+  - {name: web, image: 'web:2', state: {waiting: {reason: ErrImagePull, message: not found}}}
+---
+kind: Deployment
+metadata: {name: web, namespace: dev, uid: d, generation: 2}
+spec:
+  replicas: 3
+  progressDeadlineSeconds: 60
+  strategy: {type: RollingUpdate, rollingUpdate: {maxSurge: 25%, maxUnavailable: 25%}}
+  template: {metadata: {}, spec: {v: 2}}
+status:
+  observedGeneration: 2
+  replicas: 4
+  updatedReplicas: 1
+  availableReplicas: 3
+";
+
+#[test]
+fn a_deployment_held_by_its_bounds_and_an_image() {
+    assert_snapshot!(look(DEPLOYMENT, why::deployment::look), @"");
+    let late = format!(
+        "{DEPLOYMENT}  conditions: [{{type: Progressing, status: 'False', \
+        reason: ProgressDeadlineExceeded, lastTransitionTime: '2026-01-01T11:50:00Z'}}]\n"
+    );
+    let text = look(&late, why::deployment::look);
+    assert_snapshot!(text.lines().next().unwrap(), @"");
+    assert!(text.contains("progressDeadlineSeconds"), "{text}");
+    let paused = DEPLOYMENT
+        .replace("  replicas: 3\n  progress", "  paused: true\n  replicas: 3\n  progress");
+    assert_snapshot!(look(&paused, why::deployment::look), @"");
+}
+
+#[test]
+fn a_deployment_config_waits_for_an_image_or_for_nobody() {
+    let dc = |triggers: &str| {
+        format!(
+            "kind: DeploymentConfig\nmetadata: {{name: web, namespace: dev, uid: d}}\n\
+                 spec: {{replicas: 1, triggers: {triggers}}}\nstatus: {{latestVersion: 0}}\n"
+        )
+    };
+    let image = "[{type: ImageChange, imageChangeParams: {automatic: true, containerNames: [web], \
+                 from: {kind: ImageStreamTag, name: 'web:prod'}}}]";
+    assert_snapshot!(look(&dc(image), why::deployment_config::look), @"");
+    let stream =
+        "kind: ImageStream\nmetadata: {name: web, namespace: dev}\nstatus: {tags: []}\n---\n";
+    assert_snapshot!(look(&format!("{stream}{}", dc(image)), why::deployment_config::look), @"");
+    assert_snapshot!(look(&dc("[]"), why::deployment_config::look), @"");
+}
+
+#[test]
+fn a_rollout_that_failed_and_one_whose_hook_runs() {
+    let rc = |phase: &str| {
+        format!(
+            "kind: ReplicationController\nmetadata:\n  name: web-2\n  namespace: dev\n  uid: r2\n  annotations:\n    \
+             openshift.io/deployment-config.name: web\n    openshift.io/deployment-config.latest-version: '2'\n    \
+             openshift.io/deployment.phase: {phase}\n    openshift.io/deployment.status-reason: image change\n\
+             spec: {{replicas: 0}}\nstatus: {{}}\n---\n"
+        )
+    };
+    let dc = "kind: DeploymentConfig\nmetadata: {name: web, namespace: dev, uid: d}\n\
+              spec: {replicas: 1, strategy: {type: Recreate}}\nstatus: {latestVersion: 2}\n";
+    assert_snapshot!(look(&format!("{}{dc}", rc("Failed")), why::deployment_config::look), @"");
+    let worker = |name: &str, labels: &str| {
+        format!(
+            "kind: Pod\nmetadata: {{name: {name}, namespace: dev, uid: {name}, labels: {{{labels}}}}}\n\
+                 spec: {{nodeName: n, containers: [{{name: lifecycle}}]}}\nstatus: {{phase: Running, \
+                 conditions: [{{type: Ready, status: 'True'}}]}}\n---\n"
+        )
+    };
+    let hook =
+        "openshift.io/deployer-pod-for.name: web-2, openshift.io/deployer-pod.type: hook-mid";
+    let running = format!(
+        "{}{}{}{dc}",
+        rc("Running"),
+        worker("web-2-deploy", ""),
+        worker("web-2-hook-mid", hook)
+    );
+    assert_snapshot!(look(&running, why::deployment_config::look), @"");
+}
+
+#[test]
+fn stateful_sets_daemon_sets_and_jobs() {
+    let set = "kind: Pod\nmetadata: {name: db-0, namespace: dev, uid: p, ownerReferences: [{controller: true, uid: s}]}\n\
+               spec: {nodeName: n1}\nstatus: {phase: Pending}\n---\n\
+               kind: StatefulSet\nmetadata: {name: db, namespace: dev, uid: s}\nspec: {replicas: 3}\n\
+               status: {replicas: 1, readyReplicas: 0}\n";
+    assert_snapshot!(look(set, why::kinds::stateful_set), @"");
+    let daemon = "kind: DaemonSet\nmetadata: {name: log, namespace: dev, uid: s}\nspec: {}\n\
+                  status: {desiredNumberScheduled: 0}\n";
+    assert_snapshot!(look(daemon, why::kinds::daemon_set), @"");
+    let job = "kind: Job\nmetadata: {name: import, namespace: dev, uid: j}\nspec: {backoffLimit: 2, completions: 1}\n\
+               status: {failed: 3, conditions: [{type: Failed, status: 'True', reason: BackoffLimitExceeded, \
+               message: Job has reached the specified backoff limit}]}\n";
+    assert_snapshot!(look(job, why::kinds::job), @"");
+    let cron =
+        "kind: CronJob\nmetadata: {name: nightly, namespace: dev}\nspec: {schedule: '0 3 * * *'}\n";
+    assert_snapshot!(look(cron, why::kinds::cron_job), @"");
+}
+
+#[test]
+fn claims_autoscalers_and_budgets() {
+    let claim = "kind: PersistentVolume\nmetadata: {name: small}\nspec: {capacity: {storage: 1Gi}, \
+                 accessModes: [ReadWriteOnce]}\n---\n\
+                 kind: PersistentVolumeClaim\nmetadata: {name: data, namespace: dev, uid: c}\n\
+                 spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 5Gi}}}\nstatus: {phase: Pending}\n";
+    assert_snapshot!(look(claim, why::kinds::claim), @"");
+    let hpa = "kind: HorizontalPodAutoscaler\nmetadata: {name: web, namespace: dev}\n\
+               spec: {minReplicas: 1, maxReplicas: 4, scaleTargetRef: {kind: Deployment, name: web}}\n\
+               status: {currentReplicas: 1, desiredReplicas: 0, conditions: [{type: ScalingActive, status: 'False', \
+               reason: FailedGetResourceMetric, message: 'missing request for cpu'}]}\n";
+    assert_snapshot!(look(hpa, why::kinds::autoscaler), @"");
+    let budget = "kind: PodDisruptionBudget\nmetadata: {name: web, namespace: dev}\n\
+                  spec: {selector: {matchLabels: {app: web}}}\n\
+                  status: {disruptionsAllowed: 0, currentHealthy: 2, desiredHealthy: 2, expectedPods: 2}\n";
+    assert_snapshot!(look(budget, why::kinds::budget), @"");
+}
