@@ -69,9 +69,9 @@ fn deployments_of_replica_set(caches: &Caches, change: &Change) -> Vec<Key> {
     let mut keys = controller_owner_of(change, DEPLOYMENTS.kind);
     let set = change.object();
     if change.new.is_some() && set.controller_ref().is_none() {
-        let all = caches.iter(&DEPLOYMENTS, set.namespace());
-        let selecting = all.filter(|(_, deployment)| selector(deployment).matches_object(set));
-        keys.extend(selecting.map(|(key, _)| key.clone()));
+        let all = caches.may_select(&DEPLOYMENTS, set).into_iter();
+        let selecting = all.filter(|deployment| selector(deployment).matches_object(set));
+        keys.extend(selecting.map(|deployment| Key::of(&deployment)));
     }
     keys
 }
@@ -98,9 +98,9 @@ fn selector(deployment: &Value) -> LabelSelector {
 
 /// Claims the replica sets and gathers what the decision needs.
 fn observe<'a>(cx: &Context<'_>, deployment: &'a Arc<Value>) -> Result<Observed<'a>, Error> {
-    let all = cx.caches.iter(&REPLICA_SETS, deployment.namespace());
-    let candidates = all.map(|(_, set)| Arc::clone(set));
-    let claims = claim::claim(deployment, &selector(deployment), candidates);
+    let selector = selector(deployment);
+    let candidates = claim::candidates(cx, deployment, &selector, &REPLICA_SETS).into_iter();
+    let claims = claim::claim(deployment, &selector, candidates);
     claim::carry_out(cx, (&DEPLOYMENTS, deployment), &REPLICA_SETS, &claims)?;
     let sets = claims.owned.iter();
     let pods = sets.flat_map(|set| cx.caches.owned_by(&PODS, set.uid())).collect();

@@ -1,13 +1,18 @@
 //! The controller of `Job`s: pods that run to an end, so many times.
 //!
-//! [`plan()`] decides; this file observes and acts.
+//! [`plan()`] decides, with `index` (numbered pods) and `policy` (what a failure means); this file
+//! observes and acts.
 //!
 //! Deviation: upstream 1.11 syncs with a cache that may lag behind its own writes; a failure then
 //! counts twice now and then. Here it counts once: `backoffLimit: 2` always means three attempts.
 //!
 //! Mirrors: `k8s.io/kubernetes/pkg/controller/job/job_controller.go`.
 
+mod index;
 mod plan;
+mod policy;
+
+use std::sync::Arc;
 
 use api::views::pod::{phase, total_restart_count};
 use api::{JOBS, PODS};
@@ -18,7 +23,7 @@ use controller_runtime::{
     controller_owner_of, same_key,
 };
 
-pub use self::plan::{Observed, Plan, Warning, backoff, finished, plan, retries};
+pub use self::plan::{Note, Observed, Plan, backoff, finished, plan, retries};
 use crate::{claim, pod_control};
 
 const COMPONENT: &str = "job-controller";
@@ -52,13 +57,12 @@ impl Controller for Job {
         let (created, deleted, failure) = apply(cx, &job, &plan);
         if let Some(status) = plan.status_after(created, deleted)
             && job.at(&["status"]) != Some(&status)
+            && let Some(written) = write_status(cx, &job, status)?
+            && deleted == plan.delete.len()
+            && let Some(second) = plan.second
         {
-            let mut updated = (*job).clone();
-            updated.set(&["status"], status);
-            match cx.client.update_status(&JOBS, updated) {
-                Err(status) if !status.is_not_found() => return Err(status.into()),
-                _ => {}
-            }
+            write_status(cx, &written, second)?;
+            warn(cx, &job, &plan.warnings);
         }
         match failure {
             Some(status) => Err(status.into()),
@@ -83,12 +87,41 @@ fn apply(cx: &mut Context<'_>, job: &Value, plan: &Plan) -> (usize, usize, Optio
         }
     }
     let template = job.at(&["spec", "template"]).cloned().unwrap_or_default();
-    let create = || pod_control::create(cx, COMPONENT, job, &template);
+    let mut indexes = plan.indexes.iter();
+    let create = || {
+        let mut pod = pod_control::from_template(&template, job);
+        if let Some(index) = indexes.next() {
+            index::number(job, &mut pod, *index);
+        }
+        pod_control::create_pod(cx, COMPONENT, job, pod)
+    };
     let (created, refused) = pod_control::slow_start(plan.create, create);
-    for (reason, message) in &plan.warnings {
+    for (reason, message) in &plan.notes {
+        cx.recorder.event(COMPONENT, job, EventType::Normal, reason, message);
+    }
+    warn(cx, job, &plan.warnings);
+    (created, deleted, failure.or(refused))
+}
+
+fn warn(cx: &mut Context<'_>, job: &Value, warnings: &[Note]) {
+    for (reason, message) in warnings {
         cx.recorder.event(COMPONENT, job, EventType::Warning, reason, message);
     }
-    (created, deleted, failure.or(refused))
+}
+
+/// Gives the job as written; `None` when it is gone.
+fn write_status(
+    cx: &Context<'_>,
+    job: &Value,
+    status: Value,
+) -> Result<Option<Arc<Value>>, Status> {
+    let mut updated = job.clone();
+    updated.set(&["status"], status);
+    match cx.client.update_status(&JOBS, updated) {
+        Ok(written) => Ok(Some(written)),
+        Err(status) if status.is_not_found() => Ok(None),
+        Err(status) => Err(status),
+    }
 }
 
 /// The owner now and before; for an orphan every job of the namespace that selects it.

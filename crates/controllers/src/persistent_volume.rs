@@ -174,10 +174,11 @@ fn tell(cx: &mut Context<'_>, object: &Value, kind: EventType, reason: &str, mes
 fn waits(cx: &Context<'_>, claim: &Value, class: &Value) -> bool {
     class.str_at(&["volumeBindingMode"]) == "WaitForFirstConsumer"
         && claim.annotation(SELECTED_NODE).is_none()
-        && !cx.caches.iter(&PODS, claim.namespace()).any(|(_, pod)| {
-            !pod.str_at(&["spec", "nodeName"]).is_empty()
-                && claims(pod).any(|name| name == claim.name())
-        })
+        && cx
+            .caches
+            .using_claim(claim.namespace(), claim.name())
+            .iter()
+            .all(|pod| pod.str_at(&["spec", "nodeName"]).is_empty())
 }
 
 /// A claim that was bound before.

@@ -64,10 +64,20 @@ pub(crate) fn create(
     owner: &Value,
     template: &Value,
 ) -> Result<(), Status> {
-    if template.map_at(&["metadata", "labels"]).is_none_or(serde_json::Map::is_empty) {
+    create_pod(cx, component, owner, from_template(template, owner))
+}
+
+/// Creates `pod`, made by [`from_template`] and changed since.
+pub(crate) fn create_pod(
+    cx: &mut Context<'_>,
+    component: &str,
+    owner: &Value,
+    pod: Value,
+) -> Result<(), Status> {
+    if pod.map_at(&["metadata", "labels"]).is_none_or(serde_json::Map::is_empty) {
         return Err(Status::bad_request("unable to create pods, no labels"));
     }
-    match cx.client.create(&PODS, owner.namespace(), from_template(template, owner)) {
+    match cx.client.create(&PODS, owner.namespace(), pod) {
         Ok(pod) => {
             let message = format!("Created pod: {}", pod.name());
             cx.recorder.event(component, owner, EventType::Normal, "SuccessfulCreate", &message);

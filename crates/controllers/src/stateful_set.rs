@@ -64,7 +64,9 @@ impl Controller for StatefulSet {
         let named = set.str_at(&["status", "currentRevision"]);
         let current = revisions.iter().find(|revision| revision.name() == named);
         let current = current.unwrap_or(&update);
-        let observed = Observed { set: &set, pods: &pods, current, update: &update, collisions };
+        let now = cx.world.now();
+        let observed =
+            Observed { set: &set, pods: &pods, current, update: &update, collisions, now };
         let plan = plan(&observed);
         retention::keep(cx, &set, &pods)?;
         for action in &plan.actions {
@@ -79,7 +81,7 @@ impl Controller for StatefulSet {
         live.extend([current.name(), update.name()]);
         let limit = set.int_at(&["spec", "revisionHistoryLimit"]).unwrap_or(10);
         history::delete(cx, &key.namespace, &history::surplus(&revisions, &live, limit))?;
-        Ok(Requeue::Done)
+        Ok(plan.resync.map_or(Requeue::Done, Requeue::After))
     }
 }
 

@@ -1,9 +1,11 @@
 //! What a job does next, and its status.
 //!
-//! Invariant: [`plan`] is pure; a finished job is left alone for ever.
+//! Invariant: [`plan`] is pure; a finished job is left alone for ever, a suspended one has no pods.
 //!
-//! Mirrors: `syncJob` and `manageJob` of `k8s.io/kubernetes/pkg/controller/job`.
+//! Mirrors: `syncJob` and `manageJob` of `k8s.io/kubernetes/pkg/controller/job`; what 1.11 does not
+//! know (`suspend`, `completionMode`, `podFailurePolicy`) as later releases do it.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +14,8 @@ use apimachinery::{ObjectExt as _, Value};
 use serde_json::json;
 use world::Time;
 
+use super::index::{self, Indexes};
+use super::policy;
 use crate::pod_control::BURST;
 use crate::replica::to_delete;
 
@@ -33,20 +37,28 @@ pub struct Observed<'a> {
     pub now: Time,
 }
 
-/// A `Warning` about the job: reason and message.
-pub type Warning = (&'static str, &'static str);
+/// Something to tell about the job: reason and message.
+pub type Note = (&'static str, Cow<'static, str>);
 
 /// What to do.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Plan {
     /// Pods to create.
     pub create: usize,
+    /// The completion indexes of those pods, one each, where the job gives out indexes.
+    pub indexes: Vec<i64>,
     /// Pods to delete, in this order.
     pub delete: Vec<String>,
-    /// What to tell.
-    pub warnings: Vec<Warning>,
+    /// What to tell as a `Warning`.
+    pub warnings: Vec<Note>,
+    /// What to tell as `Normal`.
+    pub notes: Vec<Note>,
     /// The status to write; `None` when nothing counts yet or any more.
     pub status: Option<Value>,
+    /// The status to write after that, while the warnings are told again: 1.11 looks at a job that it
+    /// has just failed once more, through a cache that has seen the pods go but not the condition
+    /// come; pods that were deleted on the way then do not count.
+    pub second: Option<Value>,
     /// When to look again although nothing changed.
     pub resync: Option<Duration>,
 }
@@ -94,12 +106,41 @@ pub fn backoff(retries: i64) -> Duration {
 /// are read off the pods, so that a restarted controller goes on where it stood.
 #[must_use]
 pub fn retries(job: &Value, pods: &[Arc<Value>]) -> i64 {
-    let ended = |wanted: &'static str| pods.iter().filter(move |pod| phase(pod) == wanted);
-    let last_success = ended("Succeeded").map(|pod| ended_at(pod)).max();
-    let since = ended("Failed").filter(|pod| last_success.is_none_or(|at| ended_at(pod) > at));
-    let failures = count(since.count());
-    let new = count(ended("Failed").count()) - job.int_at(&["status", "failed"]).unwrap_or(0);
-    (failures - new.max(0)).max(0)
+    let succeeded = pods.iter().filter(|pod| phase(pod) == "Succeeded");
+    let last_success = succeeded.map(|pod| ended_at(pod)).max();
+    let since = failures(job, pods).filter(|pod| last_success.is_none_or(|at| ended_at(pod) > at));
+    let answered = count(since.count());
+    let new = count(failures(job, pods).count()) - job.int_at(&["status", "failed"]).unwrap_or(0);
+    (answered - new.max(0)).max(0)
+}
+
+/// The failures that count: not those that the job's policy ignores, nor the ends of pods that were
+/// deleted when the job was suspended.
+fn failures<'a>(job: &'a Value, pods: &'a [Arc<Value>]) -> impl Iterator<Item = &'a Arc<Value>> {
+    let interrupted = condition_of(job, SUSPENDED).is_some();
+    pods.iter().filter(move |pod| {
+        phase(pod) == "Failed"
+            && !(interrupted && pod.deletion_timestamp().is_some())
+            && !policy::ignores(job, pod)
+    })
+}
+
+/// The type of the condition that says that a job is, or was, suspended.
+const SUSPENDED: &str = "Suspended";
+
+fn condition_of<'a>(job: &'a Value, kind: &str) -> Option<&'a Value> {
+    let mut conditions = job.list_at(&["status", "conditions"]).iter();
+    conditions.find(|condition| condition.str_at(&["type"]) == kind)
+}
+
+fn is_suspended(job: &Value) -> bool {
+    job.bool_at(&["spec", "suspend"])
+}
+
+/// Whether the job was suspended and no longer is.
+fn resumes(job: &Value) -> bool {
+    let suspended = condition_of(job, SUSPENDED);
+    !is_suspended(job) && suspended.is_some_and(|found| found.str_at(&["status"]) == "True")
 }
 
 /// When the last container of the pod ended; its creation where it does not say.
@@ -120,6 +161,8 @@ struct Counts {
     active: i64,
     succeeded: i64,
     failed: i64,
+    /// The indexes that are done, where the job gives out indexes.
+    indexes: Option<Indexes>,
 }
 
 /// What to do about the job.
@@ -131,12 +174,13 @@ pub fn plan(observed: &Observed<'_>) -> Plan {
     }
     let active: Vec<Arc<Value>> =
         observed.pods.iter().filter(|pod| is_active(pod)).cloned().collect();
-    let in_phase =
-        |wanted: &str| count(observed.pods.iter().filter(|p| phase(p) == wanted).count());
+    let succeeded = observed.pods.iter().filter(|pod| phase(pod) == "Succeeded").count();
+    let indexes = index::is_indexed(job).then(|| index::completed(job, observed.pods));
     let counts = Counts {
         active: count(active.len()),
-        succeeded: in_phase("Succeeded"),
-        failed: in_phase("Failed"),
+        succeeded: indexes.as_ref().map_or(count(succeeded), Indexes::len),
+        failed: count(failures(job, observed.pods).count()),
+        indexes,
     };
     let deadline = deadline_in(observed);
     let failure = failure(observed, &counts, deadline);
@@ -156,14 +200,19 @@ pub fn plan(observed: &Observed<'_>) -> Plan {
     plan
 }
 
+/// When the job began, or began again.
 fn started(observed: &Observed<'_>) -> Time {
+    if resumes(observed.job) {
+        return observed.now;
+    }
     let start = Time::parse_rfc3339(observed.job.str_at(&["status", "startTime"]));
     start.unwrap_or(observed.now)
 }
 
 /// How long until `activeDeadlineSeconds` have passed.
 fn deadline_in(observed: &Observed<'_>) -> Option<Duration> {
-    let seconds = observed.job.int_at(&["spec", "activeDeadlineSeconds"])?;
+    let job = Some(observed.job).filter(|job| !is_suspended(job))?;
+    let seconds = job.int_at(&["spec", "activeDeadlineSeconds"])?;
     let end = started(observed) + Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
     Some(end.since(observed.now))
 }
@@ -180,20 +229,20 @@ fn has_new_failure(observed: &Observed<'_>, counts: &Counts) -> bool {
     counts.failed > observed.job.int_at(&["status", "failed"]).unwrap_or(0)
 }
 
-fn failure(
-    observed: &Observed<'_>,
-    counts: &Counts,
-    deadline: Option<Duration>,
-) -> Option<Warning> {
+fn failure(observed: &Observed<'_>, counts: &Counts, deadline: Option<Duration>) -> Option<Note> {
     let job = observed.job;
+    if let Some(message) = policy::fails(job, observed.pods) {
+        return Some(("PodFailurePolicy", message.into()));
+    }
     let exhausted = has_new_failure(observed, counts)
         && counts.active != parallelism(job)
         && observed.retries + 1 > limit(job);
     if exhausted && waits(observed, counts).is_none() || restarted_too_often(observed) {
-        return Some(("BackoffLimitExceeded", "Job has reached the specified backoff limit"));
+        let message = "Job has reached the specified backoff limit";
+        return Some(("BackoffLimitExceeded", message.into()));
     }
     let passed = deadline.is_some_and(|deadline| deadline.is_zero());
-    passed.then_some(("DeadlineExceeded", "Job was active longer than specified deadline"))
+    passed.then_some(("DeadlineExceeded", "Job was active longer than specified deadline".into()))
 }
 
 /// Whether containers that are restarted in place have used up the limit. With a limit of 0 they
@@ -215,11 +264,12 @@ fn restarted_too_often(observed: &Observed<'_>) -> bool {
 /// How long a new failure is left unanswered; a success in between makes up for it.
 fn waits(observed: &Observed<'_>, counts: &Counts) -> Option<Duration> {
     let succeeded = observed.job.int_at(&["status", "succeeded"]).unwrap_or(0);
-    if !has_new_failure(observed, counts) || counts.succeeded > succeeded {
+    let job = observed.job;
+    let new = has_new_failure(observed, counts) && !is_suspended(job);
+    if !new || counts.succeeded > succeeded {
         return None;
     }
-    let failed = observed.pods.iter().filter(|pod| phase(pod) == "Failed");
-    let last = failed.map(|pod| ended_at(pod)).max()?;
+    let last = failures(job, observed.pods).map(|pod| ended_at(pod)).max()?;
     let until = last + backoff(observed.retries);
     (until > observed.now).then(|| until.since(observed.now))
 }
@@ -229,17 +279,21 @@ fn fail(
     observed: &Observed<'_>,
     active: &[Arc<Value>],
     counts: &Counts,
-    (reason, message): Warning,
+    (reason, message): Note,
 ) -> Plan {
     let mut condition = condition("Failed", observed.now);
     condition["reason"] = json!(reason);
     condition["message"] = json!(message);
-    let failed = counts.failed + counts.active;
-    let counts = Counts { active: 0, succeeded: counts.succeeded, failed };
+    let with = |failed: i64| {
+        let indexes = counts.indexes.clone();
+        let counts = Counts { active: 0, succeeded: counts.succeeded, failed, indexes };
+        status(observed, &counts, vec![condition.clone()])
+    };
     Plan {
         delete: active.iter().map(|pod| pod.name().to_owned()).collect(),
         warnings: vec![(reason, message)],
-        status: Some(status(observed, &counts, Some(condition))),
+        status: Some(with(counts.failed + counts.active)),
+        second: (counts.active > 0).then(|| with(counts.failed)),
         ..Plan::default()
     }
 }
@@ -249,44 +303,79 @@ fn manage(observed: &Observed<'_>, active: &[Arc<Value>], counts: Counts) -> Pla
     let mut plan = Plan::default();
     let mut counts = counts;
     if job.deletion_timestamp().is_none() {
-        let surplus = usize::try_from(counts.active - parallelism(job)).unwrap_or(0);
-        let gone = to_delete(active, surplus);
-        plan.delete = gone.iter().map(|pod| pod.name().to_owned()).collect();
-        plan.create = missing(job, &counts).min(BURST);
+        replace(&mut plan, job, active, &counts);
         counts.active += count(plan.create) - count(plan.delete.len());
     }
     let completed = match job.int_at(&["spec", "completions"]) {
         None => counts.succeeded > 0 && counts.active == 0,
         Some(completions) if counts.succeeded >= completions => {
             if counts.active > 0 {
-                plan.warnings.push((
-                    "TooManyActivePods",
-                    "Too many active pods running after completion count reached",
-                ));
+                let message = "Too many active pods running after completion count reached";
+                plan.warnings.push(("TooManyActivePods", message.into()));
             }
             if counts.succeeded > completions {
-                plan.warnings.push((
-                    "TooManySucceededPods",
-                    "Too many succeeded pods running after completion count reached",
-                ));
+                let message = "Too many succeeded pods running after completion count reached";
+                plan.warnings.push(("TooManySucceededPods", message.into()));
             }
             true
         }
         Some(_) => false,
     };
-    let condition = completed.then(|| condition("Complete", observed.now));
-    plan.status = Some(status(observed, &counts, condition));
+    let conditions = if completed {
+        vec![condition("Complete", observed.now)]
+    } else {
+        suspension(observed, &mut plan)
+    };
+    plan.status = Some(status(observed, &counts, conditions));
     plan
 }
 
+/// Which pods go and how many come.
+fn replace(plan: &mut Plan, job: &Value, active: &[Arc<Value>], counts: &Counts) {
+    let parallelism = if is_suspended(job) { 0 } else { parallelism(job) };
+    let (useless, useful) = match &counts.indexes {
+        Some(done) if parallelism > 0 => index::sort(job, active, done),
+        _ => (Vec::new(), active.to_vec()),
+    };
+    let surplus = usize::try_from(count(useful.len()) - parallelism).unwrap_or(0);
+    let gone = useless.into_iter().chain(to_delete(&useful, surplus));
+    plan.delete = gone.map(|pod| pod.name().to_owned()).collect();
+    if is_suspended(job) {
+        return;
+    }
+    plan.create = missing(job, counts, count(useful.len())).min(BURST);
+    if let Some(done) = &counts.indexes {
+        plan.indexes = index::free(job, &useful, done).take(plan.create).collect();
+        plan.create = plan.indexes.len();
+    }
+}
+
+/// Tells that the job was suspended or goes on, when that is new: as events and as a condition.
+fn suspension(observed: &Observed<'_>, plan: &mut Plan) -> Vec<Value> {
+    let job = observed.job;
+    let known = condition_of(job, SUSPENDED);
+    let is = known.is_some_and(|known| known.str_at(&["status"]) == "True");
+    let (status, reason, told, message) = match (is_suspended(job), is) {
+        (true, false) => ("True", "JobSuspended", "Suspended", "Job suspended"),
+        (false, true) => ("False", "JobResumed", "Resumed", "Job resumed"),
+        _ => return Vec::new(),
+    };
+    plan.notes.push((told, message.into()));
+    let mut condition = condition(SUSPENDED, observed.now);
+    condition["status"] = json!(status);
+    condition["reason"] = json!(reason);
+    condition["message"] = json!(message);
+    vec![condition]
+}
+
 /// How many more pods must run.
-fn missing(job: &Value, counts: &Counts) -> usize {
+fn missing(job: &Value, counts: &Counts, active: i64) -> usize {
     let wanted = match job.int_at(&["spec", "completions"]) {
-        None if counts.succeeded > 0 => counts.active,
+        None if counts.succeeded > 0 => active,
         None => parallelism(job),
         Some(completions) => (completions - counts.succeeded).min(parallelism(job)),
     };
-    usize::try_from(wanted - counts.active).unwrap_or(0)
+    usize::try_from(wanted - active).unwrap_or(0)
 }
 
 fn condition(kind: &str, now: Time) -> Value {
@@ -303,20 +392,29 @@ fn set_count(status: &mut Value, field: &str, count: i64) {
     }
 }
 
-fn status(observed: &Observed<'_>, counts: &Counts, ended: Option<Value>) -> Value {
-    let old = observed.job.at(&["status"]);
+/// The status with these counts and the conditions that are new.
+fn status(observed: &Observed<'_>, counts: &Counts, new: Vec<Value>) -> Value {
+    let job = observed.job;
+    let old = job.at(&["status"]);
     let mut status = old.filter(|status| status.is_object()).cloned().unwrap_or_else(|| json!({}));
-    status["startTime"] = json!(started(observed).rfc3339());
+    if !is_suspended(job) {
+        status["startTime"] = json!(started(observed).rfc3339());
+    }
     for (field, count) in
         [("active", counts.active), ("succeeded", counts.succeeded), ("failed", counts.failed)]
     {
         set_count(&mut status, field, count);
     }
-    if let Some(condition) = ended {
+    if let Some(done) = counts.indexes.as_ref().filter(|done| done.len() > 0) {
+        status["completedIndexes"] = json!(done.to_string());
+    }
+    for condition in new {
         if condition["type"] == "Complete" {
             status["completionTime"] = json!(observed.now.rfc3339());
         }
-        let mut conditions = status.list_at(&["conditions"]).to_vec();
+        let old = status.list_at(&["conditions"]).iter();
+        let others = old.filter(|old| old["type"] != condition["type"]).cloned();
+        let mut conditions: Vec<Value> = others.collect();
         conditions.push(condition);
         status["conditions"] = Value::Array(conditions);
     }

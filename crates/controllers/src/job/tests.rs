@@ -159,7 +159,8 @@ fn a_job_ends_at_its_deadline() {
     let plan = planned(&job, "a");
     assert_eq!(shown(&plan), "+0 -1 0/0/1 Failed");
     let message = "Job was active longer than specified deadline";
-    assert_eq!(plan.warnings, [("DeadlineExceeded", message)]);
+    assert_eq!(plan.warnings, [("DeadlineExceeded", message.into())]);
+    assert_eq!(plan.second.unwrap().get("failed"), None, "a second look does not count what goes");
     let status = plan.status.unwrap();
     assert_eq!(
         status["conditions"],
@@ -175,5 +176,79 @@ fn a_finished_job_is_left_alone() {
         let mut job = job(5, Some(5), &json!({}));
         job["status"] = json!({"conditions": [{"type": kind, "status": "True"}]});
         assert_eq!(planned(&job, "aa"), Plan::default());
+    }
+}
+
+#[test]
+fn a_suspended_job_has_no_pods_and_no_deadline() {
+    let extra = json!({"suspend": true, "activeDeadlineSeconds": 10, "backoffLimit": 0});
+    let mut job = job(2, Some(5), &extra);
+    let fresh = planned(&job, "");
+    assert_eq!((shown(&fresh).as_str(), fresh.resync), ("+0 -0 0/0/0", None));
+    assert_eq!(fresh.notes, [("Suspended", "Job suspended".into())]);
+    assert_eq!(fresh.status.as_ref().unwrap().get("startTime"), None);
+
+    job["status"] = json!({"startTime": "2018-10-11T11:00:00Z", "active": 2, "succeeded": 1});
+    let plan = planned(&job, "saa");
+    assert_eq!((shown(&plan).as_str(), plan.second), ("+0 -2 0/1/0", None));
+    job["status"] = plan.status.unwrap();
+    let rest = planned(&job, "s");
+    assert_eq!((rest.status.as_ref(), rest.notes.len()), (job.get("status"), 0), "quiet");
+
+    job["spec"]["suspend"] = json!(false);
+    let resumed = planned(&job, "s");
+    assert_eq!(shown(&resumed), "+2 -0 2/1/0", "the deadline counts from now");
+    assert_eq!(resumed.resync, Some(Duration::from_secs(10)));
+    let status = resumed.status.unwrap();
+    assert_eq!(status["startTime"], NOW);
+    assert_eq!(
+        (&status["conditions"][0]["status"], resumed.notes[0].0),
+        (&json!("False"), "Resumed")
+    );
+}
+
+#[test]
+fn pods_that_were_deleted_for_a_suspension_have_not_failed() {
+    let mut job = job(1, Some(1), &json!({"backoffLimit": 0, "suspend": true}));
+    job["status"] = json!({"conditions": [{"type": "Suspended", "status": "True"}]});
+    let mut pods = pods("F");
+    Arc::make_mut(&mut pods[0])["metadata"]["deletionTimestamp"] = json!(NOW);
+    let now = Time::parse_rfc3339(NOW).unwrap();
+    let plan = plan(&Observed { job: &job, pods: &pods, retries: retries(&job, &pods), now });
+    assert_eq!(shown(&plan), "+0 -0 0/0/0");
+}
+
+/// Pods of an indexed job: an index and a letter as of [`pods`] each.
+fn numbered(text: &str) -> Vec<Arc<Value>> {
+    let (digits, letters): (String, String) = text.chars().partition(char::is_ascii_digit);
+    let mut pods = pods(&letters);
+    for (pod, digit) in pods.iter_mut().zip(digits.chars()) {
+        Arc::make_mut(pod).set_annotation(index::ANNOTATION, &digit.to_string());
+    }
+    pods
+}
+
+#[test]
+fn an_indexed_job_runs_each_index_once() {
+    let mut job = job(3, Some(5), &json!({"completionMode": "Indexed"}));
+    let now = Time::parse_rfc3339(NOW).unwrap();
+    for (done, text, created, deleted, expected) in [
+        ("", "", vec![0, 1, 2], vec![], "+3 -0 3/0/0"),
+        ("", "0a1s2a", vec![3], vec![], "+1 -0 3/1/0"),
+        ("", "0a1f2a", vec![1], vec![], "+1 -0 3/0/1"),
+        ("", "0a0a1a", vec![2], vec!["p1"], "+1 -1 3/0/0"),
+        ("", "0s0s0a1a", vec![2, 3], vec!["p2"], "+2 -1 3/1/0"),
+        ("1-3", "0a", vec![4], vec![], "+1 -0 2/3/0"),
+        ("0,2-4", "1s", vec![], vec![], "+0 -0 0/5/0 Complete"),
+    ] {
+        job["status"] = json!({"completedIndexes": done});
+        let pods = numbered(text);
+        let plan = plan(&Observed { job: &job, pods: &pods, retries: 0, now });
+        assert_eq!(
+            (&plan.indexes, &plan.delete),
+            (&created, &deleted.iter().map(ToString::to_string).collect()),
+            "{text}"
+        );
+        assert_eq!(shown(&plan), expected, "{done} with {text}");
     }
 }

@@ -6,18 +6,22 @@
 //!
 //! Invariant: [`plan`] is pure; the status counts what the actions will have done.
 //!
-//! Mirrors: `k8s.io/kubernetes/pkg/controller/statefulset/stateful_set_control.go`.
+//! Mirrors: `k8s.io/kubernetes/pkg/controller/statefulset/stateful_set_control.go`; `minReadySeconds`
+//! and `availableReplicas`, which 1.11 does not know, as later releases do them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use api::views::pod::{is_terminating, phase};
 use apimachinery::{ObjectExt as _, Value};
 use serde_json::json;
+use world::Time;
 
 use super::pod::{
     claims, identify, identity_matches, is_healthy, is_running_and_ready, make, ordinal, revision,
     storage_matches, store,
 };
+use crate::pod::available_in;
 
 /// What a decision is made from.
 #[derive(Debug)]
@@ -32,6 +36,8 @@ pub struct Observed<'a> {
     pub update: &'a Value,
     /// How often names of revisions collided.
     pub collisions: i64,
+    /// The present.
+    pub now: Time,
 }
 
 /// One step.
@@ -54,12 +60,15 @@ pub struct Plan {
     pub actions: Vec<Action>,
     /// The status to write when all succeeded.
     pub status: Value,
+    /// When to look again although nothing changed: a ready pod becomes available then.
+    pub resync: Option<Duration>,
 }
 
 #[derive(Debug, Default)]
 struct Counts {
     replicas: i64,
     ready: i64,
+    available: i64,
     current: i64,
     updated: i64,
 }
@@ -93,7 +102,9 @@ pub fn plan(observed: &Observed<'_>) -> Plan {
         }
     }
     let status = sync.status();
-    Plan { actions: sync.actions, status }
+    let waits = observed.pods.iter().filter_map(|pod| sync.available_in(pod));
+    let resync = waits.filter(|wait| !wait.is_zero()).min();
+    Plan { actions: sync.actions, status, resync }
 }
 
 /// The name of the unhealthy pod with the lowest ordinal.
@@ -115,10 +126,24 @@ impl Sync<'_> {
             if is_running_and_ready(pod) {
                 self.counts.ready += 1;
             }
+            if self.is_available(pod) {
+                self.counts.available += 1;
+            }
             if !is_terminating(pod) {
                 self.count_revision(pod, 1);
             }
         }
+    }
+
+    /// How long until the pod has been ready for `minReadySeconds`; `None` when it is not ready.
+    fn available_in(&self, pod: &Value) -> Option<Duration> {
+        let seconds = api::views::workload::min_ready_seconds(self.observed.set);
+        let runs = is_running_and_ready(pod).then_some(pod);
+        runs.and_then(|pod| available_in(pod, seconds, self.observed.now))
+    }
+
+    fn is_available(&self, pod: &Value) -> bool {
+        self.available_in(pod).is_some_and(|wait| wait.is_zero())
     }
 
     fn count_revision(&mut self, pod: &Value, by: i64) {
@@ -182,7 +207,8 @@ impl Sync<'_> {
                 }
                 continue;
             }
-            if self.ordered && !is_healthy(&replica.pod) {
+            let waits = is_terminating(&replica.pod) || !self.is_available(&replica.pod);
+            if self.ordered && waits {
                 return false;
             }
             self.keep_identity(&replica.pod);
@@ -228,7 +254,7 @@ impl Sync<'_> {
                 continue;
             }
             let is_first = first_unhealthy == Some(pod.name());
-            if self.ordered && !is_running_and_ready(pod) && !is_first {
+            if self.ordered && !self.is_available(pod) && !is_first {
                 return false;
             }
             self.actions.push(Action::Delete(pod.name().to_owned()));
@@ -253,7 +279,7 @@ impl Sync<'_> {
                 self.counts.current -= 1;
                 return;
             }
-            if !is_healthy(pod) {
+            if is_terminating(pod) || !self.is_available(pod) {
                 return;
             }
         }
@@ -273,6 +299,7 @@ impl Sync<'_> {
         let mut status = json!({
             "observedGeneration": set.generation(),
             "replicas": counts.replicas,
+            "availableReplicas": counts.available,
             "currentRevision": revision,
             "updateRevision": update,
             "collisionCount": self.observed.collisions,

@@ -1,10 +1,11 @@
 //! Tables of what a stateful set does next. A pod is written `<ordinal><revision><state>`: revision
 //! `a` is current and `b` the update; the state is `r` ready, `p` pending, `f` failed, `t`
-//! terminating (still ready), `u` running but not ready.
+//! terminating (still ready), `u` running but not ready. What is ready has been so for ten seconds.
 
 use std::sync::Arc;
 
 use serde_json::json;
+use world::Time;
 
 use super::*;
 
@@ -47,7 +48,9 @@ fn pod(set: &Value, text: &str) -> Arc<Value> {
         'f' => ("Failed", "False"),
         _ => ("Pending", "False"),
     };
-    pod["status"] = json!({"phase": phase, "conditions": [{"type": "Ready", "status": ready}]});
+    let since = "2018-10-11T11:59:50Z";
+    pod["status"] = json!({"phase": phase,
+        "conditions": [{"type": "Ready", "status": ready, "lastTransitionTime": since}]});
     if state == 't' {
         pod["metadata"]["deletionTimestamp"] = json!("2018-10-11T12:00:00Z");
     }
@@ -71,7 +74,14 @@ fn steps(plan: &Plan) -> String {
 fn planned(set: &Value, pods: &str, (current, update): (char, char)) -> Plan {
     let pods: Vec<_> = pods.split_whitespace().map(|text| pod(set, text)).collect();
     let (current, update) = (revision(current), revision(update));
-    plan(&Observed { set, pods: &pods, current: &current, update: &update, collisions: 0 })
+    plan(&Observed {
+        set,
+        pods: &pods,
+        current: &current,
+        update: &update,
+        collisions: 0,
+        now: Time::parse_rfc3339("2018-10-11T12:00:00Z").unwrap(),
+    })
 }
 
 #[test]
@@ -95,6 +105,24 @@ fn ordered_sets_take_one_step_at_a_time() {
         ("0ar 1ap 2ar 3ar", ""),
     ] {
         assert_eq!(steps(&planned(&set, pods, ('a', 'a'))), expected, "with {pods}");
+    }
+}
+
+#[test]
+fn steps_wait_until_pods_have_been_ready_for_long_enough() {
+    for (seconds, pods, revisions, expected, available, resync) in [
+        (10, "0ar", ('a', 'a'), "+1a", 1, None),
+        (15, "0ar", ('a', 'a'), "", 0, Some(5)),
+        (15, "0au", ('a', 'a'), "", 0, None),
+        (15, "0ar 1ar 2br", ('a', 'b'), "", 0, Some(5)),
+        (10, "0ar 1ar 2br", ('a', 'b'), "-1", 3, None),
+        (15, "0ar 1ar 2ar 3ar", ('a', 'a'), "", 0, Some(5)),
+    ] {
+        let set = set(3, &json!({"minReadySeconds": seconds}));
+        let plan = planned(&set, pods, revisions);
+        assert_eq!(steps(&plan), expected, "{seconds} s with {pods}");
+        assert_eq!(plan.status["availableReplicas"], available, "{seconds} s with {pods}");
+        assert_eq!(plan.resync.map(|wait| wait.as_secs()), resync, "{seconds} s with {pods}");
     }
 }
 
@@ -231,8 +259,14 @@ fn a_pod_that_lost_its_label_gets_it_back() {
     drop(lost.remove(&["metadata", "labels", pod::POD_NAME]));
     let pods = [Arc::new(lost)];
     let current = revision('a');
-    let observed =
-        Observed { set: &set, pods: &pods, current: &current, update: &current, collisions: 0 };
+    let observed = Observed {
+        set: &set,
+        pods: &pods,
+        current: &current,
+        update: &current,
+        collisions: 0,
+        now: Time::default(),
+    };
     let plan = plan(&observed);
     assert_eq!(steps(&plan), "~0");
     let Action::Update { pod, .. } = &plan.actions[0] else { panic!("an update") };

@@ -100,6 +100,49 @@ fn parallelism_can_change_while_it_runs() {
 }
 
 #[test]
+fn a_suspended_job_starts_when_it_is_let_go_and_can_be_held_again() {
+    let mut cluster = Cluster::new(1);
+    let spec = json!({"suspend": true, "completions": 4, "parallelism": 2, "backoffLimit": 0,
+        "activeDeadlineSeconds": 60});
+    cluster.create(&JOBS, job("main:1", &spec));
+    cluster.settle(600);
+    assert!(cluster.list(&PODS).is_empty(), "nor does its deadline run");
+    assert_eq!(condition(&cluster), "Suspended JobSuspended");
+    cluster.assert_quiet();
+
+    cluster.patch(&JOBS, "task", json!({"spec": {"suspend": false}}));
+    cluster.settle(20);
+    assert_eq!(cluster.pods().len(), 2);
+    assert_eq!(condition(&cluster), "Suspended JobResumed");
+    cluster.patch(&JOBS, "task", json!({"spec": {"suspend": true}}));
+    cluster.settle(120);
+    assert!(cluster.list(&PODS).is_empty());
+    let status = cluster.get(&JOBS, "task").at(&["status"]).cloned().unwrap();
+    assert_eq!((status.get("active"), status.get("failed")), (None, None));
+    assert_eq!((cluster.told("Suspended").len(), cluster.told("Resumed").len()), (1, 1));
+    cluster.assert_quiet();
+}
+
+#[test]
+fn an_indexed_job_runs_every_index_once() {
+    for seed in 0..10 {
+        let mut cluster = Cluster::new(seed);
+        let spec = json!({"completionMode": "Indexed", "completions": 5, "parallelism": 2});
+        cluster.create(&JOBS, job("done", &spec));
+        cluster.settle(120);
+        let status = cluster.get(&JOBS, "task").at(&["status"]).cloned().unwrap();
+        assert_eq!((&status["completedIndexes"], &status["succeeded"]), (&json!("0-4"), &json!(5)));
+        let pods = cluster.list(&PODS);
+        let mut hosts: Vec<&str> =
+            pods.iter().map(|pod| pod.str_at(&["spec", "hostname"])).collect();
+        hosts.sort_unstable();
+        assert_eq!(hosts, ["task-0", "task-1", "task-2", "task-3", "task-4"], "seed {seed}");
+        assert!(pods.iter().all(|pod| pod.name().starts_with(pod.str_at(&["spec", "hostname"]))));
+        cluster.assert_quiet();
+    }
+}
+
+#[test]
 fn a_finished_job_goes_after_its_time_with_its_pods() {
     let mut cluster = Cluster::new(1);
     cluster.create(&JOBS, job("done", &json!({"ttlSecondsAfterFinished": 100})));

@@ -3,6 +3,7 @@
 mod autoscaling;
 mod budgets;
 mod cluster;
+mod convergence;
 mod cost;
 mod custom;
 mod daemon_sets;
