@@ -36,7 +36,8 @@ struct Cache {
     objects: BTreeMap<Key, Arc<Value>>,
     by_owner: BTreeMap<String, BTreeSet<Key>>,
     by_node: BTreeMap<String, BTreeSet<Key>>,
-    /// Of pods only: the labels of nothing else are asked for often.
+    /// Of what has controllers that select it: pods, and the replica sets and replication
+    /// controllers of rollouts.
     by_label: Option<Labels>,
     by_selector: Selectors,
 }
@@ -90,8 +91,9 @@ impl Caches {
         self.indexed(resource, |cache| cache.by_node.get(node))
     }
 
-    /// The pods (or other objects) of a namespace that `selector` chooses, in key order. For pods the
-    /// cost grows with the number of those that share a label of the selector, not with the cluster.
+    /// The pods (or other objects) of a namespace that `selector` chooses, in key order. For pods,
+    /// replica sets and replication controllers the cost grows with the number of those that share a
+    /// label of the selector, not with the cluster.
     #[must_use]
     pub fn selected(
         &self,
@@ -111,6 +113,12 @@ impl Caches {
             None => self.list(resource, namespace),
         };
         found.into_iter().filter(|object| selector.matches_object(object)).collect()
+    }
+
+    /// The pods that use a claim, in key order.
+    #[must_use]
+    pub fn using_claim(&self, namespace: &str, claim: &str) -> Vec<Arc<Value>> {
+        self.indexed(&api::PODS, |cache| cache.by_label.as_ref()?.using_claim(namespace, claim))
     }
 
     /// The objects of `resource` in the namespace of `object` whose `spec.selector` may choose it, in
@@ -155,8 +163,9 @@ impl Caches {
 
     fn cache(&mut self, resource: &Resource) -> &mut Cache {
         self.by_resource.entry(id_of(resource)).or_insert_with(|| {
-            let pods = id_of(resource) == id_of(&api::PODS);
-            Cache { by_label: pods.then(Labels::default), ..Cache::default() }
+            let selected = [&api::PODS, &api::REPLICA_SETS, &api::REPLICATION_CONTROLLERS];
+            let is_selected = selected.iter().any(|other| id_of(other) == id_of(resource));
+            Cache { by_label: is_selected.then(Labels::default), ..Cache::default() }
         })
     }
 
@@ -198,10 +207,10 @@ impl Cache {
         if !node.is_empty() {
             self.by_node.entry(node.to_owned()).or_default().insert(key.clone());
         }
-        match &mut self.by_label {
-            Some(labels) => labels.insert(key, object),
-            None => self.by_selector.insert(key, object),
+        if let Some(labels) = &mut self.by_label {
+            labels.insert(key, object);
         }
+        self.by_selector.insert(key, object);
     }
 
     fn unindex(&mut self, key: &Key, object: &Value) {
@@ -212,10 +221,10 @@ impl Cache {
         if !node.is_empty() {
             drop_from(&mut self.by_node, node, key);
         }
-        match &mut self.by_label {
-            Some(labels) => labels.remove(key, object),
-            None => self.by_selector.remove(key),
+        if let Some(labels) = &mut self.by_label {
+            labels.remove(key, object);
         }
+        self.by_selector.remove(key);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Finding objects by labels, and selectors by the labels they ask for, without looking at all.
 //!
-//! A pod stands in one bucket for every label it has. An object with a selector stands in one bucket
+//! A pod stands in one bucket for every label it has, and in one for every claim it uses. An object with a selector stands in one bucket
 //! for one label that it asks for, or in its namespace's rest when it asks for no single label.
 //!
 //! Invariant: what a lookup gives is a superset of what matches; the caller compares.
@@ -38,6 +38,10 @@ impl Labels {
         }
     }
 
+    pub(super) fn using_claim(&self, namespace: &str, claim: &str) -> Option<&BTreeSet<Key>> {
+        self.keys.get(&bucket(namespace, CLAIM, claim))
+    }
+
     /// The smallest bucket that holds everything `selector` may mean; `None` when it names no label
     /// with one value.
     pub(super) fn candidates(
@@ -55,8 +59,15 @@ impl Labels {
 
 fn buckets<'a>(namespace: &'a str, object: &'a Value) -> impl Iterator<Item = Bucket> + 'a {
     let labels = object.labels().into_iter().flatten();
-    labels.map(move |(label, value)| bucket(namespace, label, value.as_str().unwrap_or_default()))
+    let volumes = object.list_at(&["spec", "volumes"]).iter();
+    let claims = volumes.map(|volume| volume.str_at(&["persistentVolumeClaim", "claimName"]));
+    labels
+        .map(move |(label, value)| bucket(namespace, label, value.as_str().unwrap_or_default()))
+        .chain(claims.filter(|it| !it.is_empty()).map(move |it| bucket(namespace, CLAIM, it)))
 }
+
+/// What stands in a bucket in place of a label where it is about a claim; no label begins so.
+const CLAIM: &str = "\nclaim";
 
 /// The labels that a selector wants to have one certain value.
 fn exact(selector: &LabelSelector) -> impl Iterator<Item = (&str, &str)> {
