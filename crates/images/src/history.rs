@@ -94,8 +94,41 @@ pub fn add_event(stream: &mut Value, tag: &str, event: &TagEvent) -> bool {
     true
 }
 
+/// The spec entry of `tag`, to be changed.
+pub fn spec_tag_mut<'a>(stream: &'a mut Value, tag: &str) -> Option<&'a mut Value> {
+    entry_mut(stream, ["spec", "tags"], "name", tag)
+}
+
+/// The status entry of `tag`, to be changed.
+pub fn status_tag_mut<'a>(stream: &'a mut Value, tag: &str) -> Option<&'a mut Value> {
+    entry_mut(stream, ["status", "tags"], "tag", tag)
+}
+
+fn entry_mut<'a>(
+    stream: &'a mut Value,
+    [part, list]: [&str; 2],
+    key: &str,
+    tag: &str,
+) -> Option<&'a mut Value> {
+    let tags = stream.get_mut(part)?.get_mut(list)?.as_array_mut()?;
+    tags.iter_mut().find(|entry| entry.str_at(&[key]) == tag)
+}
+
+/// Puts a spec tag in place of the one of its name, or at its sorted place.
+pub fn put_spec_tag(stream: &mut Value, tag: Value) {
+    if stream.at(&["spec", "tags"]).is_none_or(|tags| !tags.is_array()) {
+        stream.set(&["spec", "tags"], json!([]));
+    }
+    let tags = stream["spec"]["tags"].as_array_mut().expect("made a list above");
+    match tags.iter_mut().find(|entry| entry.str_at(&["name"]) == tag.str_at(&["name"])) {
+        Some(entry) => *entry = tag,
+        None => tags.push(tag),
+    }
+    tags.sort_by(|a, b| a.str_at(&["name"]).cmp(b.str_at(&["name"])));
+}
+
 /// The status entry of `tag`, made at its sorted place when missing, with a list of items.
-fn status_entry<'a>(stream: &'a mut Value, tag: &str) -> &'a mut Value {
+pub(crate) fn status_entry<'a>(stream: &'a mut Value, tag: &str) -> &'a mut Value {
     if stream.at(&["status", "tags"]).is_none_or(|tags| !tags.is_array()) {
         stream.set(&["status", "tags"], json!([]));
     }

@@ -1,18 +1,76 @@
-//! Images (by digest) as seen through their streams: `imagestreamimages`.
+//! Images by digest: how they are stored, and as seen through their streams (`imagestreamimages`).
 //!
-//! Invariant: an image is only visible through a stream whose history names it.
-
-use std::collections::BTreeSet;
+//! Invariant: what an Image says of its bytes comes from its manifest and never changes.
+//! Invariant: through a stream an image is only visible when the stream's history names it.
+//!
+//! Mirrors: `openshift/origin pkg/image/apiserver/registry/{image,imagestreamimage}`.
 
 use apimachinery::status::qualified;
-use apimachinery::{ObjectExt as _, Reason, Status, Value};
-use apiserver::{ApiServer, Call, HandlerContext, RestHandler, Stored, User};
+use apimachinery::{ObjectExt as _, Status, Value};
+use apiserver::{
+    ApiServer, Call, HandlerContext, Propagation, RestHandler, Stored, Strategy, StrategyContext,
+    User,
+};
 use serde_json::json;
 
-use crate::history::TagEvent;
+use crate::metadata;
 use crate::strategy::read_stream;
+use crate::stream::find_image;
 
 const GROUP: &str = "image.openshift.io";
+
+/// Annotation of an image whose manifest the registry keeps.
+pub(crate) const MANIFEST_STORED: &str = "image.openshift.io/manifestBlobStored";
+
+/// The storage rules of `images`.
+#[derive(Debug, Default)]
+pub struct ImageStrategy;
+
+impl Strategy for ImageStrategy {
+    fn prepare_for_create(&self, _: &StrategyContext<'_>, image: &mut Value) -> Result<(), Status> {
+        metadata::fill(image);
+        drop_kept_manifest(image);
+        Ok(())
+    }
+
+    fn prepare_for_update(
+        &self,
+        _: &StrategyContext<'_>,
+        new: &mut Value,
+        old: &Value,
+    ) -> Result<(), Status> {
+        for field in ["dockerImageMetadata", "dockerImageMetadataVersion", "dockerImageLayers"] {
+            apiserver::strategy::copy_field(new, old, field);
+        }
+        // Bytes may be added or left out, but not replaced by others.
+        let digest = |text: &str| cri::digest::sha256(text.as_bytes());
+        let manifest = new.str_at(&["dockerImageManifest"]);
+        let same = manifest == old.str_at(&["dockerImageManifest"]);
+        if !same && digest(manifest) != old.name() {
+            apiserver::strategy::copy_field(new, old, "dockerImageManifest");
+        }
+        let config = new.str_at(&["dockerImageConfig"]);
+        let named = old.str_at(&["dockerImageMetadata", "Id"]);
+        if config != old.str_at(&["dockerImageConfig"]) && digest(config) != named {
+            apiserver::strategy::copy_field(new, old, "dockerImageConfig");
+        }
+        if old.list_at(&["dockerImageLayers"]).is_empty() {
+            metadata::fill(new);
+        }
+        drop_kept_manifest(new);
+        Ok(())
+    }
+
+    fn default_propagation(&self, _: &api::Resource) -> Propagation {
+        Propagation::Unsupported
+    }
+}
+
+fn drop_kept_manifest(image: &mut Value) {
+    if image.annotation(MANIFEST_STORED) == Some("true") {
+        strip_manifest(image);
+    }
+}
 
 /// Serves `imagestreamimages`.
 #[derive(Debug, Default)]
@@ -26,7 +84,7 @@ impl RestHandler for ImageStreamImages {
             return Err(Status::bad_request(text));
         };
         let stream = read_stream(cx.server, call.user, call.namespace, name)?;
-        let digest = unique_match(&stream, id, call.name)?;
+        let digest = find_image(&stream, id)?.image;
         let mut image = read_image(cx.server, call.user, &digest)?;
         strip_manifest(&mut image);
         Ok(Stored::new(json!({
@@ -42,29 +100,6 @@ impl RestHandler for ImageStreamImages {
             },
             "image": image,
         })))
-    }
-}
-
-/// The one image of `stream`'s histories that `id` names in full or by its beginning.
-fn unique_match(stream: &Value, id: &str, asked: &str) -> Result<String, Status> {
-    let tags = stream.list_at(&["status", "tags"]);
-    let items = tags.iter().flat_map(|entry| entry.list_at(&["items"])).map(TagEvent::read);
-    let bare = id.strip_prefix("sha256:").unwrap_or(id);
-    let matches: BTreeSet<String> = items
-        .map(|event| event.image)
-        .filter(|image| image.strip_prefix("sha256:").unwrap_or(image).starts_with(bare))
-        .filter(|image| !image.is_empty())
-        .collect();
-    let mut names = matches.into_iter();
-    match (names.next(), names.next()) {
-        (None, _) => Err(Status::not_found(GROUP, "imagestreamimages", asked)),
-        (Some(only), None) => Ok(only),
-        (Some(first), Some(second)) => {
-            let rest: Vec<String> = names.collect();
-            let all = [vec![first, second], rest].concat().join(", ");
-            let text = format!("multiple images match the prefix {id:?}: {all}");
-            Err(Status::new(Reason::Conflict, text))
-        }
     }
 }
 

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use api::Verb;
 use apimachinery::{ObjectExt as _, Status, Value};
 use apiserver::{ApiServer, Attributes, Call, Strategy, StrategyContext, User};
-use serde_json::json;
 
 use crate::stream::{self, Streams};
 
@@ -38,6 +37,14 @@ impl Streams for Server<'_> {
     }
 }
 
+/// The program's own user for imports: what it writes is status as well as spec.
+const IMPORTER: &str = "system:serviceaccount:openshift-infra:image-import-controller";
+
+/// The user that [`IMPORTER`] names.
+pub(crate) fn importer() -> User {
+    User::system(IMPORTER)
+}
+
 /// The image stream `namespace`/`name`.
 pub(crate) fn read_stream(
     server: &ApiServer,
@@ -56,8 +63,13 @@ impl Strategy for ImageStreamStrategy {
         object: &mut Value,
     ) -> Result<(), Status> {
         let streams = Server { server: cx.server, user: cx.user };
+        let imported = object.remove(&["status", "tags"]);
         stream::prepare_for_create(object, &streams, &cx.now.rfc3339())
-            .map_err(|errors| invalid(object.name(), &errors))
+            .map_err(|errors| invalid(object.name(), &errors))?;
+        if let Some(tags) = imported.filter(|_| cx.user.name == IMPORTER) {
+            object.set(&["status", "tags"], tags);
+        }
+        Ok(())
     }
 
     fn prepare_for_update(
@@ -67,7 +79,9 @@ impl Strategy for ImageStreamStrategy {
         old: &Value,
     ) -> Result<(), Status> {
         let streams = Server { server: cx.server, user: cx.user };
-        stream::prepare_for_update(new, old, &streams, &cx.now.rfc3339())
+        let status = if cx.user.name == IMPORTER { new.get("status") } else { old.get("status") };
+        let status = status.cloned();
+        stream::prepare_for_update(new, old, status, &streams, &cx.now.rfc3339())
             .map_err(|errors| invalid(old.name(), &errors))
     }
 
@@ -77,14 +91,8 @@ impl Strategy for ImageStreamStrategy {
         new: &mut Value,
         old: &Value,
     ) -> Result<(), Status> {
-        let wanted = new.get("spec").cloned();
         apiserver::strategy::keep_all_but_status(new, old);
-        // Tag generations are settled together with the status that they led to.
-        if let (Some(wanted), Some(spec)) = (wanted, new.get_mut("spec"))
-            && wanted.get("tags").is_some_and(|tags| *tags != json!(null))
-        {
-            spec["tags"] = wanted["tags"].clone();
-        }
+        stream::settle_status(new);
         Ok(())
     }
 }

@@ -5,16 +5,19 @@
 //!
 //! Mirrors: `openshift/origin pkg/image/apiserver/registry/imagestream/strategy.go`.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use apimachinery::field::{self, Path};
-use apimachinery::{ObjectExt as _, Value};
+use apimachinery::{ObjectExt as _, Status, Value};
 use serde_json::json;
 
 use crate::history::{TagEvent, add_event, latest, spec_tag, status_tag, update_tracking_tags};
 
 /// Host and port under which the integrated registry is known inside the cluster.
 pub const REGISTRY: &str = "docker-registry.default.svc:5000";
+
+const GROUP: &str = "image.openshift.io";
 
 /// Looks up other image streams while one is being stored.
 pub trait Streams {
@@ -47,17 +50,19 @@ pub fn prepare_for_create(
     apply_changed_tags(stream, None, streams, now)
 }
 
-/// Prepares a changed stream: the status of `old` is kept, then extended by changed spec tags.
+/// Prepares a changed stream: `status` (the one of `old`, unless an import brings its own) is kept,
+/// then extended by changed spec tags.
 ///
 /// # Errors
 /// The spec tags that refer to something that is not there.
 pub fn prepare_for_update(
     stream: &mut Value,
     old: &Value,
+    status: Option<Value>,
     streams: &dyn Streams,
     now: &str,
 ) -> Result<(), field::ErrorList> {
-    stream.set(&["status"], old.get("status").cloned().unwrap_or_else(|| json!({})));
+    stream.set(&["status"], status.unwrap_or_else(|| json!({})));
     keep_spec_generations(stream, old);
     let mut generation = old.generation();
     if stream.get("spec") != old.get("spec") {
@@ -67,6 +72,26 @@ pub fn prepare_for_update(
     let changed = changed_tags(stream, Some(old));
     set_spec_generations(stream, Some(&changed), generation);
     apply_tags(stream, &changed, streams, now)
+}
+
+/// Gives the newest event of a tag that came without one the generation of its spec tag or stream.
+pub fn settle_status(stream: &mut Value) {
+    let own = stream.generation();
+    let generations: BTreeMap<String, i64> = stream
+        .list_at(&["spec", "tags"])
+        .iter()
+        .filter_map(|tag| Some((tag.str_at(&["name"]).to_owned(), tag.int_at(&["generation"])?)))
+        .collect();
+    let tags = stream.get_mut("status").and_then(|status| status.get_mut("tags"));
+    for entry in tags.and_then(Value::as_array_mut).into_iter().flatten() {
+        let generation = generations.get(entry.str_at(&["tag"])).copied().unwrap_or(own);
+        let items = entry.get_mut("items").and_then(Value::as_array_mut);
+        if let Some(head) = items.and_then(|items| items.first_mut())
+            && head.int_at(&["generation"]).unwrap_or(0) == 0
+        {
+            head["generation"] = json!(generation);
+        }
+    }
 }
 
 /// A client may only ask for generation 0 ("resolve again"); any other value is the stored one.
@@ -170,8 +195,11 @@ fn event_for(
         "ImageStreamImage" => {
             let (source, id) = source_stream(stream, tag, '@', streams)?;
             let source = source.as_deref().unwrap_or(stream);
-            let mut event = find_image(source, &id)
-                .ok_or_else(|| unresolved(tag, &format!("imagestreamimage {id:?} not found")))?;
+            let mut event = find_image(source, &id).map_err(|status| {
+                let missing = format!("imagestreamimage {id:?} not found");
+                let why = if status.is_not_found() { missing } else { status.message };
+                unresolved(tag, &why)
+            })?;
             event.created = now.to_owned();
             Ok(Some(adopt(stream, source, tag, event, generation)))
         }
@@ -216,18 +244,29 @@ fn unresolved(tag: &Value, why: &str) -> field::Error {
     field::Error::invalid(&from_name_path(tag), tag.str_at(&["from", "name"]), &text)
 }
 
-/// The newest event of any tag of `stream` whose image is `id` or begins with it.
-#[must_use]
-pub fn find_image(stream: &Value, id: &str) -> Option<TagEvent> {
-    let matches = |image: &str| {
-        !id.is_empty()
-            && (image == id
-                || image.starts_with(id)
-                || image.strip_prefix("sha256:").is_some_and(|hex| hex.starts_with(id)))
+/// The event of the one image in `stream`'s histories whose name is `id` or begins with it.
+///
+/// # Errors
+/// 404 when there is none, 409 when several begin so, even if one is named in full.
+///
+/// Mirrors: `openshift/origin pkg/image/apis/image/helper.go` (`ResolveImageID`).
+pub fn find_image(stream: &Value, id: &str) -> Result<TagEvent, Status> {
+    let begins = |image: &str| {
+        let hex = image.strip_prefix("sha256:");
+        !image.is_empty() && (image.starts_with(id) || hex.is_some_and(|hex| hex.starts_with(id)))
     };
     let tags = stream.list_at(&["status", "tags"]);
-    let items = tags.iter().flat_map(|entry| entry.list_at(&["items"]));
-    items.map(TagEvent::read).find(|event| matches(&event.image))
+    let items = tags.iter().flat_map(|entry| entry.list_at(&["items"])).map(TagEvent::read);
+    let matches: Vec<TagEvent> =
+        items.filter(|event| !id.is_empty() && begins(&event.image)).collect();
+    let names: BTreeSet<&str> = matches.iter().map(|event| event.image.as_str()).collect();
+    if names.len() > 1 {
+        let names: Vec<&str> = names.into_iter().collect();
+        let text = format!("multiple images match the prefix {id:?}: {}", names.join(", "));
+        return Err(Status::conflict(GROUP, "imagestreamimage", id, &text));
+    }
+    let last = matches.into_iter().next_back();
+    last.ok_or_else(|| Status::not_found(GROUP, "imagestreamimage", id))
 }
 
 /// Makes an event of `source` one of `stream`: its generation, and its own repository when the image

@@ -12,7 +12,9 @@ use apiserver::{
 };
 use serde_json::{Map, json};
 
-use crate::history::{TagEvent, latest, remove_spec_tag, remove_status_tag, spec_tag, status_tag};
+use crate::history::{
+    TagEvent, latest, put_spec_tag, remove_spec_tag, remove_status_tag, spec_tag, status_tag,
+};
 use crate::image::{read_image, strip_manifest, tag_exists, tag_not_found};
 use crate::strategy::read_stream;
 use crate::stream::resolve_pull_spec;
@@ -204,15 +206,7 @@ fn set_spec_tag(
     reference.set(&["name"], json!(tag));
     let annotations = body.at(&["metadata", "annotations"]).cloned().unwrap_or(Value::Null);
     reference.set(&["annotations"], annotations);
-    if stream.at(&["spec", "tags"]).is_none_or(|tags| !tags.is_array()) {
-        stream.set(&["spec", "tags"], json!([]));
-    }
-    let tags = stream["spec"]["tags"].as_array_mut().expect("made a list above");
-    match tags.iter_mut().find(|entry| entry.str_at(&["name"]) == tag) {
-        Some(entry) => *entry = reference,
-        None => tags.push(reference),
-    }
-    tags.sort_by(|a, b| a.str_at(&["name"]).cmp(b.str_at(&["name"])));
+    put_spec_tag(stream, reference);
     Ok(())
 }
 

@@ -22,6 +22,7 @@ pub(super) fn create(kind: &str, object: &Value, errors: &mut ErrorList) {
             }
         }
         "ImageStreamMapping" => image_stream_mapping(object, errors),
+        "ImageStreamImport" => image_stream_import(object, errors),
         _ => {}
     }
 }
@@ -44,7 +45,7 @@ pub(super) fn is_stream_name(name: &str) -> bool {
     })
 }
 
-fn image_stream(object: &Value, errors: &mut ErrorList) {
+fn repository_name(object: &Value, errors: &mut ErrorList) {
     let name_path = Path::new("metadata").child("name");
     let (namespace, name) = (object.namespace(), object.name());
     let segment = apimachinery::validation::path_segment_name(name).is_empty();
@@ -55,6 +56,67 @@ fn image_stream(object: &Value, errors: &mut ErrorList) {
         let text = format!("'namespace/name' cannot be longer than {MAX_REPOSITORY} characters");
         errors.push(Error::invalid(&name_path, name, &text));
     }
+}
+
+fn image_stream_import(object: &Value, errors: &mut ErrorList) {
+    repository_name(object, errors);
+    let spec = Path::new("spec");
+    let images = object.list_at(&["spec", "images"]);
+    let repository = object.at(&["spec", "repository"]).filter(|value| value.is_object());
+    if let Some(repository) = repository {
+        let path = spec.child("repository").child("from");
+        imported_from(repository, &path, errors, |reference| {
+            let whole = reference.tag.is_empty() && reference.id.is_empty();
+            (!whole).then_some("you must specify an image repository, not a tag or ID")
+        });
+    } else if images.is_empty() {
+        let text = "you must specify at least one image or a repository import";
+        errors.push(Error::invalid(&spec, "", text));
+    }
+    for (index, image) in images.iter().enumerate() {
+        let path = spec.child("images").index(index);
+        let scheduled = image.bool_at(&["importPolicy", "scheduled"]);
+        imported_from(image, &path.child("from"), errors, |reference| {
+            let pinned = scheduled && !reference.id.is_empty();
+            pinned.then_some("only tags can be scheduled for import")
+        });
+        let to = image.get("to").filter(|value| value.is_object());
+        if to.is_some_and(|to| to.str_at(&["name"]).is_empty()) {
+            let text = "the name of the target tag must be specified";
+            errors.push(Error::required(&path.child("to").child("name"), text));
+        }
+    }
+}
+
+/// Checks where an import comes from; `refuse` says what else is wrong with a reference.
+fn imported_from(
+    spec: &Value,
+    path: &Path,
+    errors: &mut ErrorList,
+    refuse: impl Fn(&ImageReference) -> Option<&'static str>,
+) {
+    let (kind, name) = (spec.str_at(&["from", "kind"]), spec.str_at(&["from", "name"]));
+    if kind != "DockerImage" {
+        errors.push(Error::invalid(&path.child("kind"), kind, "only DockerImage is supported"));
+        return;
+    }
+    let path = path.child("name");
+    if name.is_empty() {
+        errors.push(Error::required(&path, ""));
+        return;
+    }
+    match ImageReference::parse(name) {
+        Err(error) => errors.push(Error::invalid(&path, name, &error.to_string())),
+        Ok(reference) => {
+            if let Some(text) = refuse(&reference) {
+                errors.push(Error::invalid(&path, name, text));
+            }
+        }
+    }
+}
+
+fn image_stream(object: &Value, errors: &mut ErrorList) {
+    repository_name(object, errors);
     let path = Path::new("spec");
     let repository = object.str_at(&["spec", "dockerImageRepository"]);
     if !repository.is_empty() {

@@ -6,7 +6,9 @@ use apimachinery::image_reference::{
     ImageReference, parse_image_stream_image, parse_image_stream_tag,
 };
 use images::history::{self, TagEvent};
-use images::{stream, trigger};
+use images::import::tags::prioritize;
+use images::source::{Keyring, Login};
+use images::{annotation_trigger, import_controller, metadata, stream, trigger};
 use serde_json::{Map, Value, json};
 
 use crate::documents::{bare, same_document, without};
@@ -14,6 +16,7 @@ use crate::errors::{agree, agree_on};
 use crate::harness::{Outcome, Row, Suites, same};
 
 const API: &str = "openshift-images/image-api.json";
+const IMPORTER: &str = "openshift-images/image-importer.json";
 const VALIDATION: &str = "openshift-images/image-validation.json";
 
 pub(crate) fn register(suites: &mut Suites) {
@@ -22,6 +25,8 @@ pub(crate) fn register(suites: &mut Suites) {
     names(suites);
     references(suites);
     validation(suites);
+    imports(suites);
+    annotations(suites);
     suites.add(
         "openshift-images/image-trigger-dc.json",
         "UpdateDeploymentConfigImages",
@@ -117,13 +122,27 @@ fn resolution(suites: &mut Suites) {
         same(&got.unwrap_or_default().as_str(), &row.text("expected"))
     });
     suites.add(API, "ResolveImageID", |row| {
-        let got = stream::find_image(&served(row.arg("stream")), row.text("imageID"));
-        same(&got.as_ref().map_or(Value::Null, event_of), &event(row.result(0)))
+        match (stream::find_image(&served(row.arg("stream")), row.text("imageID")), row.result(1)) {
+            (Ok(got), Value::Null) => same(&event_of(&got), &event(row.result(0))),
+            (Err(got), want) => same(&Some(got.message.as_str()), &want["error"].as_str()),
+            (got, want) => Outcome::Fail(format!("got {got:?}, want {want}")),
+        }
     });
     suites.add(API, "TestResolveImageID.L1059", |row| {
         let stream = served(&json!({"status": {"tags": row.arg("tags")}}));
-        let got = stream::find_image(&stream, row.text("imageID"));
-        same(&got.as_ref().map_or_else(|| json!({}), event_of), &event(row.arg("expEvent")))
+        match stream::find_image(&stream, row.text("imageID")) {
+            Ok(got) => same(&event_of(&got), &event(row.arg("expEvent"))),
+            Err(got) => same(&got.message.contains(row.text("expErr")), &true)
+                .and(|| same(&row.text("expErr").is_empty(), &false)),
+        }
+    });
+    suites.add(API, "TestPrioritizeTags.L1180", |row| {
+        let words = |field: &str| -> Vec<String> {
+            serde_json::from_value(row.arg(field).clone()).expect("a list of texts")
+        };
+        let mut tags = words("tags");
+        prioritize(&mut tags);
+        same(&tags, &words("expected"))
     });
 }
 
@@ -197,6 +216,7 @@ fn validation(suites: &mut Suites) {
         ("ValidateImage", "image", &api::IMAGES),
         ("ValidateImageStream", "stream", &api::IMAGE_STREAMS),
         ("ValidateImageStreamMapping", "mapping", &api::IMAGE_STREAM_MAPPINGS),
+        ("ValidateImageStreamImport", "isi", &api::IMAGE_STREAM_IMPORTS),
     ] {
         suites.add(VALIDATION, name, move |row| {
             agree(&api::validation::create(resource, row.arg(arg)), row.result(0))
@@ -212,6 +232,76 @@ fn validation(suites: &mut Suites) {
         let got =
             api::validation::update(&api::IMAGE_STREAM_TAGS, row.arg("newIST"), row.arg("oldIST"));
         agree_on(&got, row.result(0), |text| !text.starts_with("metadata.resourceVersion: "))
+    });
+}
+
+fn imports(suites: &mut Suites) {
+    suites.add("openshift-images/image-controller.json", "TestHandleImageStream.L396", |row| {
+        let got = import_controller::plan(row.arg("stream")).map(|import| import["spec"].clone());
+        // Upstream's internal types write every policy out, empty or not.
+        same_document(&bare(&got.unwrap_or_default()), &bare(row.arg("expected")))
+    });
+    suites.add(IMPORTER, "Test_basicCredentialsFromKeyring.L104", |row| {
+        let args = row.arg("args");
+        let servers = args["keyring"]["creds"].as_object().into_iter().flatten();
+        let entries = servers.map(|(server, found)| {
+            let config = &found[0]["AuthConfig"];
+            let text = |field: &str| config[field].as_str().unwrap_or_default().to_owned();
+            (server.clone(), Login { username: text("username"), password: text("password") })
+        });
+        let keyring = Keyring::new(entries);
+        let part = |field: &str| args["target"][field].as_str().unwrap_or_default();
+        let got = keyring.login(part("Scheme"), part("Host"), part("Path"));
+        let got = got.map_or(("", ""), |login| (&*login.username, &*login.password));
+        same(&got, &(row.text("user"), row.text("password")))
+    });
+    suites.add(IMPORTER, "TestImport.L351", |row| {
+        let wanted = row.arg("image");
+        let mut got = wanted.clone();
+        got["dockerImageLayers"] = json!([]);
+        metadata::fill(&mut got);
+        let layers = |image: &Value, size: &str| -> Vec<(Value, i64)> {
+            let layers = image["dockerImageLayers"].as_array().into_iter().flatten();
+            layers.map(|l| (l["name"].clone(), l[size].as_i64().unwrap_or(0))).collect()
+        };
+        let names = |layers: Vec<(Value, i64)>| -> Vec<Value> {
+            layers.into_iter().map(|(name, _)| name).collect()
+        };
+        // Sizes of the oldest manifests come from the registry, layer by layer.
+        same(&names(layers(&got, "size")), &names(layers(wanted, "layerSize")))
+    });
+}
+
+fn annotations(suites: &mut Suites) {
+    fn resolver(tags: &Value) -> impl Fn(&str, &str, &str) -> Option<String> + '_ {
+        move |namespace: &str, name: &str, tag: &str| {
+            let known = tags.as_array().into_iter().flatten().find(|known| {
+                known["Namespace"] == namespace && known["Name"] == format!("{name}:{tag}")
+            })?;
+            known["Ref"].as_str().map(str::to_owned)
+        }
+    }
+    const FILE: &str = "openshift-images/image-trigger-annotations.json";
+    suites.add(FILE, "UpdateObjectFromImages", |row| {
+        let got = annotation_trigger::plan(row.arg("obj"), &resolver(row.arg("tagRetriever")));
+        match (got, row.result(1)["error"].as_str()) {
+            (Ok(got), None) => {
+                same_document(&bare(&got.unwrap_or_default()), &bare(row.result(0)))
+            }
+            (Err(got), Some(want)) => same(&got.to_string().as_str(), &want),
+            (got, want) => Outcome::Fail(format!("got {got:?}, want {want:?}")),
+        }
+    });
+    suites.add(FILE, "TestAnnotationsReactor.L283", |row| {
+        let got = annotation_trigger::plan(row.arg("obj"), &resolver(row.arg("tags")));
+        let fails = row.arg("expectedErr") == true;
+        match got {
+            Ok(got) if !fails => {
+                same_document(&bare(&got.unwrap_or_default()), &bare(row.arg("expected")))
+            }
+            Err(_) if fails => Outcome::Pass,
+            got => Outcome::Fail(format!("got {got:?}, want an error: {fails}")),
+        }
     });
 }
 

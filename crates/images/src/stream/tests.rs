@@ -1,7 +1,5 @@
 //! Tables of what storing a stream does.
 
-use std::collections::BTreeMap;
-
 use super::*;
 
 const NOW: &str = "2018-10-11T12:00:00Z";
@@ -97,12 +95,13 @@ fn an_update_keeps_status_and_bumps_generation_only_for_spec() {
 
     let mut same = old.clone();
     same["status"] = json!({"forged": true});
-    prepare_for_update(&mut same, &old, &development(), NOW).unwrap();
+    prepare_for_update(&mut same, &old, old.get("status").cloned(), &development(), NOW).unwrap();
     assert_eq!(same, old);
 
     let mut changed = old.clone();
     changed["spec"]["tags"][0]["reference"] = json!(true);
-    prepare_for_update(&mut changed, &old, &development(), NOW).unwrap();
+    prepare_for_update(&mut changed, &old, old.get("status").cloned(), &development(), NOW)
+        .unwrap();
     assert_eq!(changed.generation(), 2);
     assert_eq!(changed["spec"]["tags"][0]["generation"], 2);
     assert_eq!(latest(&changed, "test").unwrap().generation, 2);
