@@ -9,6 +9,7 @@
 //!
 //! Mirrors: `openshift/origin pkg/apps/controller/deploymentconfig`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use api::views::deployment_config::image_changes;
@@ -163,8 +164,7 @@ fn config_of(change: &Change) -> Vec<Key> {
 /// are adopted.
 fn claim(cx: &Context<'_>, dc: &Value) -> Result<Vec<Arc<Value>>, Error> {
     let mut rollouts = Vec::new();
-    let candidates = cx.caches.list(&api::REPLICATION_CONTROLLERS, dc.namespace());
-    for rc in candidates {
+    for rc in candidates(cx, dc) {
         let labelled = rc.label(keys::CONFIG_NAME) == dc.name();
         match rc.controller_ref() {
             Some(owner) if owner.str_at(&["uid"]) == dc.uid() => {
@@ -184,6 +184,15 @@ fn claim(cx: &Context<'_>, dc: &Value) -> Result<Vec<Arc<Value>>, Error> {
         }
     }
     Ok(rollouts)
+}
+
+/// What `dc` owns, and what carries its label, in the order of names.
+fn candidates(cx: &Context<'_>, dc: &Value) -> Vec<Arc<Value>> {
+    let labelled = rollout::of_config(cx.caches, dc.namespace(), dc.name());
+    let owned = cx.caches.owned_by(&api::REPLICATION_CONTROLLERS, dc.uid());
+    let by_name: BTreeMap<String, Arc<Value>> =
+        labelled.into_iter().chain(owned).map(|rc| (rc.name().to_owned(), rc)).collect();
+    by_name.into_values().collect()
 }
 
 fn release(cx: &Context<'_>, dc: &Value, rc: &Value) -> Result<(), Error> {

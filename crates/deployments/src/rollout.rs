@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use apimachinery::names::joined;
 use apimachinery::object::controller_owner_reference;
+use apimachinery::selector::LabelSelector;
 use apimachinery::{ObjectExt as _, Value};
+use controller_runtime::Caches;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -122,6 +124,14 @@ pub fn rollout_name(dc: &Value, version: i64) -> String {
 #[must_use]
 pub fn deployer_pod_name(rollout: &str) -> String {
     joined(rollout, "deploy", 253)
+}
+
+/// The rollouts in `namespace` that carry the label of the config `name`, in the order of names. The
+/// cost grows with their number, not with that of the rollouts of other configs.
+pub(crate) fn of_config(caches: &Caches, namespace: &str, name: &str) -> Vec<Arc<Value>> {
+    let labels = json!({"matchLabels": {keys::CONFIG_NAME: name}});
+    let selector = LabelSelector::from_json(&labels).unwrap_or_else(|_| LabelSelector::nothing());
+    caches.selected(&api::REPLICATION_CONTROLLERS, namespace, &selector)
 }
 
 /// The versions of all rollouts, newest first.
