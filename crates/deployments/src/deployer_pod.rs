@@ -49,7 +49,11 @@ pub fn owner_reference(rc: &Value) -> Value {
 }
 
 /// The strategy's own labels or annotations, overruled by `ours`.
-pub(crate) fn with_extra(strategy: &Value, field: &str, ours: &[(&str, &str)]) -> Map<String, Value> {
+pub(crate) fn with_extra(
+    strategy: &Value,
+    field: &str,
+    ours: &[(&str, &str)],
+) -> Map<String, Value> {
     let mut map = strategy.map_at(&[field]).cloned().unwrap_or_default();
     for (key, value) in ours {
         map.insert((*key).to_owned(), json!(value));

@@ -5,9 +5,9 @@
 //!
 //! Mirrors: `openshift/origin pkg/apps/apiserver/registry`.
 
-mod instantiate;
+pub mod instantiate;
 mod log;
-mod rollback;
+pub mod rollback;
 mod scale;
 
 use apimachinery::{ObjectExt as _, Status, Value};
@@ -27,7 +27,7 @@ pub fn register(builder: Builder) -> Builder {
 
 /// Storage rules of `deploymentconfigs`.
 #[derive(Debug)]
-struct DeploymentConfigStrategy;
+pub struct DeploymentConfigStrategy;
 
 impl Strategy for DeploymentConfigStrategy {
     fn prepare_for_create(

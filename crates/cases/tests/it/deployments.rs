@@ -110,7 +110,7 @@ fn rollouts(suites: &mut Suites) {
         rc["metadata"]["annotations"][deployments::keys::ENCODED_CONFIG] =
             json!(row.arg("config").to_string());
         rc["metadata"]["annotations"][deployments::keys::PHASE] = json!("New");
-        let actions = plan(&Observed { rc: &rc, pod: None, now });
+        let actions = plan(&Observed { rc: &rc, pod: None, unowned: Vec::new(), now });
         let timeout = |action: &Action| matches!(action, Action::Event(_, "RolloutTimeout", _));
         same(&json!(actions.iter().any(timeout)), row.result(0))
     });
@@ -156,7 +156,12 @@ fn next_status(row: &Row<'_>) -> Outcome {
     // is asked for.
     pod["metadata"]["annotations"][deployments::keys::DEPLOYMENT_NAME] =
         rc["metadata"]["name"].clone();
-    let actions = plan(&Observed { rc, pod: Some(&pod), now: now.unwrap_or_default() });
+    let actions = plan(&Observed {
+        rc,
+        pod: Some(&pod),
+        unowned: Vec::new(),
+        now: now.unwrap_or_default(),
+    });
     let become_phase = actions.iter().find_map(|action| match action {
         Action::Become(phase, _) => Some(*phase),
         _ => None,

@@ -127,9 +127,7 @@ impl HookRun {
             State::Ended(result) => result.clone(),
         };
         let (event_type, reason, text, outcome) = match result {
-            Ok(()) => {
-                (EventType::Normal, "Completed", hook::completed(self.moment, rc), Ok(()))
-            }
+            Ok(()) => (EventType::Normal, "Completed", hook::completed(self.moment, rc), Ok(())),
             Err(error) => {
                 let (text, outcome) = hook::failed(self.moment, self.policy, rc, &error);
                 (EventType::Warning, "Failed", text, outcome)
@@ -153,7 +151,8 @@ fn create_pod(
 ) -> Result<PodRun, String> {
     let strategy = config.at(&["spec", "strategy"]).unwrap_or(&Value::Null);
     let deployer = cx.caches.get(&api::PODS, rc.namespace(), &deployer_pod_name(rc.name()));
-    let started = deployer.and_then(|pod| Time::parse_rfc3339(pod.str_at(&["status", "startTime"])));
+    let started =
+        deployer.and_then(|pod| Time::parse_rfc3339(pod.str_at(&["status", "startTime"])));
     let elapsed = started.map_or(Duration::ZERO, |started| cx.world.now().since(started));
     let pod = hook::make_pod(hook, rc, strategy, moment.suffix(), elapsed)?;
     let name = pod.name().to_owned();
@@ -191,7 +190,8 @@ fn tag_images(
         });
         match written {
             Ok(tagging) => {
-                let (label, to) = (moment.label(), format!("{}/{}", tagging.namespace, tagging.name));
+                let (label, to) =
+                    (moment.label(), format!("{}/{}", tagging.namespace, tagging.name));
                 log.print(&format!("--> {label}: Tagged {:?} into {to}", tagging.image));
             }
             Err(text) => errors.push(text),

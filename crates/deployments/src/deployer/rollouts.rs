@@ -11,7 +11,7 @@ use cri::builtin::BuiltinContainer;
 use serde_json::json;
 
 use crate::keys;
-use crate::rollout::{Phase, decode_config, newest_first, replicas, version_of};
+use crate::rollout::{self, Phase, decode_config, newest_first, replicas, version_of};
 use crate::strategy::{Controller as Counts, Observed, Side};
 
 /// The controllers that one deployer works on.
@@ -40,8 +40,7 @@ impl Rollouts {
             format!("couldn't get deployment {name}: {missing}")
         })?;
         let config = to.annotation(keys::CONFIG_NAME).unwrap_or_default();
-        let mut all = cx.caches.list(resource, &namespace);
-        all.retain(|rc| rc.label(keys::CONFIG_NAME) == config);
+        let mut all = rollout::of_config(cx.caches, &namespace, config);
         newest_first(&mut all);
         let complete = |rc: &&Arc<Value>| rc.uid() != to.uid() && Phase::of(rc) == Phase::Complete;
         let from = all.iter().find(complete).cloned();
@@ -107,8 +106,8 @@ pub(super) fn set_replicas(cx: &Context<'_>, rc: &Value, count: i64) -> Result<(
     Ok(())
 }
 
-fn annotate(cx: &Context<'_>, rc: &Value, key: &str, value: &Value) -> Result<(), Error> {
-    let patch = json!({"metadata": {"annotations": {key: value}}});
+fn annotate(cx: &Context<'_>, rc: &Value, annotations: &Value) -> Result<(), Error> {
+    let patch = json!({"metadata": {"annotations": annotations}});
     let resource = &api::REPLICATION_CONTROLLERS;
     cx.client.patch(resource, rc.namespace(), rc.name(), PatchKind::Merge, patch)?;
     Ok(())
@@ -117,18 +116,17 @@ fn annotate(cx: &Context<'_>, rc: &Value, key: &str, value: &Value) -> Result<()
 pub(super) fn begin_update(cx: &Context<'_>, rollouts: &Rollouts) -> Result<(), Error> {
     let Some(from) = &rollouts.from else { return Ok(()) };
     if rollouts.to.annotation(keys::UPDATE_SOURCE_ID).is_none() {
-        let source = json!(format!("{}:{}", from.name(), from.uid()));
-        annotate(cx, &rollouts.to, keys::UPDATE_SOURCE_ID, &source)?;
+        let source = format!("{}:{}", from.name(), from.uid());
+        annotate(cx, &rollouts.to, &json!({keys::UPDATE_SOURCE_ID: source}))?;
     }
     if from.annotation(keys::ORIGINAL_REPLICAS).is_none() {
-        let original = json!(replicas(from).to_string());
-        annotate(cx, from, keys::ORIGINAL_REPLICAS, &original)?;
+        let original = replicas(from).to_string();
+        annotate(cx, from, &json!({keys::ORIGINAL_REPLICAS: original}))?;
     }
     Ok(())
 }
 
 pub(super) fn end_update(cx: &Context<'_>, rollouts: &Rollouts) -> Result<(), Error> {
-    let gone = Value::Null;
-    annotate(cx, &rollouts.to, keys::UPDATE_SOURCE_ID, &gone)?;
-    annotate(cx, &rollouts.to, keys::DESIRED_REPLICAS, &gone)
+    let gone = json!({keys::UPDATE_SOURCE_ID: null, keys::DESIRED_REPLICAS: null});
+    annotate(cx, &rollouts.to, &gone)
 }

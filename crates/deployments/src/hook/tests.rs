@@ -95,10 +95,7 @@ fn the_words_are_those_of_the_deployer() {
         started(Moment::Post, &hook, &rc()),
         r#"Running post-hook (TagImages) image "web:2" as "web:deployed" for rc p/web-2"#
     );
-    assert_eq!(
-        completed(Moment::Mid, &rc()),
-        "The mid-hook for rc p/web-2 completed successfully"
-    );
+    assert_eq!(completed(Moment::Mid, &rc()), "The mid-hook for rc p/web-2 completed successfully");
     for policy in [FailurePolicy::Abort, FailurePolicy::Retry] {
         let (event, error) = failed(Moment::Pre, policy, &rc(), "");
         assert_eq!(event, "The pre-hook failed: , aborting rollout of p/web-2");

@@ -53,15 +53,11 @@ fn attempt(cx: &HandlerContext<'_>, body: &Value) -> Result<Written, Status> {
     }
     let force = body.bool_at(&["force"]);
     if body.bool_at(&["latest"]) {
-        resolve_images(cx, &mut dc, force, body.list_at(&["excludeTriggers"]));
+        let resolve = |params: &Value| resolve(cx, params);
+        resolve_images(&mut dc, force, body.list_at(&["excludeTriggers"]), &resolve);
     }
-    let unresolved = |params: &Value| params.str_at(&["lastTriggeredImage"]).is_empty();
-    if image_changes(&dc).any(unresolved) {
-        return Err(Status::bad_request(format!(
-            "cannot trigger a deployment for {name:?} because it contains unresolved images"
-        )));
-    }
-    let Some(details) = details(cx, &dc, force)? else {
+    let latest = || latest_config(cx, &dc);
+    let Some(details) = details(&dc, &latest, force)? else {
         return Ok(Written::created(Stored::new(json!({
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 204,
             "message": format!("deployment config {name:?} cannot be instantiated"),
@@ -74,19 +70,26 @@ fn attempt(cx: &HandlerContext<'_>, body: &Value) -> Result<Written, Status> {
     Ok(Written::created(written.object))
 }
 
-/// Writes the image of every trigger's tag into the template; `force` includes manual triggers.
-fn resolve_images(cx: &HandlerContext<'_>, dc: &mut Value, force: bool, exclude: &[Value]) {
+/// Writes the image of every trigger's tag, as `resolve` finds it, into the template; `force` includes
+/// manual triggers.
+pub fn resolve_images(
+    dc: &mut Value,
+    force: bool,
+    exclude: &[Value],
+    resolve: &dyn Fn(&Value) -> Option<String>,
+) {
     if exclude.iter().any(|kind| kind == "ImageChange") {
         return;
     }
+    let paused = dc.bool_at(&["spec", "paused"]);
     let count = dc.list_at(&["spec", "triggers"]).len();
     for index in 0..count {
         let trigger = dc["spec"]["triggers"][index].clone();
         let Some(params) = trigger.get("imageChangeParams") else { continue };
-        if !force && !params.bool_at(&["automatic"]) {
+        if !force && (paused || !params.bool_at(&["automatic"])) {
             continue;
         }
-        let Some(image) = resolve(cx, params) else { continue };
+        let Some(image) = resolve(params) else { continue };
         if image == params.str_at(&["lastTriggeredImage"]) {
             continue;
         }
@@ -108,9 +111,24 @@ fn resolve(cx: &HandlerContext<'_>, params: &Value) -> Option<String> {
     Some(reference.to_owned()).filter(|reference| !reference.is_empty())
 }
 
-/// Why a rollout is allowed; `None` when nothing asks for one.
-fn details(cx: &HandlerContext<'_>, dc: &Value, force: bool) -> Result<Option<Value>, Status> {
-    let latest = latest_config(cx, dc)?;
+/// Why a rollout is allowed; `None` when nothing asks for one. `latest` gives the config of the latest
+/// rollout, if there has been one.
+///
+/// # Errors
+/// When an image is not known yet, or `latest` fails.
+pub fn details(
+    dc: &Value,
+    latest: &dyn Fn() -> Result<Option<Value>, Status>,
+    force: bool,
+) -> Result<Option<Value>, Status> {
+    let unresolved = |params: &Value| params.str_at(&["lastTriggeredImage"]).is_empty();
+    if image_changes(dc).any(unresolved) {
+        let name = dc.name();
+        return Err(Status::bad_request(format!(
+            "cannot trigger a deployment for {name:?} because it contains unresolved images"
+        )));
+    }
+    let latest = latest()?;
     if force {
         return Ok(Some(json!({"message": "manual change", "causes": [{"type": "Manual"}]})));
     }

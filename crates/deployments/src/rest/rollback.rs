@@ -52,8 +52,10 @@ fn target_version(dc: &Value, body: &Value, latest: i64) -> Result<i64, String> 
     }
 }
 
-/// The config with those parts of `target` that are wanted.
-fn rolled_back(mut dc: Value, target: &Value, wanted: &Value, body: &Value) -> Value {
+/// The config with those parts of `target` that are wanted: `wanted` is the `spec` of the request
+/// `body`.
+#[must_use]
+pub fn rolled_back(mut dc: Value, target: &Value, wanted: &Value, body: &Value) -> Value {
     let parts: [(&str, &[&str]); 4] = [
         ("includeTemplate", &["template"]),
         ("includeReplicationMeta", &["replicas", "selector"]),
