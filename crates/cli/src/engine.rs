@@ -4,12 +4,16 @@
 //! Invariant: whatever was made on an engine is removed when the command ends, however it ends.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, ValueEnum};
 use cluster::{Cluster, Config, Runtime};
 use cri::docker::{self, DockerConfig, DockerEngine, DockerRuntime, IntegratedRegistry};
 use cri::sim::SimImages;
+use images::source::engine::LocalEngine;
+use images::source::registry::Registries;
+use images::source::{NearThenFar, Source};
 use rehearsal::Plan;
 use rehearsal::runner::ImageSource;
 use tokio::runtime::{self, Handle};
@@ -120,12 +124,24 @@ impl Engine {
                 let engine = runtime.engine();
                 let images =
                     DockerImages { engine: engine.clone(), handle: handle.clone(), prefix };
-                let config = Config::new(world, Runtime::Engine(Box::new(runtime)), nodes);
+                let mut config = Config::new(world, Runtime::Engine(Box::new(runtime)), nodes);
+                config.image_source = Some(image_source(&engine, &handle));
                 let guard = Guard { engine: Some(engine), handle };
                 Ok(Prepared { config, images: Box::new(images), guard })
             }
         }
     }
+}
+
+/// Imports take what was built here from the engine, the rest from its registry and, without network,
+/// what the engine has of it.
+fn image_source(engine: &DockerEngine, handle: &Handle) -> Arc<dyn Source> {
+    let local = |pulled_too| {
+        let (engine, handle) = (engine.clone(), handle.clone());
+        Arc::new(LocalEngine { engine, handle, pulled_too })
+    };
+    let far = Arc::new(NearThenFar { near: Arc::new(Registries), far: local(true) });
+    Arc::new(NearThenFar { near: local(false), far })
 }
 
 /// The path of the engine's socket; remote engines are refused.

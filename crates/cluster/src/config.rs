@@ -9,6 +9,7 @@ use audit::AuditLog;
 use controller_runtime::Faults;
 use cri::ContainerRuntime;
 use cri::sim::SimImages;
+use images::source::Source;
 use node::{AgentConfig, NodeConfig};
 use world::World;
 
@@ -33,6 +34,8 @@ pub struct Config {
     pub audit: Option<Arc<AuditLog>>,
     /// Kills components in the middle of their work, if anything does.
     pub faults: Option<Faults>,
+    /// Where images are imported from; without it the scripted images or, beside an engine, registries.
+    pub image_source: Option<Arc<dyn Source>>,
 }
 
 /// Who may do what.
@@ -70,6 +73,7 @@ impl Config {
             access: Access::Open,
             audit: None,
             faults: None,
+            image_source: None,
         }
     }
 }

@@ -24,6 +24,9 @@ use controller_runtime::{Controller, Driver, Faults};
 use cri::builtin::{Builtin, WithBuiltins};
 use cri::sim::SimRuntime;
 use cri::{ContainerRuntime, Wake};
+use images::source::Source;
+use images::source::registry::Registries;
+use images::source::sim::Catalogue;
 use node::{Agent, RuntimeLogs, RuntimeStreams};
 use store::Store;
 use world::{Time, World};
@@ -54,6 +57,7 @@ struct Plan {
     rules: admission::Options,
     audit: Option<Arc<AuditLog>>,
     faults: Option<Faults>,
+    source: Arc<dyn Source>,
 }
 
 /// Why a cluster did not start.
@@ -70,15 +74,30 @@ impl Cluster {
     /// # Errors
     /// When the objects that every cluster has cannot be made.
     pub fn start(config: Config) -> Result<Self, Error> {
-        let Config { world, runtime, agent, nodes, scheduler, access, audit, faults } = config;
+        let Config { world, runtime, agent, nodes, scheduler, access, audit, faults, .. } = config;
+        let source = config.image_source.unwrap_or_else(|| match &runtime {
+            Runtime::Sim(images) => Arc::new(Catalogue(images.clone())),
+            Runtime::Engine(_) => Arc::new(Registries),
+        });
         let builtin = Builtin::new(world.clone());
         let mut rules = admission::Options::default();
         if !world.is_simulated() {
             rules.webhooks = Some(Arc::new(admission::webhook::HttpCaller));
         }
         let pages = Pages::Network;
-        let mut plan =
-            Plan { world, builtin, agent, nodes, scheduler, pages, access, rules, audit, faults };
+        let mut plan = Plan {
+            world,
+            builtin,
+            agent,
+            nodes,
+            scheduler,
+            pages,
+            access,
+            rules,
+            audit,
+            faults,
+            source,
+        };
         match runtime {
             Runtime::Sim(images) => {
                 let sim = SimRuntime::new(plan.world.clone(), images);
@@ -174,7 +193,8 @@ impl Plan {
         if let Some(faults) = &self.faults {
             builder = builder.admission(Box::new(faults.clone()));
         }
-        let builder = deployments::register(images::register(builder));
+        let builder = images::register_with(builder, Arc::clone(&self.source));
+        let builder = deployments::register(builder);
         let builder = authentication::register(builder, &[admission::token_user]);
         let logs = RuntimeLogs::new(self.world.clone(), runtime.logs());
         let builder = builder.logs(Arc::new(logs));
@@ -199,7 +219,8 @@ impl Plan {
         let mut all: Vec<Box<dyn Controller>> = vec![Box::new(self.scheduler(driver))];
         all.extend(controllers::all());
         all.extend(deployments::controllers(self.builtin.clone()));
-        all.extend(images::controllers());
+        let wake = self.source.is_remote().then(|| driver.waker());
+        all.extend(images::controllers_with(wake.as_ref()));
         let heartbeats = self.agent.heartbeat.is_some();
         let metrics = runtime.metrics();
         all.extend(controllers::of_nodes(controllers::NodeOptions { heartbeats, metrics }));
