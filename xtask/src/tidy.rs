@@ -29,7 +29,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("node", 4),
     ("audit", 4),
     ("metrics", 4),
-    ("registry", 4),
+    ("registry", 5),
     ("why", 5),
     ("cluster", 6),
     ("rehearsal", 7),

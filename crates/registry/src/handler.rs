@@ -24,6 +24,7 @@ use crate::repository::Repository;
 use crate::route::Target;
 use crate::storage::Storage;
 use crate::streams::Streams;
+use crate::through;
 use crate::upload::Uploads;
 
 /// What every request needs.
@@ -62,7 +63,7 @@ pub(crate) async fn answer(state: Arc<State>, request: Request<Incoming>) -> Rep
 }
 
 async fn dispatch(
-    state: &State,
+    state: &Arc<State>,
     target: Target,
     request: Request<Incoming>,
 ) -> Result<Reply, Error> {
@@ -88,6 +89,7 @@ async fn dispatch(
         }
         (Method::GET | Method::HEAD, Target::Manifest(repository, reference)) => {
             pull(&repository)?;
+            through::fetch_manifest(state, &repository, &reference).await?;
             manifest::get(state, &repository, &reference, request.headers())
         }
         (Method::PUT, Target::Manifest(repository, reference)) => {
@@ -100,6 +102,7 @@ async fn dispatch(
         }
         (Method::GET | Method::HEAD, Target::Blob(repository, digest)) => {
             pull(&repository)?;
+            through::fetch_blob(state, &repository, &digest).await?;
             blob::get(state, &repository, &digest, request.headers())
         }
         (Method::DELETE, Target::Blob(repository, digest)) => {

@@ -6,7 +6,7 @@
 //!
 //! Reading order: [`digest`], [`storage`] (bytes by digest, and which repository shows them),
 //! `upload` (bytes on their way in), [`manifest`] (what a manifest names), `access` (who, and may
-//! they), `streams` (the cluster's side), then HTTP: `route`, `handler`, `error`, [`server`].
+//! they), `streams` (the cluster's side), `through` (images of other registries), then HTTP: `route`, `handler`, `error`, [`server`].
 //!
 //! Invariant: a file under a digest is complete and has that digest; whatever else is on disk is
 //! removed at the next start.
@@ -26,6 +26,7 @@ mod route;
 pub mod server;
 pub mod storage;
 mod streams;
+mod through;
 mod upload;
 
 pub use crate::server::{Bound, Config, Error, Registry};

@@ -104,23 +104,26 @@ impl Streams {
 
 fn mapping(repository: &Repository, pushed: &Pushed<'_>) -> Value {
     let digest = pushed.digest.to_string();
+    let mut image = json!({
+        "metadata": {
+            "name": digest,
+            "annotations": {
+                "openshift.io/image.managed": "true",
+                "image.openshift.io/manifestBlobStored": "true",
+            },
+        },
+        "dockerImageReference": format!("{ADDRESS}/{repository}@{digest}"),
+        "dockerImageManifest": pushed.manifest,
+        "dockerImageManifestMediaType": pushed.media_type,
+        "dockerImageConfig": pushed.config,
+    });
+    // Limits on the size of images are judged before the image is stored.
+    images::metadata::fill(&mut image);
     json!({
         "apiVersion": "image.openshift.io/v1", "kind": "ImageStreamMapping",
         "metadata": {"name": repository.name, "namespace": repository.namespace},
         "tag": pushed.tag,
-        "image": {
-            "metadata": {
-                "name": digest,
-                "annotations": {
-                    "openshift.io/image.managed": "true",
-                    "image.openshift.io/manifestBlobStored": "true",
-                },
-            },
-            "dockerImageReference": format!("{ADDRESS}/{repository}@{digest}"),
-            "dockerImageManifest": pushed.manifest,
-            "dockerImageManifestMediaType": pushed.media_type,
-            "dockerImageConfig": pushed.config,
-        },
+        "image": image,
     })
 }
 
@@ -147,6 +150,17 @@ pub(crate) fn history(stream: &Value) -> BTreeSet<Digest> {
     let tags = stream.list_at(&["status", "tags"]).iter();
     let items = tags.flat_map(|tag| tag.list_at(&["items"]));
     items.filter_map(|item| image(item).parse().ok()).collect()
+}
+
+/// A tag that has, or had, the image `digest`, and the pull spec that says where else than here it is.
+pub(crate) fn origin<'a>(stream: &'a Value, digest: &str) -> Option<(&'a str, &'a str)> {
+    stream.list_at(&["status", "tags"]).iter().find_map(|tag| {
+        let mut items = tag.list_at(&["items"]).iter().filter(|item| image(item) == digest);
+        let specs = |item: &'a Value| item.str_at(&["dockerImageReference"]);
+        let elsewhere = |spec: &&str| !spec.is_empty() && !spec.starts_with(ADDRESS);
+        let spec = items.find_map(|item| Some(specs(item)).filter(elsewhere))?;
+        Some((tag.str_at(&["tag"]), spec))
+    })
 }
 
 fn image(item: &Value) -> &str {

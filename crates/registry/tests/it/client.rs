@@ -84,6 +84,11 @@ impl Fixture {
         TcpStream::connect(self.registry.addr()).unwrap()
     }
 
+    /// Host and port.
+    pub(crate) fn address(&self) -> String {
+        self.registry.addr().to_string()
+    }
+
     /// Sends a request as the holder of `token`.
     pub(crate) fn send(
         &self,

@@ -4,4 +4,5 @@ mod access;
 mod client;
 mod pulls;
 mod pushes;
+mod through;
 mod trouble;
