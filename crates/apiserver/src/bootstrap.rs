@@ -2,7 +2,7 @@
 //!
 //! Invariant: running it again changes nothing.
 
-use apimachinery::Status;
+use apimachinery::{ObjectExt as _, Status};
 use serde_json::{Value, json};
 
 use crate::call::Call;
@@ -26,6 +26,10 @@ pub fn bootstrap(server: &ApiServer) -> Result<(), Status> {
 }
 
 fn ensure(server: &ApiServer, call: &Call<'_>, object: Value) -> Result<(), Status> {
+    // A second service of that address is refused for the address before its name is looked at.
+    if server.get(&call.clone().named(object.name())).is_ok() {
+        return Ok(());
+    }
     match server.create(call, object) {
         Err(status) if !status.is_already_exists() => Err(status),
         _ => Ok(()),

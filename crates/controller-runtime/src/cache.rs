@@ -34,11 +34,14 @@ pub struct Caches {
 #[derive(Debug, Default)]
 struct Cache {
     objects: BTreeMap<Key, Arc<Value>>,
-    by_owner: BTreeMap<String, BTreeSet<Key>>,
+    /// With the objects, which are looked through at every change to one of them.
+    by_owner: BTreeMap<String, BTreeMap<Key, Arc<Value>>>,
     by_node: BTreeMap<String, BTreeSet<Key>>,
     /// Of what has controllers that select it: pods, and the replica sets and replication
     /// controllers of rollouts.
     by_label: Option<Labels>,
+    /// The same of what has no controller.
+    orphans: Labels,
     by_selector: Selectors,
 }
 
@@ -82,7 +85,9 @@ impl Caches {
     /// The objects whose `controllerRef` has `owner_uid`, in key order.
     #[must_use]
     pub fn owned_by(&self, resource: &Resource, owner_uid: &str) -> Vec<Arc<Value>> {
-        self.indexed(resource, |cache| cache.by_owner.get(owner_uid))
+        let cache = self.by_resource.get(&id_of(resource));
+        let owned = cache.and_then(|cache| cache.by_owner.get(owner_uid));
+        owned.into_iter().flat_map(BTreeMap::values).inspect(|_| self.look()).cloned().collect()
     }
 
     /// The pods bound to `node`, in key order.
@@ -102,7 +107,32 @@ impl Caches {
         selector: &LabelSelector,
     ) -> Vec<Arc<Value>> {
         let Some(cache) = self.by_resource.get(&id_of(resource)) else { return Vec::new() };
-        let labels = cache.by_label.as_ref().filter(|_| !namespace.is_empty());
+        self.chosen(cache, cache.by_label.as_ref(), (resource, namespace), selector)
+    }
+
+    /// What of [`Caches::selected`] has no controller.
+    #[must_use]
+    pub fn selected_orphans(
+        &self,
+        resource: &Resource,
+        namespace: &str,
+        selector: &LabelSelector,
+    ) -> Vec<Arc<Value>> {
+        let Some(cache) = self.by_resource.get(&id_of(resource)) else { return Vec::new() };
+        let labels = cache.by_label.as_ref().map(|_| &cache.orphans);
+        let mut found = self.chosen(cache, labels, (resource, namespace), selector);
+        found.retain(|object| object.controller_ref().is_none());
+        found
+    }
+
+    fn chosen(
+        &self,
+        cache: &Cache,
+        labels: Option<&Labels>,
+        (resource, namespace): (&Resource, &str),
+        selector: &LabelSelector,
+    ) -> Vec<Arc<Value>> {
+        let labels = labels.filter(|_| !namespace.is_empty());
         let found = match labels.and_then(|labels| labels.candidates(namespace, selector)) {
             Some(keys) => {
                 let keys = keys.into_iter().flatten();
@@ -179,7 +209,9 @@ impl Caches {
         let cache = self.cache(resource);
         let key = Key::of(&object);
         let old = cache.objects.insert(key.clone(), Arc::clone(&object));
-        if !old.as_ref().is_some_and(|old| indexed_alike(old, &object)) {
+        if old.as_ref().is_some_and(|old| indexed_alike(old, &object)) {
+            cache.renew_owned(&key, &object);
+        } else {
             if let Some(old) = &old {
                 cache.unindex(&key, old);
             }
@@ -198,10 +230,23 @@ impl Caches {
 }
 
 impl Cache {
-    fn index(&mut self, key: &Key, object: &Value) {
-        if let Some(owner) = object.controller_ref() {
-            let uid = owner.str_at(&["uid"]).to_owned();
-            self.by_owner.entry(uid).or_default().insert(key.clone());
+    /// Puts the newer form of an object into the index that holds objects.
+    fn renew_owned(&mut self, key: &Key, object: &Arc<Value>) {
+        let Some(owner) = object.controller_ref() else { return };
+        let owned = self.by_owner.get_mut(owner.str_at(&["uid"]));
+        if let Some(held) = owned.and_then(|owned| owned.get_mut(key)) {
+            *held = Arc::clone(object);
+        }
+    }
+
+    fn index(&mut self, key: &Key, object: &Arc<Value>) {
+        match object.controller_ref() {
+            Some(owner) => {
+                let uid = owner.str_at(&["uid"]).to_owned();
+                self.by_owner.entry(uid).or_default().insert(key.clone(), Arc::clone(object));
+            }
+            None if self.by_label.is_some() => self.orphans.insert(key, object),
+            None => {}
         }
         let node = object.str_at(&["spec", "nodeName"]);
         if !node.is_empty() {
@@ -214,8 +259,18 @@ impl Cache {
     }
 
     fn unindex(&mut self, key: &Key, object: &Value) {
-        if let Some(owner) = object.controller_ref() {
-            drop_from(&mut self.by_owner, owner.str_at(&["uid"]), key);
+        match object.controller_ref() {
+            Some(owner) => {
+                let uid = owner.str_at(&["uid"]);
+                if let Some(owned) = self.by_owner.get_mut(uid) {
+                    owned.remove(key);
+                    if owned.is_empty() {
+                        self.by_owner.remove(uid);
+                    }
+                }
+            }
+            None if self.by_label.is_some() => self.orphans.remove(key, object),
+            None => {}
         }
         let node = object.str_at(&["spec", "nodeName"]);
         if !node.is_empty() {

@@ -26,17 +26,21 @@ pub struct Claims {
     pub release: Vec<Arc<Value>>,
 }
 
-/// What `owner` may have to do with: what it owns, and what its selector chooses.
+/// What `owner` may have to do with, in key order: what it owns, and the orphans that its selector
+/// chooses. What others own is none of its business.
 pub(crate) fn candidates(
     cx: &Context<'_>,
     owner: &Value,
     selector: &LabelSelector,
     resource: &'static Resource,
 ) -> Vec<Arc<Value>> {
-    let selected = cx.caches.selected(resource, owner.namespace(), selector);
     let owned = cx.caches.owned_by(resource, owner.uid());
+    let orphans = cx.caches.selected_orphans(resource, owner.namespace(), selector);
+    if orphans.is_empty() {
+        return owned;
+    }
     let by_key: BTreeMap<Key, Arc<Value>> =
-        selected.into_iter().chain(owned).map(|object| (Key::of(&object), object)).collect();
+        orphans.into_iter().chain(owned).map(|object| (Key::of(&object), object)).collect();
     by_key.into_values().collect()
 }
 

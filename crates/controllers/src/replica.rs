@@ -101,12 +101,20 @@ pub(crate) fn status(observed: &Observed<'_>, failure: Option<&Failure>) -> Valu
     let available = |pod: &Value| {
         pod::available_in(pod, min_ready, observed.now).is_some_and(|wait| wait.is_zero())
     };
-    let count = |test: &dyn Fn(&Value) -> bool| pods.iter().filter(|pod| test(pod)).count();
+    let (mut all_labels, mut ready, mut available_pods) = (0, 0, 0);
+    // One look at each pod: this is done at every change to one of them.
+    for pod in pods {
+        all_labels += usize::from(labelled(pod));
+        if is_ready(pod) {
+            ready += 1;
+            available_pods += usize::from(min_ready == 0 || available(pod));
+        }
+    }
     let mut status = json!({"replicas": pods.len()});
     let counters = [
-        ("fullyLabeledReplicas", count(&labelled)),
-        ("readyReplicas", count(&is_ready)),
-        ("availableReplicas", count(&available)),
+        ("fullyLabeledReplicas", all_labels),
+        ("readyReplicas", ready),
+        ("availableReplicas", available_pods),
     ];
     for (field, count) in counters.into_iter().filter(|(_, count)| *count > 0) {
         status[field] = json!(count);
@@ -161,6 +169,9 @@ pub fn status_of(
 /// When a ready pod will have been ready for `minReadySeconds`; nothing in the API changes then.
 fn next_available(observed: &Observed<'_>) -> Option<Duration> {
     let min_ready = min_ready_seconds(observed.owner);
+    if min_ready == 0 {
+        return None;
+    }
     let waits = observed.pods.iter();
     waits
         .filter_map(|pod| pod::available_in(pod, min_ready, observed.now))
