@@ -5,7 +5,7 @@
 use api::views::deployment_config::{image_changes, trigger_source};
 use api::views::pod::{is_terminal, is_terminating};
 use api::views::workload::{available_replicas, observed_generation, ready_replicas, replicas};
-use api::{IMAGE_STREAMS, PODS, REPLICATION_CONTROLLERS};
+use api::{EVENTS, IMAGE_STREAMS, PODS, REPLICATION_CONTROLLERS};
 use apimachinery::{ObjectExt as _, Value};
 use deployments::keys;
 use deployments::rollout::{Phase, deployer_pod_name, is_cancelled, rollout_name, version_of};
@@ -127,7 +127,7 @@ fn complete(facts: &Facts, dc: &Value, latest: &Value) -> Finding {
 
 fn failed(facts: &Facts, dc: &Value, latest: &Value) -> Finding {
     let reason = latest.annotation(keys::STATUS_REASON).unwrap_or_default();
-    let colon = if reason.is_empty() { "" } else { ": " };
+    let cause = if reason.is_empty() { String::new() } else { format!(" ({reason})") };
     let word = if is_cancelled(latest) { "was cancelled" } else { "has failed" };
     let serving = facts
         .all(&REPLICATION_CONTROLLERS)
@@ -143,17 +143,37 @@ fn failed(facts: &Facts, dc: &Value, latest: &Value) -> Finding {
         ),
         None => "no rollout serves".to_owned(),
     };
-    let says = format!("rollout {} {word}{colon}{reason}; {rest}", version_of(latest));
+    let says = format!("rollout {}{cause} {word}; {rest}", version_of(latest));
     let (ns, name) = (dc.namespace(), dc.name());
     let mut finding = Finding::failed(title(dc), says)
         .rule("After a failed rollout the last complete one gets its pods back; nothing is tried again by itself")
         .help(format!("See the deployer's log: oc -n {ns} logs {}", deployer_pod_name(latest.name())))
         .help(format!("Try again: oc -n {ns} rollout retry dc/{name} (or oc rollout latest dc/{name})"));
-    let deployer = facts.find(&PODS, &deployer_pod_name(latest.name()));
-    let workers = hook_pods(facts, latest).chain(deployer.map(|pod| &**pod));
-    finding = finding.because(pod::unsettled(facts, workers));
+    let hooks = hook_pods(facts, latest);
+    finding = finding.because(pod::unsettled(facts, hooks));
     let pods = facts.owned(&PODS, latest).map(|pod| &**pod);
-    finding.because(pod::unsettled(facts, pods))
+    finding = finding.because(pod::unsettled(facts, pods));
+    if finding.because.is_empty() {
+        finding = finding.because(last_words(facts, latest));
+    }
+    finding
+}
+
+/// The newest warning about a pod of the rollout: the pods are gone, their events are not.
+fn last_words(facts: &Facts, rc: &Value) -> Option<Finding> {
+    let deployer = deployer_pod_name(rc.name());
+    let warnings = facts.all(&EVENTS).iter().filter(|event| {
+        let (kind, name) =
+            (event.str_at(&["involvedObject", "kind"]), event.str_at(&["involvedObject", "name"]));
+        let own = name.strip_prefix(rc.name()).is_some_and(|rest| rest.starts_with('-'));
+        // What comes after `Error: ` only names the reason once more.
+        let says = !event.str_at(&["message"]).starts_with("Error: ");
+        event.str_at(&["type"]) == "Warning" && kind == "Pod" && own && name != deployer && says
+    });
+    let last = warnings.max_by_key(|event| event.str_at(&["lastTimestamp"]))?;
+    let object = format!("pod/{}", last.str_at(&["involvedObject", "name"]));
+    let says = format!("its last warning, before it was removed: {}", last.str_at(&["message"]));
+    Some(Finding::failed(object, says))
 }
 
 fn hook_pods<'a>(facts: &'a Facts, rc: &'a Value) -> impl Iterator<Item = &'a Value> {

@@ -47,6 +47,16 @@ pub struct Question<'a> {
     pub name: &'a str,
     /// Another policy to place a pod by.
     pub policy: Option<&'a Profile>,
+    /// Whether the caller may not see nodes: what is said of each is left out.
+    pub veiled: bool,
+}
+
+impl<'a> Question<'a> {
+    /// A question of someone who may see everything.
+    #[must_use]
+    pub fn new(resource: &'static Resource, namespace: &'a str, name: &'a str) -> Self {
+        Self { resource, namespace, name, policy: None, veiled: false }
+    }
 }
 
 /// An answer.
@@ -97,12 +107,15 @@ pub fn explain(
     profile: &Profile,
     question: Question<'_>,
 ) -> Result<Explanation, Status> {
-    let Question { resource, namespace, name, policy } = question;
+    let Question { resource, namespace, name, policy, veiled } = question;
     let look = KINDS.iter().find(|(known, _)| *known == resource).map(|(_, look)| *look);
     let look = look
         .ok_or_else(|| Status::bad_request(format!("nothing to say about {}", resource.plural)))?;
     let object = client.get(resource, namespace, name)?;
-    let facts = Facts::read(client, profile, namespace)?;
+    let mut facts = Facts::read(client, profile, namespace)?;
+    if veiled {
+        facts.placing = None;
+    }
     let finding = look(&facts, facts.find(resource, name).unwrap_or(&object));
     let mut explanation = Explanation { finding, placement: None, note: None };
     if resource != &PODS {
@@ -116,6 +129,11 @@ pub fn explain(
                     "The policy has extenders; what they said was not recorded and is left out"
                         .to_owned(),
                 );
+            }
+            if veiled {
+                placement.veil();
+                let text = "Which node was asked what is for those to see who may list nodes";
+                explanation.note = Some(text.to_owned());
             }
             explanation.placement = Some(placement);
         }

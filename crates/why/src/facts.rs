@@ -130,6 +130,18 @@ impl Facts {
         events.max_by_key(|event| event.str_at(&["lastTimestamp"])).map(|event| &**event)
     }
 
+    /// The newest message about `object` that begins like this.
+    #[must_use]
+    pub fn said(&self, object: &Value, beginning: &str) -> Option<&str> {
+        let about = |event: &&Arc<Value>| {
+            event.str_at(&["involvedObject", "uid"]) == object.uid()
+                && event.str_at(&["message"]).starts_with(beginning)
+        };
+        let events = self.all(&EVENTS).iter().filter(about);
+        let newest = events.max_by_key(|event| event.str_at(&["lastTimestamp"]));
+        newest.map(|event| event.str_at(&["message"]))
+    }
+
     /// How long ago a time in an object was, in words; nothing when it is not a time.
     #[must_use]
     pub fn ago(&self, time: &str) -> Option<String> {

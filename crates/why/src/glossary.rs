@@ -8,7 +8,6 @@ use scheduler::priorities::Priority;
 /// The question that a predicate asks about a node.
 #[must_use]
 pub fn question(predicate: &dyn Predicate) -> String {
-    let labels = |text: &str| format!("{text} ({})", predicate.sibling_labels().join(", "));
     match predicate.rule() {
         "CheckNodeCondition" => "Is the node ready and open for new pods?",
         "CheckNodeUnschedulable" => "Is the node open for new pods, not cordoned?",
@@ -24,7 +23,8 @@ pub fn question(predicate: &dyn Predicate) -> String {
         "PodToleratesNodeNoExecuteTaints" => "Does the pod tolerate what would evict it again?",
         "CheckNodeLabelPresence" => "Has it (or lacks it) the labels that the policy names?",
         "CheckServiceAffinity" => {
-            return labels("Is it in the same place as the other pods of the service?");
+            let labels = predicate.sibling_labels().join(", ");
+            return format!("Is it in the same {labels} as the other pods of the service?");
         }
         "MaxEBSVolumeCount" => "Can it attach more Amazon EBS volumes?",
         "MaxGCEPDVolumeCount" => "Can it attach more Google persistent disks?",

@@ -13,7 +13,7 @@ use apiserver::{Call, Client, HandlerContext, RestHandler, Stored, User, Written
 use scheduler::Profile;
 use serde_json::{Value, json};
 
-use crate::explain::{Explanation, Question, explain, known_resources, resource_named};
+use crate::explain::{Question, explain, known_resources, resource_named};
 
 /// Explanations.
 pub static EXPLANATIONS: Resource =
@@ -79,13 +79,14 @@ impl RestHandler for Explanations {
                     .map_err(|error| Status::bad_request(format!("spec.policy: {error}")))?,
             ),
         };
-        let question =
-            Question { resource, namespace: cx.call.namespace, name, policy: policy.as_ref() };
+        let veiled = may(&NODES, "", "", Verb::List).is_err();
+        let question = Question {
+            policy: policy.as_ref(),
+            veiled,
+            ..Question::new(resource, cx.call.namespace, name)
+        };
         let client = Client::new(cx.server.clone(), (*OWNER).clone());
-        let mut answer = explain(&client, &self.0, question)?;
-        if may(&NODES, "", "", Verb::List).is_err() {
-            veil(&mut answer);
-        }
+        let answer = explain(&client, &self.0, question)?;
         let text = answer.text();
         let mut status = serde_json::to_value(&answer).unwrap_or_default();
         status.set(&["text"], json!(text));
@@ -96,11 +97,3 @@ impl RestHandler for Explanations {
 
 /// Facts are read with all rights; what is told of them depends on the caller's.
 static OWNER: LazyLock<User> = LazyLock::new(User::system_admin);
-
-fn veil(answer: &mut Explanation) {
-    if let Some(placement) = &mut answer.placement {
-        placement.veil();
-        let text = "Which node was asked what is for those to see who may list nodes";
-        answer.note.get_or_insert_with(|| text.to_owned());
-    }
-}

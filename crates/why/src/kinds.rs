@@ -29,7 +29,7 @@ pub fn stateful_set(facts: &Facts, set: &Value) -> Finding {
     let there = i64::try_from(pods.len()).unwrap_or(i64::MAX);
     if there != wanted || ready < wanted {
         let says =
-            format!("{ready} of {} {} ready, {there} there", count(wanted, "pod"), are(ready));
+            format!("{ready} of {} {} ready, {there} there", count(wanted, "pod"), are(wanted));
         let mut finding = Finding::waiting(object, says);
         if !parallel {
             finding = finding.rule(

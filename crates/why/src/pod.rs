@@ -229,8 +229,7 @@ fn not_started(facts: &Facts, pod: &Value, status: &Value, waiting: &Value) -> F
         | "InvalidImageName"
         | "ErrImageNeverPull"
         | "RegistryUnavailable" => {
-            let told = facts.told(pod, &["Failed"]).map(|event| event.str_at(&["message"]));
-            let told = told.filter(|text| text.contains("image"));
+            let told = facts.said(pod, "Failed to pull image");
             let why = told.or(Some(message)).filter(|text| !text.is_empty());
             let why = why.map(|text| format!(": {text}")).unwrap_or_default();
             Finding::held(object, format!("container {name:?} cannot get its image {image}{why}"))

@@ -23,8 +23,7 @@ pub fn look(facts: &Facts, owner: &Value) -> Finding {
     let there = owner.int_at(&["status", "replicas"]).unwrap_or(0);
     let pods = || facts.owned(&PODS, owner).map(|pod| &**pod);
     if let Some(failure) = failure(owner) {
-        let says =
-            format!("{wanted} pods are wanted, {there} exist, and a new one is refused: {failure}");
+        let says = format!("{wanted} wanted, {there} there, and a new one is refused: {failure}");
         return refused(Finding::held(object, says), failure)
             .because(pod::unsettled(facts, pods()));
     }
@@ -38,7 +37,7 @@ pub fn look(facts: &Facts, owner: &Value) -> Finding {
         return Finding::waiting(object, says).because(pod::unsettled(facts, pods()));
     }
     if ready < wanted {
-        let says = format!("{ready} of {} {} ready", count(wanted, "pod"), are(ready));
+        let says = format!("{ready} of {} {} ready", count(wanted, "pod"), are(wanted));
         let live = pods().filter(|pod| !is_terminating(pod));
         return Finding::waiting(object, says).because(pod::unsettled(facts, live));
     }

@@ -20,7 +20,12 @@ const SCORED: usize = 5;
 #[must_use]
 pub fn explanation(explanation: &Explanation) -> String {
     let mut text = String::new();
-    finding(&mut text, &explanation.finding, 0);
+    let mut head = explanation.finding.clone();
+    if explanation.placement.as_ref().is_some_and(|placement| !placement.help.is_empty()) {
+        // What helps is said at the end.
+        head.help.clear();
+    }
+    finding(&mut text, &head, 0);
     if let Some(placement) = &explanation.placement {
         text.push('\n');
         self::placement(&mut text, placement);
@@ -96,13 +101,16 @@ fn headline(text: &mut String, of: &Placement) {
                 "{policy} the scheduler would choose {node}, from the cluster as it stands at revision {revision}."
             )
         }
-        (Outcome::Unschedulable(said) | Outcome::Failed(said), recorded) => {
-            let went = recorded
-                .as_ref()
-                .map(|node| format!(" The pod went to {node}."))
-                .unwrap_or_default();
+        (Outcome::Unschedulable(_) | Outcome::Failed(_), None) if !of.other_policy => {
             format!(
-                "{policy} no node can take the pod, from the cluster at revision {revision}: {said}{went}"
+                "{policy} it fits on no node, from the cluster as it stands at revision {revision}."
+            )
+        }
+        (Outcome::Unschedulable(said) | Outcome::Failed(said), recorded) => {
+            let went = recorded.as_ref().map(|node| format!(" The pod went to {node}."));
+            let went = went.unwrap_or_default();
+            format!(
+                "{policy} no node can take it, from the cluster at revision {revision}: {said}{went}"
             )
         }
     };
@@ -256,7 +264,8 @@ fn tie(text: &mut String, of: &Placement) {
     let _ = writeln!(
         text,
         "\nTie: {} nodes share the best sum, {best}, and take turns: {names}{rest}.\n\
-         Turn {} of the scheduler; {} divided by {} leaves {}, counted from 0: {winner}.",
+         The scheduler counts its ties: this was number {}. {} divided by {} leaves {}, and in the \
+         list, counted from 0, that is {winner}.",
         tie.nodes.len(),
         tie.turn,
         tie.turn,

@@ -67,7 +67,7 @@ impl Cluster {
     }
 
     pub(crate) fn ask(&self, name: &str, policy: Option<&Profile>) -> Explanation {
-        let question = Question { resource: &PODS, namespace: NS, name, policy };
+        let question = Question { policy, ..Question::new(&PODS, NS, name) };
         why::explain(&self.client, &self.profile, question).unwrap()
     }
 

@@ -17,7 +17,7 @@ fn look(yaml: &str, look: fn(&Facts, &serde_json::Value) -> Finding) -> String {
 
 fn pod(status: &str) -> String {
     format!(
-        "kind: Pod\nmetadata: {{name: web-1, namespace: dev, uid: p}}\nspec: {{nodeName: n, \
+        "kind: Pod\nmetadata: {{name: web-1, namespace: dev, uid: p}}\nspec: {{nodeName: n1, \
          containers: [{{name: web, image: 'web:2', readinessProbe: {{periodSeconds: 5}}}}]}}\n\
          status: {{phase: Running, {status}}}\n"
     )
@@ -32,14 +32,29 @@ fn pods_say_what_their_containers_wait_for() {
     };
     let pull =
         "state: {waiting: {reason: ImagePullBackOff, message: 'Back-off pulling image \"web:2\"'}}";
-    assert_snapshot!(look(&state(pull), why::pod::look), @"");
+    assert_snapshot!(look(&state(pull), why::pod::look), @r#"
+pod/web-1 is held: container "web" cannot get its image web:2: Back-off pulling image "web:2"
+    rule: A container starts when its image is there; a pull that failed is tried again after 10 s, then 20 s, 40 s and so on, at most 5 min.
+    what helps: Correct the image's name, push it, or give the pod a pull secret
+"#);
     let crash = "state: {waiting: {reason: CrashLoopBackOff}}, lastState: {terminated: {exitCode: 1, reason: Error}}";
-    assert_snapshot!(look(&state(crash), why::pod::look), @"");
+    assert_snapshot!(look(&state(crash), why::pod::look), @r#"
+pod/web-1 is held: container "web" ended with exit code 1, was started again 4 times and waits for its next turn
+    rule: A container that ends is started again after 10 s, then 20 s, 40 s and so on, at most 5 min (restartPolicy).
+    what helps: See what it said: kubectl -n dev logs web-1 -c web --previous
+"#);
     let event = "kind: Event\ninvolvedObject: {uid: p}\ntype: Warning\nreason: Unhealthy\nmessage: 'Readiness probe failed: HTTP probe failed with statuscode: 503'\n---\n";
     let running = format!("{event}{}", state("state: {running: {}}"));
-    assert_snapshot!(look(&running, why::pod::look), @"");
+    assert_snapshot!(look(&running, why::pod::look), @r#"
+pod/web-1 waits: container "web" runs and is not ready: Readiness probe failed: HTTP probe failed with statuscode: 503
+    rule: A pod is ready, and gets traffic, when every container has passed its readiness probe; this one is asked every 5 s.
+    what helps: See what it said: kubectl -n dev logs web-1 -c web
+"#);
     let config = "state: {waiting: {reason: CreateContainerConfigError, message: 'configmap \"settings\" not found'}}";
-    assert_snapshot!(look(&state(config), why::pod::look), @"");
+    assert_snapshot!(look(&state(config), why::pod::look), @r#"
+pod/web-1 is held: container "web" cannot be started: CreateContainerConfigError: configmap "settings" not found
+    what helps: Make the config map, secret or key that the container names
+"#);
 }
 
 #[test]
@@ -47,15 +62,21 @@ fn pods_that_end_or_have_ended() {
     let ended =
         "containerStatuses: [{name: web, state: {terminated: {exitCode: 137, reason: OOMKilled}}}]";
     let failed = pod(ended).replace("Running", "Failed");
-    assert_snapshot!(look(&failed, why::pod::look), @"");
+    assert_snapshot!(look(&failed, why::pod::look), @r#"
+pod/web-1 has failed: container "web" ended because it used more memory than its limit (OOMKilled)
+    what helps: See what it said: kubectl -n dev logs web-1 -c web
+"#);
     let evicted = pod("reason: Evicted, message: 'The node was low on resource: memory.'")
         .replace("Running", "Failed");
-    assert_snapshot!(look(&evicted, why::pod::look), @"");
+    assert_snapshot!(look(&evicted, why::pod::look), @r"pod/web-1 has failed: Evicted: The node was low on resource: memory.");
     let going = pod("").replace(
         "uid: p",
         "uid: p, deletionTimestamp: '2026-01-01T12:00:20Z', deletionGracePeriodSeconds: 30",
     );
-    assert_snapshot!(look(&going, why::pod::look), @"");
+    assert_snapshot!(look(&going, why::pod::look), @r"
+pod/web-1 waits: it is being deleted; its containers are ending
+    rule: Containers get 30 s to end by themselves (the grace period).
+");
 }
 
 #[test]
@@ -63,7 +84,11 @@ fn replicas_refused_by_a_quota() {
     let set = "kind: ReplicaSet\nmetadata: {name: web-5, namespace: dev, uid: r}\nspec: {replicas: 3}\n\
                status:\n  replicas: 1\n  readyReplicas: 1\n  conditions:\n  - {type: ReplicaFailure, status: 'True', \
                message: 'pods \"web-5-\" is forbidden: exceeded quota: compute, requested: cpu=1, used: cpu=4, limited: cpu=4'}\n";
-    assert_snapshot!(look(set, why::replicas::look), @"");
+    assert_snapshot!(look(set, why::replicas::look), @r#"
+replicaset/web-5 is held: 3 wanted, 1 there, and a new one is refused: pods "web-5-" is forbidden: exceeded quota: compute, requested: cpu=1, used: cpu=4, limited: cpu=4
+    rule: A ResourceQuota bounds what all pods of the project may ask for together.
+    what helps: Delete other pods of the project, ask for less, or have the quota raised: kubectl describe quota
+"#);
 }
 
 const DEPLOYMENT: &str = "
@@ -74,13 +99,13 @@ spec: {replicas: 3, template: {metadata: {labels: {pod-template-hash: a}}, spec:
 status: {replicas: 3, readyReplicas: 3, availableReplicas: 3}
 ---
 kind: ReplicaSet
-metadata: {name: web-new, namespace: dev, uid: n, ownerReferences: [{controller: true, uid: d}],
+metadata: {name: web-new, namespace: dev, uid: new, ownerReferences: [{controller: true, uid: d}],
   labels: {pod-template-hash: b}}
 spec: {replicas: 1, template: {metadata: {labels: {pod-template-hash: b}}, spec: {v: 2}}}
 status: {replicas: 1, readyReplicas: 0}
 ---
 kind: Pod
-metadata: {name: web-new-x, namespace: dev, uid: p, ownerReferences: [{controller: true, uid: n}]}
+metadata: {name: web-new-x, namespace: dev, uid: p, ownerReferences: [{controller: true, uid: new}]}
 spec: {nodeName: n1}
 status:
   phase: Pending
@@ -103,17 +128,29 @@ status:
 
 #[test]
 fn a_deployment_held_by_its_bounds_and_an_image() {
-    assert_snapshot!(look(DEPLOYMENT, why::deployment::look), @"");
+    assert_snapshot!(look(DEPLOYMENT, why::deployment::look), @r#"
+deployment/web waits: a rollout to replicaset/web-new is under way: 0 of 3 new pods available, 3 pods of older templates left
+    rule: At most 4 pods may exist at a time (replicas 3 + maxSurge 25% = 1).
+    rule: An old pod goes only while at least 3 pods stay available (replicas 3 - maxUnavailable 25% = 0); 3 are now.
+  because replicaset/web-new waits: 0 of 1 pod is ready
+    because pod/web-new-x is held: container "web" cannot get its image web:2: not found
+        rule: A container starts when its image is there; a pull that failed is tried again after 10 s, then 20 s, 40 s and so on, at most 5 min.
+        what helps: Correct the image's name, push it, or give the pod a pull secret
+"#);
     let late = format!(
         "{DEPLOYMENT}  conditions: [{{type: Progressing, status: 'False', \
         reason: ProgressDeadlineExceeded, lastTransitionTime: '2026-01-01T11:50:00Z'}}]\n"
     );
     let text = look(&late, why::deployment::look);
-    assert_snapshot!(text.lines().next().unwrap(), @"");
+    assert_snapshot!(text.lines().next().unwrap(), @r"deployment/web has failed: a rollout to replicaset/web-new is under way: 0 of 3 new pods available, 3 pods of older templates left; its deadline passed 10 min ago");
     assert!(text.contains("progressDeadlineSeconds"), "{text}");
     let paused = DEPLOYMENT
         .replace("  replicas: 3\n  progress", "  paused: true\n  replicas: 3\n  progress");
-    assert_snapshot!(look(&paused, why::deployment::look), @"");
+    assert_snapshot!(look(&paused, why::deployment::look), @r"
+deployment/web is held: it is paused in the middle of a change
+    rule: While spec.paused is true no rollout starts or goes on; its size still follows.
+    what helps: Let it go on: kubectl -n dev rollout resume deployment/web
+");
 }
 
 #[test]
@@ -126,11 +163,27 @@ fn a_deployment_config_waits_for_an_image_or_for_nobody() {
     };
     let image = "[{type: ImageChange, imageChangeParams: {automatic: true, containerNames: [web], \
                  from: {kind: ImageStreamTag, name: 'web:prod'}}}]";
-    assert_snapshot!(look(&dc(image), why::deployment_config::look), @"");
+    assert_snapshot!(look(&dc(image), why::deployment_config::look), @r#"
+deploymentconfig/web waits: its first rollout waits for an image
+    rule: The first rollout begins when every image trigger has found its image.
+  because imagestreamtag/web:prod is held: there is no image stream "web" in dev
+      rule: An ImageChange trigger follows a tag of an image stream.
+      what helps: Make it, or tag an image into it: oc tag <image> dev/web:prod
+"#);
     let stream =
         "kind: ImageStream\nmetadata: {name: web, namespace: dev}\nstatus: {tags: []}\n---\n";
-    assert_snapshot!(look(&format!("{stream}{}", dc(image)), why::deployment_config::look), @"");
-    assert_snapshot!(look(&dc("[]"), why::deployment_config::look), @"");
+    assert_snapshot!(look(&format!("{stream}{}", dc(image)), why::deployment_config::look), @r#"
+deploymentconfig/web waits: its first rollout waits for an image
+    rule: The first rollout begins when every image trigger has found its image.
+  because imagestreamtag/web:prod is held: image stream dev/web has no image under tag "prod"
+      rule: An ImageChange trigger fires when its tag points to an image.
+      what helps: Push or tag one: oc tag <image> dev/web:prod
+"#);
+    assert_snapshot!(look(&dc("[]"), why::deployment_config::look), @r"
+deploymentconfig/web is held: nothing starts its first rollout
+    rule: A rollout begins by a ConfigChange or ImageChange trigger, or by hand.
+    what helps: Start one by hand: oc -n dev rollout latest dc/web
+");
 }
 
 #[test]
@@ -145,11 +198,16 @@ fn a_rollout_that_failed_and_one_whose_hook_runs() {
     };
     let dc = "kind: DeploymentConfig\nmetadata: {name: web, namespace: dev, uid: d}\n\
               spec: {replicas: 1, strategy: {type: Recreate}}\nstatus: {latestVersion: 2}\n";
-    assert_snapshot!(look(&format!("{}{dc}", rc("Failed")), why::deployment_config::look), @"");
+    assert_snapshot!(look(&format!("{}{dc}", rc("Failed")), why::deployment_config::look), @r"
+deploymentconfig/web has failed: rollout 2 (image change) has failed; no rollout serves
+    rule: After a failed rollout the last complete one gets its pods back; nothing is tried again by itself.
+    what helps: See the deployer's log: oc -n dev logs web-2-deploy
+    what helps: Try again: oc -n dev rollout retry dc/web (or oc rollout latest dc/web)
+");
     let worker = |name: &str, labels: &str| {
         format!(
             "kind: Pod\nmetadata: {{name: {name}, namespace: dev, uid: {name}, labels: {{{labels}}}}}\n\
-                 spec: {{nodeName: n, containers: [{{name: lifecycle}}]}}\nstatus: {{phase: Running, \
+                 spec: {{nodeName: n1, containers: [{{name: lifecycle}}]}}\nstatus: {{phase: Running, \
                  conditions: [{{type: Ready, status: 'True'}}]}}\n---\n"
         )
     };
@@ -161,7 +219,11 @@ fn a_rollout_that_failed_and_one_whose_hook_runs() {
         worker("web-2-deploy", ""),
         worker("web-2-hook-mid", hook)
     );
-    assert_snapshot!(look(&running, why::deployment_config::look), @"");
+    assert_snapshot!(look(&running, why::deployment_config::look), @r"
+deploymentconfig/web waits: rollout 2 runs its mid hook
+    rule: Between the old pods and the new ones the mid hook must end.
+  because pod/web-2-hook-mid waits: it runs on n1 and is ready
+");
 }
 
 #[test]
@@ -170,17 +232,28 @@ fn stateful_sets_daemon_sets_and_jobs() {
                spec: {nodeName: n1}\nstatus: {phase: Pending}\n---\n\
                kind: StatefulSet\nmetadata: {name: db, namespace: dev, uid: s}\nspec: {replicas: 3}\n\
                status: {replicas: 1, readyReplicas: 0}\n";
-    assert_snapshot!(look(set, why::kinds::stateful_set), @"");
+    assert_snapshot!(look(set, why::kinds::stateful_set), @r"
+statefulset/db waits: 0 of 3 pods are ready, 1 there
+    rule: OrderedReady: a pod is made when every pod with a lower number is ready, and goes when every pod with a higher number is gone.
+  because pod/db-0 waits: n1 has not started it yet
+");
     let daemon = "kind: DaemonSet\nmetadata: {name: log, namespace: dev, uid: s}\nspec: {}\n\
                   status: {desiredNumberScheduled: 0}\n";
-    assert_snapshot!(look(daemon, why::kinds::daemon_set), @"");
+    assert_snapshot!(look(daemon, why::kinds::daemon_set), @r"
+daemonset/log is held: no node is to run its pod
+    rule: A daemon set runs on the nodes whose labels its nodeSelector names and whose taints it tolerates.
+    what helps: See what nodes have: kubectl get nodes --show-labels
+");
     let job = "kind: Job\nmetadata: {name: import, namespace: dev, uid: j}\nspec: {backoffLimit: 2, completions: 1}\n\
                status: {failed: 3, conditions: [{type: Failed, status: 'True', reason: BackoffLimitExceeded, \
                message: Job has reached the specified backoff limit}]}\n";
-    assert_snapshot!(look(job, why::kinds::job), @"");
+    assert_snapshot!(look(job, why::kinds::job), @r"
+job/import has failed: BackoffLimitExceeded: Job has reached the specified backoff limit
+    rule: A job fails when its pods have failed more than 2 times (backoffLimit).
+");
     let cron =
         "kind: CronJob\nmetadata: {name: nightly, namespace: dev}\nspec: {schedule: '0 3 * * *'}\n";
-    assert_snapshot!(look(cron, why::kinds::cron_job), @"");
+    assert_snapshot!(look(cron, why::kinds::cron_job), @r"cronjob/nightly is settled: its next job is due at 2026-01-02T03:00:00Z (in 15 h)");
 }
 
 #[test]
@@ -189,14 +262,26 @@ fn claims_autoscalers_and_budgets() {
                  accessModes: [ReadWriteOnce]}\n---\n\
                  kind: PersistentVolumeClaim\nmetadata: {name: data, namespace: dev, uid: c}\n\
                  spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 5Gi}}}\nstatus: {phase: Pending}\n";
-    assert_snapshot!(look(claim, why::kinds::claim), @"");
+    assert_snapshot!(look(claim, why::kinds::claim), @r"
+persistentvolumeclaim/data is held: no volume of 5Gi is bound to it
+    rule: A claim gets a free volume of its class and access mode that is large enough, or one that its storage class makes.
+    rule: Not this volume: small: requested PV is too small.
+    what helps: Make a PersistentVolume that fits, or a storage class that makes volumes
+");
     let hpa = "kind: HorizontalPodAutoscaler\nmetadata: {name: web, namespace: dev}\n\
                spec: {minReplicas: 1, maxReplicas: 4, scaleTargetRef: {kind: Deployment, name: web}}\n\
                status: {currentReplicas: 1, desiredReplicas: 0, conditions: [{type: ScalingActive, status: 'False', \
                reason: FailedGetResourceMetric, message: 'missing request for cpu'}]}\n";
-    assert_snapshot!(look(hpa, why::kinds::autoscaler), @"");
+    assert_snapshot!(look(hpa, why::kinds::autoscaler), @r"
+horizontalpodautoscaler/web is held: FailedGetResourceMetric: missing request for cpu
+    rule: An autoscaler needs figures of its target's pods, which must request what is measured.
+");
     let budget = "kind: PodDisruptionBudget\nmetadata: {name: web, namespace: dev}\n\
                   spec: {selector: {matchLabels: {app: web}}}\n\
                   status: {disruptionsAllowed: 0, currentHealthy: 2, desiredHealthy: 2, expectedPods: 2}\n";
-    assert_snapshot!(look(budget, why::kinds::budget), @"");
+    assert_snapshot!(look(budget, why::kinds::budget), @r"
+poddisruptionbudget/web waits: 2 of 2 pods are healthy, at least 2 must stay: 0 may be evicted
+    rule: An eviction (kubectl drain) is refused while it would leave fewer healthy pods than the budget wants.
+    what helps: Let more pods become ready, add replicas, or change the budget
+");
 }

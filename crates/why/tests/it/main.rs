@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 mod cluster;
+mod clusters;
 mod findings;
 mod placements;
 mod random;
