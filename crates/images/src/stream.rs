@@ -121,19 +121,25 @@ fn spec_tags_mut(stream: &mut Value) -> impl Iterator<Item = &mut Value> {
     tags.and_then(Value::as_array_mut).into_iter().flatten()
 }
 
-/// Names of the spec tags that are new or differ in what they point to.
-fn changed_tags(stream: &Value, old: Option<&Value>) -> Vec<String> {
-    let namespace = stream.namespace();
+/// Whether spec tag `next` refers to something else than `old` did, in a stream of `namespace`.
+///
+/// Mirrors: `tagRefChanged` of upstream's strategy.
+#[must_use]
+pub fn refers_elsewhere(old: &Value, next: &Value, namespace: &str) -> bool {
     let target = |tag: &Value| {
         let from = |field: &str| tag.str_at(&["from", field]).to_owned();
-        let own =
-            if from("namespace").is_empty() { namespace.to_owned() } else { from("namespace") };
-        (from("name"), own, tag.bool_at(&["reference"]))
+        let own = Some(from("namespace")).filter(|own| !own.is_empty());
+        (from("name"), own.unwrap_or_else(|| namespace.to_owned()), tag.bool_at(&["reference"]))
     };
+    !next.str_at(&["from", "name"]).is_empty() && target(old) != target(next)
+}
+
+/// Names of the spec tags that are new or differ in what they point to.
+fn changed_tags(stream: &Value, old: Option<&Value>) -> Vec<String> {
     let changed = |tag: &&Value| {
         let before = old.and_then(|old| spec_tag(old, tag.str_at(&["name"])));
         let again = tag.int_at(&["generation"]) == Some(0);
-        again || before.is_none_or(|before| target(before) != target(tag))
+        again || before.is_none_or(|before| refers_elsewhere(before, tag, stream.namespace()))
     };
     let tags = stream.list_at(&["spec", "tags"]).iter().filter(changed);
     tags.map(|tag| tag.str_at(&["name"]).to_owned()).collect()

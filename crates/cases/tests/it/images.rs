@@ -2,6 +2,8 @@
 //!
 //! Upstream's internal streams hold their tags in maps by name, the served ones in lists.
 
+use std::sync::Arc;
+
 use apimachinery::image_reference::{
     ImageReference, parse_image_stream_image, parse_image_stream_tag,
 };
@@ -26,6 +28,7 @@ pub(crate) fn register(suites: &mut Suites) {
     references(suites);
     validation(suites);
     imports(suites);
+    tags(suites);
     annotations(suites);
     suites.add(
         "openshift-images/image-trigger-dc.json",
@@ -272,6 +275,50 @@ fn imports(suites: &mut Suites) {
     });
 }
 
+/// Looks up one stream, whatever it is called.
+struct Other<'a>(&'a Value);
+
+impl stream::Streams for Other<'_> {
+    fn stream(&self, _: &str, _: &str) -> Option<Arc<Value>> {
+        self.0.is_object().then(|| Arc::new(self.0.clone()))
+    }
+
+    fn may_pull(&self, _: &str, _: &str) -> bool {
+        true
+    }
+}
+
+fn tags(suites: &mut Suites) {
+    const FILE: &str = "openshift-images/image-registry-is.json";
+    suites.add(FILE, "TestTagRefChanged.L1348", |row| {
+        let got = stream::refers_elsewhere(row.arg("old"), row.arg("next"), "streamnamespace");
+        same(&got, &(row.arg("expected") == true))
+    });
+    suites.add(FILE, "tagRefChanged", |row| {
+        let namespace = row.text("streamNamespace");
+        let got = stream::refers_elsewhere(row.arg("old"), row.arg("next"), namespace);
+        same(&got, &(row.result(0) == true))
+    });
+    suites.add(FILE, "TestTagsChanged.L1104", |row| {
+        let of = |spec: &Value, status: &Value| {
+            served(&json!({
+                "metadata": {"name": "stream"},
+                "spec": {"tags": spec}, "status": {"tags": status},
+            }))
+        };
+        let history = row.arg("existingTagHistory");
+        let mut got = of(row.arg("tags"), history);
+        let old = of(row.arg("previous"), history);
+        let status = Some(got["status"].clone());
+        let (others, now) = (Other(row.arg("otherStream")), "2018-10-11T12:00:00Z");
+        if let Err(errors) = stream::prepare_for_update(&mut got, &old, status, &others, now) {
+            return Outcome::Fail(format!("refused: {errors:?}"));
+        }
+        let tidy = |stream: &Value| event(&without(&stream["status"]["tags"], &["generation"]));
+        same_document(&tidy(&got), &tidy(&of(&Value::Null, row.arg("expectedTagHistory"))))
+    });
+}
+
 fn annotations(suites: &mut Suites) {
     fn resolver(tags: &Value) -> impl Fn(&str, &str, &str) -> Option<String> + '_ {
         move |namespace: &str, name: &str, tag: &str| {
@@ -285,9 +332,7 @@ fn annotations(suites: &mut Suites) {
     suites.add(FILE, "UpdateObjectFromImages", |row| {
         let got = annotation_trigger::plan(row.arg("obj"), &resolver(row.arg("tagRetriever")));
         match (got, row.result(1)["error"].as_str()) {
-            (Ok(got), None) => {
-                same_document(&bare(&got.unwrap_or_default()), &bare(row.result(0)))
-            }
+            (Ok(got), None) => same_document(&bare(&got.unwrap_or_default()), &bare(row.result(0))),
             (Err(got), Some(want)) => same(&got.to_string().as_str(), &want),
             (got, want) => Outcome::Fail(format!("got {got:?}, want {want:?}")),
         }

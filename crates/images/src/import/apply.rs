@@ -62,7 +62,10 @@ fn differs(stream: &Value, tag: &str, event: &TagEvent) -> bool {
     let Some(spec) = spec_tag(stream, tag) else { return true };
     let Some(head) = history::latest(stream, tag) else { return true };
     let younger = spec.int_at(&["generation"]).is_none_or(|wanted| wanted > head.generation);
+    // A tag that pointed into the cluster points outside from now on.
+    let elsewhere = spec.str_at(&["from", "kind"]) != "DockerImage";
     younger
+        || elsewhere
         || head.image != event.image
         || head.docker_image_reference != event.docker_image_reference
 }

@@ -1,0 +1,3 @@
+//! The controllers of image streams on a whole loop.
+
+mod moves;
