@@ -119,7 +119,8 @@ pub fn put_spec_tag(stream: &mut Value, tag: Value) {
     if stream.at(&["spec", "tags"]).is_none_or(|tags| !tags.is_array()) {
         stream.set(&["spec", "tags"], json!([]));
     }
-    let tags = stream["spec"]["tags"].as_array_mut().expect("made a list above");
+    let tags = stream.get_mut("spec").and_then(|spec| spec.get_mut("tags"));
+    let Some(tags) = tags.and_then(Value::as_array_mut) else { return };
     match tags.iter_mut().find(|entry| entry.str_at(&["name"]) == tag.str_at(&["name"])) {
         Some(entry) => *entry = tag,
         None => tags.push(tag),

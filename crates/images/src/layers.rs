@@ -27,6 +27,7 @@ impl RestHandler for ImageStreamLayers {
         };
         let mut layers = layers(&stream, &image);
         layers["metadata"] = stream["metadata"].clone();
+        layers.remove(&["metadata", "managedFields"]);
         Ok(Stored::new(layers))
     }
 }

@@ -64,7 +64,7 @@ fn fill_schema_2(image: &mut Value, manifest: &Value) {
         "" => SCHEMA_2,
         given => given,
     };
-    write(image, metadata, layers, media_type);
+    write(image, metadata, &layers, media_type);
 }
 
 fn fill_schema_1(image: &mut Value, manifest: &Value) {
@@ -80,10 +80,10 @@ fn fill_schema_1(image: &mut Value, manifest: &Value) {
     let layers: Vec<Value> = layers.collect();
     let top = history.first().cloned().unwrap_or_default();
     let metadata = describe(&top, top.str_at(&["id"]), unique_size(&layers));
-    write(image, metadata, layers, SCHEMA_1);
+    write(image, metadata, &layers, SCHEMA_1);
 }
 
-fn write(image: &mut Value, metadata: Value, layers: Vec<Value>, media_type: &str) {
+fn write(image: &mut Value, metadata: Value, layers: &[Value], media_type: &str) {
     image.set(&["dockerImageMetadata"], metadata);
     image.set(&["dockerImageLayers"], json!(layers));
     if image.str_at(&["dockerImageManifestMediaType"]).is_empty() {

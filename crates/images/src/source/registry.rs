@@ -349,7 +349,8 @@ fn challenge(answer: &Answer) -> Challenge {
 }
 
 fn parse_challenge(text: &str) -> Challenge {
-    let (scheme, mut rest) = text.trim().split_once(' ').unwrap_or((text.trim(), ""));
+    let text = text.trim();
+    let (scheme, mut rest) = text.split_once(' ').unwrap_or((text, ""));
     let mut challenge = Challenge { scheme: scheme.to_ascii_lowercase(), ..Challenge::default() };
     while let Some((key, after)) = rest.split_once('=') {
         let (value, next) = match after.strip_prefix('"') {

@@ -85,7 +85,7 @@ fn content(path: &str, _: Option<&str>, _: &str) -> Scripted {
     let link = vec![("Link", "</v2/a/app/tags/list?last=1>; rel=\"next\"".to_owned())];
     table.insert("/v2/a/app/tags/list".to_owned(), (200, link, b"{\"tags\": [\"1\"]}".to_vec()));
     table.insert("/v2/a/app/tags/list?last=1".to_owned(), ok("{\"tags\": [\"list\"]}"));
-    table.remove(path).unwrap_or((404, Vec::new(), b"{}".to_vec()))
+    table.remove(path).unwrap_or_else(|| (404, Vec::new(), b"{}".to_vec()))
 }
 
 fn ask<T>(
