@@ -153,12 +153,32 @@ fn pull_spec(stream: &Value, tag: &str) -> Option<String> {
     Some(reference.exact())
 }
 
-/// Whether the image behind a digest must not run.
+/// Whether the image that a pull spec names, by digest or as a tag of the integrated registry, must not
+/// run.
 fn denied(server: &ApiServer, image: &str) -> bool {
-    let id = ImageReference::parse(image).map(|reference| reference.id).unwrap_or_default();
+    let Ok(reference) = ImageReference::parse(image) else { return false };
+    let id = if reference.id.is_empty() {
+        integrated(server, &reference).unwrap_or_default()
+    } else {
+        reference.id
+    };
     let image: Option<Arc<Value>> =
         if id.is_empty() { None } else { find(server, &IMAGES, "", &id) };
     image.is_some_and(|image| image.annotation(DENY) == Some("true"))
+}
+
+/// The image that a tag of the integrated registry points to.
+fn integrated(server: &ApiServer, reference: &ImageReference) -> Option<String> {
+    let stream = find(server, &IMAGE_STREAMS, &reference.namespace, &reference.name)?;
+    let own = stream.str_at(&["status", "dockerImageRepository"]);
+    let host = own.split('/').next().unwrap_or_default();
+    if host.is_empty() || reference.registry != host {
+        return None;
+    }
+    let tag = if reference.tag.is_empty() { "latest" } else { &reference.tag };
+    let mut tags = stream.list_at(&["status", "tags"]).iter();
+    let entry = tags.find(|entry| entry.str_at(&["tag"]) == tag)?;
+    Some(entry.list_at(&["items"]).first()?.str_at(&["image"]).to_owned())
 }
 
 #[cfg(test)]
