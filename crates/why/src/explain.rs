@@ -8,7 +8,7 @@ use api::{
     PERSISTENT_VOLUME_CLAIMS, POD_DISRUPTION_BUDGETS, PODS, REPLICA_SETS, REPLICATION_CONTROLLERS,
     Resource, STATEFUL_SETS,
 };
-use apimachinery::{Reason, Status, Value};
+use apimachinery::{ObjectExt as _, Reason, Status, Value};
 use apiserver::Client;
 use scheduler::Profile;
 use serde::Serialize;
@@ -147,9 +147,34 @@ pub fn explain(
     Ok(explanation)
 }
 
+/// What is not settled in a namespace: every object that nobody controls, worst first.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn troubles(
+    client: &Client,
+    profile: &Profile,
+    namespace: &str,
+) -> Result<Vec<Finding>, Status> {
+    let facts = Facts::read(client, profile, namespace)?;
+    let mut found = Vec::new();
+    for (resource, look) in &KINDS {
+        let own = facts.all(resource).iter().filter(|object| {
+            object.controller_ref().is_none()
+                // A budget that allows no eviction holds nothing up by itself.
+                && resource.plural != "poddisruptionbudgets"
+                // Deployer and hook pods are told with their rollout.
+                && object.label(deployments::keys::DEPLOYER_POD_FOR).is_empty()
+        });
+        found
+            .extend(own.map(|object| look(&facts, object)).filter(|finding| !finding.is_settled()));
+    }
+    found.sort_by_key(|finding| std::cmp::Reverse(finding.state as u8));
+    Ok(found)
+}
+
 /// Who else has chosen a pod's node.
 fn placed_by(pod: &Value) -> String {
-    use apimachinery::ObjectExt as _;
     let owner = pod.controller_ref();
     match owner.map(|owner| owner.str_at(&["kind"])) {
         Some("DaemonSet") => {

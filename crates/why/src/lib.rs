@@ -29,7 +29,7 @@ pub mod remedy;
 pub mod replicas;
 pub mod text;
 
-pub use crate::explain::{Explanation, Question, explain, resource_named};
+pub use crate::explain::{Explanation, Question, explain, resource_named, troubles};
 pub use crate::facts::Facts;
 pub use crate::finding::{Finding, State};
 pub use crate::handler::{EXPLANATIONS, bootstrap, register};

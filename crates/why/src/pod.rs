@@ -230,6 +230,7 @@ fn not_started(facts: &Facts, pod: &Value, status: &Value, waiting: &Value) -> F
         | "ErrImageNeverPull"
         | "RegistryUnavailable" => {
             let told = facts.said(pod, "Failed to pull image");
+            let told = told.and_then(|text| Some(text.split_once("\": ")?.1));
             let why = told.or(Some(message)).filter(|text| !text.is_empty());
             let why = why.map(|text| format!(": {text}")).unwrap_or_default();
             Finding::held(object, format!("container {name:?} cannot get its image {image}{why}"))

@@ -31,7 +31,7 @@ pub fn look(facts: &Facts, owner: &Value) -> Finding {
         let says = format!("{wanted} pods are wanted and {there} {} there yet", are(there));
         return Finding::waiting(object, says).because(pod::unsettled(facts, pods()));
     }
-    if there > wanted || pods().any(|pod| is_terminating(pod)) && there == 0 && wanted == 0 {
+    if there > wanted {
         let says =
             format!("{} must go: {wanted} wanted, {there} there", count(there - wanted, "pod"));
         return Finding::waiting(object, says).because(pod::unsettled(facts, pods()));

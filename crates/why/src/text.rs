@@ -137,7 +137,7 @@ fn columns(verdicts: &[NodeVerdict]) -> Vec<Column<'_>> {
         match alike {
             Some(column) => column.nodes.push(&verdict.node),
             None => {
-                columns.push(Column { head: String::new(), verdict, nodes: vec![&verdict.node] })
+                columns.push(Column { head: String::new(), verdict, nodes: vec![&verdict.node] });
             }
         }
     }

@@ -281,3 +281,31 @@ What would help?
   - Create the claim that the pod names, or name another
 "#);
 }
+
+#[test]
+fn every_rule_has_a_sentence() {
+    for name in scheduler::predicates::ORDER {
+        let Some(predicate) = scheduler::predicates::named(name) else { continue };
+        let question = why::glossary::question(&*predicate);
+        assert!(question.ends_with('?') && !question.contains("policy allow"), "{name}");
+    }
+    let listed = [
+        "SelectorSpreadPriority",
+        "ServiceSpreadingPriority",
+        "InterPodAffinityPriority",
+        "LeastRequestedPriority",
+        "MostRequestedPriority",
+        "BalancedResourceAllocation",
+        "NodePreferAvoidPodsPriority",
+        "NodeAffinityPriority",
+        "TaintTolerationPriority",
+        "ImageLocalityPriority",
+        "EqualPriority",
+        "ResourceLimitsPriority",
+        "RequestedToCapacityRatioPriority",
+    ];
+    for name in listed {
+        let Some(priority) = scheduler::priorities::named(name) else { continue };
+        assert_ne!(why::glossary::liking(&*priority), "What the policy says", "{name}");
+    }
+}
