@@ -78,7 +78,19 @@ impl Access {
             (repository.namespace.as_str(), repository.name.as_str())
         });
         let attributes = Attributes { user, verb, resource, subresource, namespace, name };
-        if self.server.allows(&attributes) { Ok(()) } else { Err(Error::unauthorized()) }
+        if self.server.allows(&attributes) {
+            return Ok(());
+        }
+        Err(match action {
+            Action::Pull(repository) => {
+                Error::not_allowed("repository", &repository.to_string(), "pull")
+            }
+            Action::Push(repository) => {
+                Error::not_allowed("repository", &repository.to_string(), "push")
+            }
+            Action::Prune => Error::not_allowed("admin", "", "prune"),
+            Action::Catalog => Error::not_allowed("registry", "catalog", "*"),
+        })
     }
 }
 

@@ -26,9 +26,18 @@ impl Error {
     }
 
     /// No credentials, unknown ones, or no right: the registry of OpenShift does not tell which.
+    ///
+    /// There is always a detail: without one `docker` shows a bare "unauthorized" and, as if that
+    /// might pass, tries a push again and again.
     pub(crate) fn unauthorized() -> Self {
         let message = "authentication required";
-        Self::new(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", message, Value::Null)
+        Self::new(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", message, json!([]))
+    }
+
+    /// As [`Self::unauthorized`], with what was wanted: a type, a name and an action.
+    pub(crate) fn not_allowed(kind: &str, name: &str, action: &str) -> Self {
+        let record = json!({"Type": kind, "Class": "", "Name": name, "Action": action});
+        Self { detail: json!([record]), ..Self::unauthorized() }
     }
 
     pub(crate) fn denied(message: &str) -> Self {

@@ -46,6 +46,10 @@ fn nobody_acts_beyond_their_rights() {
         assert_eq!((answer.code, answer.error().as_str()), (401, "UNAUTHORIZED"), "{token} {path}");
     }
     let challenge = fixture.send("puller", "POST", "/v2/dev/app/blobs/uploads/", &[], b"");
+    let wanted = serde_json::json!([
+        {"Type": "repository", "Class": "", "Name": "dev/app", "Action": "push"},
+    ]);
+    assert_eq!(challenge.json()["errors"][0]["detail"], wanted);
     assert!(
         challenge.header("www-authenticate").ends_with("scope=\"repository:dev/app:pull,push\"")
     );
