@@ -12,3 +12,4 @@ mod pod;
 mod versions;
 mod watch;
 mod workload;
+mod workload_drain;

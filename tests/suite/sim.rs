@@ -1,5 +1,6 @@
 //! What happens on a virtual clock, in process: one file per topic.
 
+mod autoscaling;
 mod availability;
 mod failure;
 mod promotion;

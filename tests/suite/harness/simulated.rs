@@ -41,9 +41,14 @@ impl Simulated {
 
     /// Two nodes, changed by `change`.
     pub(crate) fn with_nodes(seed: u64, change: impl Fn(&mut NodeConfig)) -> Self {
+        Self::with(seed, |config| config.agent.nodes.iter_mut().for_each(change))
+    }
+
+    /// Two nodes, put together as `change` says.
+    pub(crate) fn with(seed: u64, change: impl FnOnce(&mut Config)) -> Self {
         let images = SimImages::new();
         let mut config = Config::new(World::simulated(seed), Runtime::Sim(images.clone()), 2);
-        config.agent.nodes.iter_mut().for_each(change);
+        change(&mut config);
         let cluster = Cluster::start(config).unwrap();
         let store = cluster.server().store();
         let watcher = store.watch("/registry/", store.revision()).unwrap();
