@@ -4,6 +4,7 @@
 #![expect(clippy::print_stdout, reason = "chores talk to the person who runs them")]
 
 mod bench;
+mod chaos;
 mod ci;
 mod codegen;
 mod fuzz;
@@ -21,6 +22,8 @@ use clap::Parser;
 enum Chore {
     /// Measures what the project promises.
     Bench(bench::Bench),
+    /// Kills components of clusters at random, under thousands of seeds.
+    Chaos(chaos::Chaos),
     /// Runs everything that continuous integration runs.
     Ci,
     /// Makes the schema table from the facts.
@@ -43,6 +46,7 @@ fn main() -> Result<()> {
     let root = workspace_root();
     match Chore::parse() {
         Chore::Bench(arguments) => bench::run(&root, &arguments),
+        Chore::Chaos(arguments) => chaos::run(&root, &arguments),
         Chore::Ci => ci::run(&root),
         Chore::Codegen(arguments) => codegen::run(&root, &arguments),
         Chore::Fuzz(arguments) => fuzz::run(&root, &arguments),

@@ -9,6 +9,7 @@
 #![expect(clippy::print_stdout, reason = "a program whose output is the point")]
 
 mod api;
+mod chaos;
 mod docker;
 mod etcd;
 mod figure;
@@ -46,6 +47,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Kills components at random under many seeds.
+    Chaos(chaos::Chaos),
     /// Prints one line per figure.
     Figures(Figures),
     /// Runs a rehearsal under many seeds.
@@ -85,6 +88,7 @@ const GROUPS: &[(&str, Measure)] = &[
 
 fn main() -> Result<()> {
     match Arguments::parse().command {
+        Command::Chaos(options) => chaos::run(&options),
         Command::Figures(figures) => measure(&figures),
         Command::Seeds(options) => seeds::run(&options),
         Command::Scale(options) => scale::run(&options),

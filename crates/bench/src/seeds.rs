@@ -19,7 +19,7 @@ use crate::simulation;
 const REPEATED: u64 = 50;
 
 /// How many failures are told in full.
-const SHOWN: usize = 20;
+pub(crate) const SHOWN: usize = 20;
 
 #[derive(Debug, Args)]
 pub(crate) struct Seeds {
@@ -45,7 +45,8 @@ pub(crate) fn run(options: &Seeds) -> Result<()> {
     let plan = rehearsal::load(&options.rehearsal)?;
     let world = World::real();
     let start = world.now();
-    let failures = run_all(&plan, options);
+    let check = |seed: u64| check(&plan, seed, options.nodes);
+    let failures = run_all(options.from, options.runs, options.threads, &check);
     let took = (world.now() - start).as_secs_f64();
     for (seed, failure) in failures.iter().take(SHOWN) {
         println!("seed {seed}: {failure}");
@@ -66,32 +67,33 @@ pub(crate) fn run(options: &Seeds) -> Result<()> {
     Ok(())
 }
 
-/// The failures by seed.
-fn run_all(plan: &Plan, options: &Seeds) -> BTreeMap<u64, String> {
+/// Checks `runs` seeds from `from` on and gives the failures by seed.
+pub(crate) fn run_all(
+    from: u64,
+    runs: u64,
+    threads: usize,
+    check: &(dyn Fn(u64) -> Result<()> + Sync),
+) -> BTreeMap<u64, String> {
     let next = AtomicU64::new(0);
     let work = || {
         let mut failures = BTreeMap::new();
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
-            if index >= options.runs {
+            if index >= runs {
                 return failures;
             }
-            let seed = options.from.wrapping_add(index);
-            if let Err(error) = run_one(plan, seed, options.nodes) {
+            let seed = from.wrapping_add(index);
+            let attempt = catch_unwind(AssertUnwindSafe(|| check(seed)));
+            if let Err(error) = attempt.unwrap_or_else(|_| bail!("panicked, see above")) {
                 failures.insert(seed, format!("{error:#}"));
             }
         }
     };
     thread::scope(|scope| {
-        let threads: Vec<_> = (0..options.threads.max(1)).map(|_| scope.spawn(work)).collect();
+        let threads: Vec<_> = (0..threads.max(1)).map(|_| scope.spawn(work)).collect();
         let results = threads.into_iter().map(|thread| thread.join().expect("panics are caught"));
         results.flatten().collect()
     })
-}
-
-fn run_one(plan: &Plan, seed: u64, nodes: usize) -> Result<()> {
-    let attempt = catch_unwind(AssertUnwindSafe(|| check(plan, seed, nodes)));
-    attempt.unwrap_or_else(|_| bail!("panicked, see above"))
 }
 
 fn check(plan: &Plan, seed: u64, nodes: usize) -> Result<()> {

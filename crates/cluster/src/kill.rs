@@ -6,12 +6,96 @@
 //!
 //! Invariant: on a real engine nothing is killed.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use controller_runtime::Step;
 use cri::builtin::WithBuiltins;
 use cri::sim::SimRuntime;
+use cri::{Command, ContainerRuntime, Event, Logs, PodMetrics, Streams, Ticket, Wake};
 use world::Time;
 
 use crate::{Cluster, Error};
+
+/// Above every ticket of an agent that was not killed, which begin with the time.
+const FIRST_TICKET: Ticket = 1 << 63;
+
+/// What survives when components are killed: the engine, which many agents talk to one after the
+/// other.
+#[derive(Debug)]
+pub(crate) struct Revival {
+    pub(crate) engine: SimRuntime,
+    last_ticket: Arc<parking_lot::Mutex<Ticket>>,
+}
+
+impl Revival {
+    pub(crate) fn new(engine: SimRuntime) -> Self {
+        Self { engine, last_ticket: Arc::new(parking_lot::Mutex::new(FIRST_TICKET)) }
+    }
+}
+
+/// One agent's talk with the engine. Whatever was asked before is done, but nobody is told: two
+/// agents may live and die at one virtual instant and take the same numbers for their tickets.
+#[derive(Debug)]
+struct Session<R> {
+    runtime: R,
+    last_ticket: Arc<parking_lot::Mutex<Ticket>>,
+    /// The agent's tickets by the engine's.
+    asked: BTreeMap<Ticket, Ticket>,
+}
+
+impl<R: ContainerRuntime> ContainerRuntime for Session<R> {
+    fn version(&self) -> String {
+        self.runtime.version()
+    }
+
+    fn scheme(&self) -> &'static str {
+        self.runtime.scheme()
+    }
+
+    fn submit(&mut self, ticket: Ticket, command: Command) {
+        let own = {
+            let mut last = self.last_ticket.lock();
+            *last += 1;
+            *last
+        };
+        self.asked.insert(own, ticket);
+        self.runtime.submit(own, command);
+    }
+
+    fn poll(&mut self) -> Vec<Event> {
+        let events = self.runtime.poll().into_iter();
+        events
+            .filter_map(|event| match event {
+                Event::Done { ticket, result } => {
+                    let ticket = self.asked.remove(&ticket)?;
+                    Some(Event::Done { ticket, result })
+                }
+                other => Some(other),
+            })
+            .collect()
+    }
+
+    fn next_event_at(&self) -> Option<Time> {
+        self.runtime.next_event_at()
+    }
+
+    fn set_wake(&mut self, wake: Wake) {
+        self.runtime.set_wake(wake);
+    }
+
+    fn logs(&self) -> Arc<dyn Logs> {
+        self.runtime.logs()
+    }
+
+    fn streams(&self) -> Arc<dyn Streams> {
+        self.runtime.streams()
+    }
+
+    fn metrics(&self) -> Arc<dyn PodMetrics> {
+        self.runtime.metrics()
+    }
+}
 
 impl Cluster {
     /// The names of the components that can be killed, by number.
@@ -23,8 +107,8 @@ impl Cluster {
     /// Kills component number `component` between two of its acts and starts it anew; gives whether
     /// that can be done here.
     pub fn kill(&mut self, component: usize) -> bool {
-        let Some(sim) = &self.revival else { return false };
-        let runtime = Box::new(WithBuiltins::new(sim.clone(), self.plan.builtin.clone()));
+        let Some(revival) = &self.revival else { return false };
+        let runtime = Box::new(self.session(revival));
         let fresh = self.plan.components(runtime, &self.driver).into_iter().nth(component);
         if let Some(fresh) = fresh {
             self.driver.replace(component, fresh);
@@ -38,13 +122,17 @@ impl Cluster {
     /// # Errors
     /// When the objects that every cluster has cannot be made.
     pub fn kill_all(self) -> Result<Self, Error> {
-        let Some(sim) = &self.revival else { return Ok(self) };
-        let sim: SimRuntime = sim.clone();
-        let runtime = WithBuiltins::new(sim.clone(), self.plan.builtin.clone());
+        let Some(revival) = &self.revival else { return Ok(self) };
+        let runtime = self.session(revival);
         let store = self.server.store().clone();
-        let Self { plan, .. } = self;
-        let cluster = Self::compose(plan, runtime, Some(store))?;
-        Ok(Self { revival: Some(sim), ..cluster })
+        let Self { plan, revival, .. } = self;
+        Ok(Self { revival, ..Self::compose(plan, runtime, Some(store))? })
+    }
+
+    fn session(&self, revival: &Revival) -> Session<WithBuiltins<SimRuntime>> {
+        let runtime = WithBuiltins::new(revival.engine.clone(), self.plan.builtin.clone());
+        let last_ticket = Arc::clone(&revival.last_ticket);
+        Session { runtime, last_ticket, asked: BTreeMap::new() }
     }
 
     /// One turn of the loop: something is done or, when there is nothing to do, time passes, until

@@ -32,6 +32,7 @@ use store::Store;
 use world::{Time, World};
 
 pub use crate::config::{Access, Config, Runtime};
+use crate::kill::Revival;
 use crate::pages::Pages;
 
 /// A running cluster, driven by whoever calls [`Cluster::run_until`].
@@ -41,7 +42,7 @@ pub struct Cluster {
     driver: Driver,
     server: ApiServer,
     /// What survives when components are killed; real engines are not asked to.
-    revival: Option<SimRuntime>,
+    revival: Option<Revival>,
 }
 
 /// What the components of a cluster are made of, again and again if they are killed.
@@ -104,7 +105,7 @@ impl Cluster {
                 plan.pages = Pages::Sim(sim.control());
                 let runtime = WithBuiltins::new(sim.clone(), plan.builtin.clone());
                 let cluster = Self::compose(plan, runtime, None)?;
-                Ok(Self { revival: Some(sim), ..cluster })
+                Ok(Self { revival: Some(Revival::new(sim)), ..cluster })
             }
             Runtime::Engine(engine) => {
                 let runtime = WithBuiltins::new(engine, plan.builtin.clone());

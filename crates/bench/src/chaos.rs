@@ -1,0 +1,354 @@
+//! Clusters whose components are killed while every kind of workload runs and changes: each must end
+//! in the state of a cluster in which nothing was killed.
+//!
+//! Killed are single components between two of their acts or at any of their writes, and everything
+//! together with the API server. What a killed component knew is gone; the store and the containers
+//! outlive it.
+//!
+//! Invariant: what happens depends on the seed alone; see [`crate::seeds`] for the threads.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use api::Resource;
+use apimachinery::ObjectExt as _;
+use apimachinery::yaml::load_documents;
+use apiserver::{DeleteOptions, PatchKind};
+use clap::Args;
+use cluster::{Cluster, Config, Runtime};
+use controller_runtime::Faults;
+use cri::sim::{Behaviour, SimImages};
+use serde_json::{Value, json};
+use world::{Time, World};
+
+use crate::seeds;
+
+const START: &str = include_str!("../../../fixtures/manifests/chaos/start.yaml");
+const NAMESPACE: &str = "chaos";
+const NODES: usize = 3;
+/// Virtual seconds after which the workloads are changed.
+const CHANGE: u64 = 40;
+/// Virtual seconds after which nothing is killed any more.
+const PEACE: u64 = 150;
+/// Virtual seconds after which the end has come: between two minutes, when no cron job runs.
+const END: u64 = 630;
+/// One turn of the loop in so many brings a death.
+const RARITY: u64 = 120;
+/// How many deaths at most.
+const DEATHS: usize = 40;
+
+#[derive(Debug, Args)]
+pub(crate) struct Chaos {
+    /// How many seeds.
+    #[arg(long, default_value_t = 1_000)]
+    seeds: u64,
+    /// The first seed.
+    #[arg(long, default_value_t = 1)]
+    from: u64,
+    /// How many threads.
+    #[arg(long, default_value_t = 2)]
+    threads: usize,
+}
+
+/// Runs every seed and prints what became of them.
+#[expect(clippy::print_stdout, reason = "the summary is what the command is for")]
+pub(crate) fn run(options: &Chaos) -> Result<()> {
+    let world = World::real();
+    let start = world.now();
+    let expected = run_one(0, false)?.state;
+    let check = |seed: u64| compare(&expected, seed);
+    let failures = seeds::run_all(options.from, options.seeds, options.threads, &check);
+    for (seed, failure) in failures.iter().take(seeds::SHOWN) {
+        println!("seed {seed}: {failure}");
+    }
+    println!(
+        "chaos: {} seeds from {}, {} failed, {:.1} s on {} threads",
+        options.seeds,
+        options.from,
+        failures.len(),
+        (world.now() - start).as_secs_f64(),
+        options.threads,
+    );
+    if let Some((seed, _)) = failures.first_key_value() {
+        bail!("repeat the first with: cargo xtask chaos --seeds 1 --from {seed}");
+    }
+    Ok(())
+}
+
+/// Whether the end of `seed` is the expected one.
+fn compare(expected: &State, seed: u64) -> Result<()> {
+    let outcome = run_one(seed, true)?;
+    ensure!(outcome.deaths > 0, "nothing was killed");
+    let mut keys: Vec<&String> = expected.keys().chain(outcome.state.keys()).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    let text = |side: Option<&String>| side.map_or("nothing", String::as_str).to_owned();
+    let differing = keys.into_iter().filter(|key| expected.get(*key) != outcome.state.get(*key));
+    let differences: Vec<String> = differing
+        .map(|key| {
+            let (wanted, found) = (text(expected.get(key)), text(outcome.state.get(key)));
+            format!("{key}: {found} instead of {wanted}")
+        })
+        .collect();
+    ensure!(
+        differences.is_empty(),
+        "after {} deaths:\n  {}\n  {}",
+        outcome.deaths,
+        differences.join("\n  "),
+        outcome.log.join(", "),
+    );
+    Ok(())
+}
+
+/// What is left of a cluster at the end, without names and times that are made up.
+type State = BTreeMap<String, String>;
+
+struct Outcome {
+    state: State,
+    deaths: usize,
+    /// Who died when.
+    log: Vec<String>,
+}
+
+/// One cluster from its start to the end.
+struct Life {
+    cluster: Option<Cluster>,
+    faults: Faults,
+    start: Time,
+    /// Fate has dice of its own, so that the cluster's are those of the seed.
+    fate: World,
+    deaths: usize,
+    log: Vec<String>,
+}
+
+fn run_one(seed: u64, deadly: bool) -> Result<Outcome> {
+    let mut life = Life::begin(seed)?;
+    life.create()?;
+    life.run_until(CHANGE, deadly)?;
+    life.change()?;
+    life.run_until(PEACE, deadly)?;
+    life.faults.disarm();
+    life.run_until(END, false)?;
+    let state = life.state()?;
+    Ok(Outcome { state, deaths: life.deaths, log: life.log })
+}
+
+impl Life {
+    fn begin(seed: u64) -> Result<Self> {
+        let images = SimImages::new();
+        let once: Behaviour = serde_json::from_value(json!({"exit": {"afterSeconds": 3}}))?;
+        images.add("once:v1", once);
+        let faults = Faults::default();
+        let world = World::simulated(seed);
+        let mut config = Config::new(world.clone(), Runtime::Sim(images), NODES);
+        config.faults = Some(faults.clone());
+        let cluster = Some(Cluster::start(config)?);
+        let fate = World::simulated(!seed);
+        Ok(Self { cluster, faults, start: world.now(), fate, deaths: 0, log: Vec::new() })
+    }
+
+    fn cluster(&self) -> &Cluster {
+        self.cluster.as_ref().expect("a cluster lives on")
+    }
+
+    fn at(&self, seconds: u64) -> Time {
+        self.start + Duration::from_secs(seconds)
+    }
+
+    fn create(&self) -> Result<()> {
+        let client = self.cluster().client();
+        client.create(&api::NAMESPACES, "", json!({"metadata": {"name": NAMESPACE}}))?;
+        for document in load_documents(START)? {
+            let object = document.value;
+            let version = object.api_version().to_owned();
+            let (group, version) = version.split_once('/').unwrap_or(("", &version));
+            let resource = api::find_kind(group, version, object.kind());
+            let resource = resource.with_context(|| format!("no kind {}", object.kind()))?;
+            client.create(resource, NAMESPACE, object)?;
+        }
+        Ok(())
+    }
+
+    /// What people do meanwhile: new images, other numbers, a deletion.
+    fn change(&self) -> Result<()> {
+        let client = self.cluster().client();
+        let patch = |resource: &'static Resource, name: &str, patch: Value| {
+            client.patch(resource, NAMESPACE, name, PatchKind::Merge, patch).map(drop)
+        };
+        let image = |image: &str| json!({"spec": {"template": {"spec": {"containers": [{"name": "c", "image": image}]}}}});
+        patch(&api::REPLICATION_CONTROLLERS, "plain", json!({"spec": {"replicas": 5}}))?;
+        patch(&api::DEPLOYMENTS, "web", image("hello:v2"))?;
+        patch(&api::DEPLOYMENT_CONFIGS, "shop", image("hello:v2"))?;
+        patch(&api::DEPLOYMENT_CONFIGS, "store", image("hello:v2"))?;
+        patch(&api::STATEFUL_SETS, "db", image("hello:v2"))?;
+        patch(&api::STATEFUL_SETS, "db", json!({"spec": {"replicas": 2}}))?;
+        patch(&api::DAEMON_SETS, "agent", image("hello:v2"))?;
+        client.delete(&api::DEPLOYMENTS, NAMESPACE, "gone", DeleteOptions::default())?;
+        let pods = client.list(&api::PODS, NAMESPACE)?;
+        let mut own = pods.iter().filter(|pod| pod.name().starts_with("plain-"));
+        if let Some(victim) = own.next() {
+            client.delete(&api::PODS, NAMESPACE, victim.name(), DeleteOptions::default())?;
+        }
+        Ok(())
+    }
+
+    fn run_until(&mut self, seconds: u64, deadly: bool) -> Result<()> {
+        let deadline = self.at(seconds);
+        loop {
+            let cluster = self.cluster.as_mut().expect("a cluster lives on");
+            let Some(killed) = cluster.turn(deadline) else { return Ok(()) };
+            for component in killed {
+                self.died("writing ", component);
+            }
+            if deadly && self.deaths < DEATHS && self.fate.random_below(RARITY) == 0 {
+                self.kill()?;
+            }
+        }
+    }
+
+    fn kill(&mut self) -> Result<()> {
+        match self.fate.random_below(8) {
+            0 => {
+                let cluster = self.cluster.take().expect("a cluster lives on");
+                self.cluster = Some(cluster.kill_all()?);
+                self.deaths += 1;
+                let when = self.cluster().world().now().since(self.start).as_secs_f64();
+                self.log.push(format!("everything at {when:.1} s"));
+            }
+            1..4 => self.faults.arm(self.fate.random_below(20)),
+            _ => {
+                let components = self.cluster().components().len() as u64;
+                let victim = usize::try_from(self.fate.random_below(components))?;
+                self.cluster.as_mut().expect("a cluster lives on").kill(victim);
+                self.died("", victim);
+            }
+        }
+        Ok(())
+    }
+
+    fn died(&mut self, how: &str, component: usize) {
+        self.deaths += 1;
+        let name = self.cluster().components()[component];
+        let when = self.cluster().world().now().since(self.start).as_secs_f64();
+        self.log.push(format!("{how}{name} at {when:.1} s"));
+    }
+
+    fn state(&self) -> Result<State> {
+        let client = self.cluster().client();
+        let mut state = State::new();
+        for resource in WORKLOADS {
+            for object in client.list(resource, NAMESPACE)? {
+                let mut value = Value::clone(&object);
+                settle(&mut value);
+                state.insert(format!("{}/{}", resource.plural, object.name()), value.to_string());
+            }
+        }
+        let mut pods: BTreeMap<String, usize> = BTreeMap::new();
+        for pod in client.list(&api::PODS, NAMESPACE)? {
+            *pods.entry(pod_line(&pod)).or_default() += 1;
+        }
+        state.extend(pods.into_iter().map(|(line, count)| (line, count.to_string())));
+        for endpoints in client.list(&api::ENDPOINTS, NAMESPACE)? {
+            let subsets = endpoints.list_at(&["subsets"]);
+            let ready: usize =
+                subsets.iter().map(|subset| subset.list_at(&["addresses"]).len()).sum();
+            state.insert(format!("endpoints/{}", endpoints.name()), ready.to_string());
+        }
+        Ok(state)
+    }
+}
+
+const WORKLOADS: &[&Resource] = &[
+    &api::REPLICATION_CONTROLLERS,
+    &api::REPLICA_SETS,
+    &api::DEPLOYMENTS,
+    &api::DEPLOYMENT_CONFIGS,
+    &api::STATEFUL_SETS,
+    &api::DAEMON_SETS,
+    &api::JOBS,
+    &api::CRON_JOBS,
+    &api::POD_DISRUPTION_BUDGETS,
+];
+
+/// A pod by what made it, what it runs and how it is.
+fn pod_line(pod: &Value) -> String {
+    let owner = pod.controller_ref();
+    let owner = owner.map_or_else(
+        || pod.name().to_owned(),
+        |owner| format!("{}/{}", owner.kind(), owner.str_at(&["name"])),
+    );
+    let containers = pod.list_at(&["status", "containerStatuses"]);
+    let restarts: i64 = containers.iter().filter_map(|c| c.int_at(&["restartCount"])).sum();
+    let images: Vec<&str> =
+        pod.list_at(&["spec", "containers"]).iter().map(|c| c.str_at(&["image"])).collect();
+    let ready = api::views::pod::is_ready(pod);
+    let phase = pod.str_at(&["status", "phase"]);
+    let ending = pod.deletion_timestamp().is_some();
+    format!(
+        "pods of {owner} {} {phase} ready={ready} restarts={restarts} ending={ending}",
+        images.join(",")
+    )
+}
+
+/// What differs between two clusters that are the same to their users.
+const MADE_UP: &[&str] = &[
+    "uid",
+    "resourceVersion",
+    "creationTimestamp",
+    "generation",
+    "observedGeneration",
+    "startTime",
+    "completionTime",
+    "lastTransitionTime",
+    "lastUpdateTime",
+    "lastProbeTime",
+    "lastSuccessfulTime",
+    "lastTriggeredTime",
+    "message",
+    "controller-uid",
+    "batch.kubernetes.io/controller-uid",
+    "managedFields",
+    "openshift.io/encoded-deployment-config",
+    "openshift.io/deployer-pod.created-at",
+    "openshift.io/deployer-pod.started-at",
+    "openshift.io/deployer-pod.completed-at",
+];
+
+fn settle(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            members.retain(|key, _| !MADE_UP.contains(&key.as_str()));
+            members.values_mut().for_each(settle);
+        }
+        Value::Array(items) => {
+            items.iter_mut().for_each(settle);
+            // Conditions come in the order in which they first came true.
+            if items.iter().all(|item| item.get("type").is_some()) {
+                items.sort_by_cached_key(Value::to_string);
+            }
+        }
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clusters_whose_components_are_killed_end_like_others() {
+        let expected = run_one(0, false).unwrap().state;
+        for seed in 1..=30 {
+            compare(&expected, seed).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+        }
+    }
+
+    #[test]
+    fn all_seeds_end_alike() {
+        let expected = run_one(0, false).unwrap().state;
+        for seed in 1..=5 {
+            assert_eq!(run_one(seed, false).unwrap().state, expected, "seed {seed}");
+        }
+    }
+}
