@@ -140,8 +140,8 @@ fn image_source(engine: &DockerEngine, handle: &Handle) -> Arc<dyn Source> {
         let (engine, handle) = (engine.clone(), handle.clone());
         Arc::new(LocalEngine { engine, handle, pulled_too })
     };
-    let far = Arc::new(NearThenFar { near: Arc::new(Registries), far: local(true) });
-    Arc::new(NearThenFar { near: local(false), far })
+    let far = Arc::new(NearThenFar { near: Arc::new(Registries), far: local(true), last_resort: true });
+    Arc::new(NearThenFar { near: local(false), far, last_resort: false })
 }
 
 /// The path of the engine's socket; remote engines are refused.

@@ -144,14 +144,15 @@ impl Source for Nowhere {
     }
 }
 
-/// A near place that is asked first, and a far one for what it does not have.
+/// A near place that is asked first, and a far one for what it does not give.
 #[derive(Debug, Clone)]
 pub struct NearThenFar {
     /// Asked first.
     pub near: Arc<dyn Source>,
-    /// Asked for what the near one does not give. Its refusals are what is told, unless it just has
-    /// nothing.
+    /// Asked then. Its refusals are what is told, unless it just has nothing.
     pub far: Arc<dyn Source>,
+    /// Whether the far one is only asked when the near one cannot say, e.g. for want of a network.
+    pub last_resort: bool,
 }
 
 impl NearThenFar {
@@ -160,6 +161,9 @@ impl NearThenFar {
             Err(refusal) => refusal,
             found => return found,
         };
+        if self.last_resort && !matches!(near, Error::Failed(_)) {
+            return Err(near);
+        }
         ask(&*self.far).map_err(|far| if far == Error::NotFound { near } else { far })
     }
 }
@@ -175,5 +179,56 @@ impl Source for NearThenFar {
 
     fn is_remote(&self) -> bool {
         self.near.is_remote() || self.far.is_remote()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Gives the same answer to everybody.
+    #[derive(Debug)]
+    struct Always(Result<Vec<String>, Error>);
+
+    impl Source for Always {
+        fn image(&self, _: &Wanted<'_>) -> Result<Fetched, Error> {
+            Err(Error::NotFound)
+        }
+
+        fn tags(&self, _: &Wanted<'_>) -> Result<Vec<String>, Error> {
+            self.0.clone()
+        }
+
+        fn is_remote(&self) -> bool {
+            false
+        }
+    }
+
+    fn ask(near: Error, far: Result<Vec<String>, Error>, last_resort: bool) -> String {
+        let reference = ImageReference::parse("a/b").unwrap();
+        let (keyring, platform) = (Keyring::default(), Platform::default());
+        let wanted = Wanted {
+            reference: &reference,
+            insecure: false,
+            keyring: &keyring,
+            platform: &platform,
+        };
+        let (near, far) = (Arc::new(Always(Err(near))), Arc::new(Always(far)));
+        match (NearThenFar { near, far, last_resort }).tags(&wanted) {
+            Ok(tags) => tags.join(","),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn a_last_resort_is_for_want_of_an_answer_only() {
+        let found = || Ok(vec!["1".to_owned()]);
+        let unreachable = || Error::Failed("unreachable".to_owned());
+        assert_eq!(ask(Error::NotFound, found(), false), "1");
+        assert_eq!(ask(Error::NotFound, found(), true), "not found");
+        assert_eq!(ask(Error::HttpOnly, found(), true), "plain HTTP is not permitted");
+        assert_eq!(ask(unreachable(), found(), true), "1");
+        assert_eq!(ask(unreachable(), Err(Error::NotFound), true), "unreachable");
+        assert_eq!(ask(Error::NotFound, Err(unreachable()), false), "unreachable");
     }
 }

@@ -16,6 +16,7 @@ mod harness;
 mod images;
 mod kubelet;
 mod printers;
+mod quota;
 mod ratchet;
 mod scheduler;
 mod validation;
@@ -34,6 +35,7 @@ fn suites() -> Suites {
     images::register(&mut suites);
     kubelet::register(&mut suites);
     printers::register(&mut suites);
+    quota::register(&mut suites);
     scheduler::register(&mut suites);
     validation::register(&mut suites);
     workloads::register(&mut suites);
