@@ -11,6 +11,7 @@ use rehearsal::{Plan, Report, Run};
 use crate::engine::{self, Engine, Prepared};
 use crate::interrupt::Interrupt;
 use crate::progress::Lines;
+use crate::why;
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
@@ -66,10 +67,15 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
         progress: &mut Lines::new(ask, !text),
         interrupted: Arc::clone(&interrupt.flag),
     });
+    let failed = text && outcome.as_ref().is_ok_and(|report| !report.passed);
+    let why = if failed { why::troubles(std::slice::from_ref(&cluster), &plan) } else { Vec::new() };
     let cleaned = guard.shut_down(cluster);
     let report = outcome.context("cannot follow the cluster")?;
     cleaned?;
     print_report(&plan, &report, text)?;
+    for trouble in why {
+        out!("\nwhy, in {}", trouble.trim_end());
+    }
     Ok(report.passed)
 }
 

@@ -1,12 +1,16 @@
-//! `rehearse why`: why a pod runs where it does or nowhere, and what a workload waits for.
+//! `rehearse why`: why a pod runs where it does or nowhere, and what a workload waits for. The same
+//! answers end the output of a `rehearse run` that did not pass.
 //!
 //! Invariant: what is printed is the cluster's own answer; nothing is worked out here.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
 use apimachinery::ObjectExt as _;
 use clap::{Args, ValueEnum};
+use cluster::Cluster;
+use rehearsal::Plan;
 use serde_json::json;
 
 use crate::api_client::ApiClient;
@@ -68,6 +72,22 @@ pub(crate) fn why(options: &Options) -> Result<bool> {
         Output::Text => out!("{}", answer.str_at(&["status", "text"]).trim_end()),
     }
     Ok(true)
+}
+
+/// What is not as it was asked for in the projects of a rehearsal that did not pass, for people.
+pub(crate) fn troubles(clusters: &[Cluster], plan: &Plan) -> Vec<String> {
+    let projects: BTreeSet<&String> = plan.spec.stages.iter().map(|stage| &stage.project).collect();
+    let mut texts = Vec::new();
+    for cluster in clusters {
+        for project in &projects {
+            let found = why::troubles(cluster.client(), &scheduler::Profile::default(), project);
+            let told = found.unwrap_or_default();
+            texts.extend(
+                told.iter().map(|finding| format!("{project}: {}", why::text::chain(finding))),
+            );
+        }
+    }
+    texts
 }
 
 #[cfg(test)]
