@@ -38,7 +38,7 @@ pub(crate) fn run(plan: &Plan, seed: u64, nodes: usize) -> Result<Outcome> {
     let mut cluster = Cluster::start(config).context("cannot start the cluster")?;
     let report = rehearsal::run(Run {
         plan,
-        cluster: &mut cluster,
+        clusters: std::slice::from_mut(&mut cluster),
         images: &mut images,
         runtime: "sim",
         progress: &mut Silent,

@@ -14,10 +14,10 @@ use cri::sim::SimImages;
 use images::source::engine::LocalEngine;
 use images::source::registry::Registries;
 use images::source::{NearThenFar, Source};
-use rehearsal::Plan;
-use rehearsal::runner::ImageSource;
 use tokio::runtime::{self, Handle};
 use world::World;
+
+use crate::docker_images::Workbench;
 
 /// The choice as given on the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -51,8 +51,15 @@ pub(crate) enum Engine {
 /// A cluster's configuration and what belongs to it outside the cluster.
 pub(crate) struct Prepared {
     pub(crate) config: Config,
-    pub(crate) images: Box<dyn ImageSource>,
+    pub(crate) images: Images,
     pub(crate) guard: Guard,
+}
+
+/// Where images of a cluster are made.
+#[derive(Debug)]
+pub(crate) enum Images {
+    Sim(SimImages),
+    Docker(Workbench),
 }
 
 /// Removes what a cluster left on its engine.
@@ -112,7 +119,7 @@ impl Engine {
                 let images = SimImages::new();
                 let config = Config::new(world, Runtime::Sim(images.clone()), nodes);
                 let guard = Guard { engine: None, handle };
-                Ok(Prepared { config, images: Box::new(images), guard })
+                Ok(Prepared { config, images: Images::Sim(images), guard })
             }
             Self::Docker { socket } => {
                 let cluster = world.name_suffix(8);
@@ -122,12 +129,11 @@ impl Engine {
                     .block_on(DockerRuntime::connect(world.clone(), docker))
                     .context("cannot use the Docker engine")?;
                 let engine = runtime.engine();
-                let images =
-                    DockerImages { engine: engine.clone(), handle: handle.clone(), prefix };
+                let images = Workbench { engine: engine.clone(), handle: handle.clone(), prefix };
                 let mut config = Config::new(world, Runtime::Engine(Box::new(runtime)), nodes);
                 config.image_source = Some(image_source(&engine, &handle));
                 let guard = Guard { engine: Some(engine), handle };
-                Ok(Prepared { config, images: Box::new(images), guard })
+                Ok(Prepared { config, images: Images::Docker(images), guard })
             }
         }
     }
@@ -191,46 +197,6 @@ impl Drop for Guard {
             && let Err(error) = self.handle.block_on(engine.cleanup())
         {
             tracing::warn!(%error, "cannot clean up the engine");
-        }
-    }
-}
-
-/// Images made on the engine, under names of their own: a run never takes a tag of the user's.
-#[derive(Debug)]
-struct DockerImages {
-    engine: DockerEngine,
-    handle: Handle,
-    prefix: String,
-}
-
-impl ImageSource for DockerImages {
-    fn publish(&mut self, plan: &Plan, reference: &str) -> Result<String, String> {
-        let own = reference.rsplit('/').next().unwrap_or(reference);
-        let own = format!("{}/{own}", self.prefix);
-        let build = plan.spec.images.get(reference).and_then(|image| image.build.as_ref());
-        let made = match build {
-            None => self.handle.block_on(self.engine.image_id(reference)),
-            Some(build) => match (&build.web, &build.context) {
-                (Some(web), _) => {
-                    let (files, entrypoint) = rehearsal::web::image(web)?;
-                    let entrypoint = entrypoint.each_ref().map(String::as_str);
-                    let build = self.engine.build_scratch_image(&own, &files, &entrypoint);
-                    self.handle.block_on(build).map(Some)
-                }
-                (None, Some(context)) => {
-                    let directory = plan.directory.join(context);
-                    let build = self.engine.build_directory(&own, &directory);
-                    self.handle.block_on(build).map(Some)
-                }
-                (None, None) => Ok(None),
-            },
-        };
-        match made {
-            Ok(Some(id)) => Ok(id),
-            Ok(None) => {
-                Err("the engine has no such image and the rehearsal does not build it".to_owned())
-            }
-            Err(error) => Err(error.to_string()),
         }
     }
 }

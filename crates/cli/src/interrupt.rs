@@ -40,6 +40,11 @@ impl Interrupt {
         drop(self.wake.set(wake));
     }
 
+    /// Wakes all these loops when the process is asked to end.
+    pub(crate) fn wakes_all(&self, wakers: Vec<Arc<dyn Fn() + Send + Sync>>) {
+        self.wakes(Arc::new(move || wakers.iter().for_each(|wake| wake())));
+    }
+
     pub(crate) fn is_set(&self) -> bool {
         self.flag.load(Ordering::SeqCst)
     }

@@ -17,6 +17,7 @@ macro_rules! out {
 
 mod api_client;
 mod audit;
+mod docker_images;
 mod engine;
 mod images;
 mod interrupt;
@@ -24,6 +25,8 @@ mod nodes;
 mod progress;
 mod registry;
 mod run;
+mod stand;
+mod timeline;
 mod up;
 mod why;
 
@@ -62,6 +65,8 @@ enum Command {
     Images(images::Options),
     /// Stand a cluster up and serve its API until interrupted.
     Up(up::Options),
+    /// Tell a rollout as people read it: when, who, old and new replicas, hooks, why.
+    Timeline(timeline::Options),
     /// Say who changed what in a cluster that is up, and who was refused.
     Audit(audit::Options),
     /// Say why a pod runs where it does, or what a workload waits for, in a cluster that is up.
@@ -77,6 +82,7 @@ fn main() -> ExitCode {
         Command::Run(options) => run::run(&options),
         Command::Images(options) => images::build(&options),
         Command::Up(options) => up::up(&options),
+        Command::Timeline(options) => timeline::timeline(&options),
         Command::Audit(options) => audit::audit(&options),
         Command::Why(options) => why::why(&options),
     };

@@ -19,7 +19,7 @@ use self::scratch::Scratch;
 /// Where the registry listens when nobody says otherwise and nobody else does.
 const PORT: u16 = 5000;
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct RegistryOptions {
     /// Where the image registry listens, on loopback; by default 127.0.0.1:5000, or another port when
     /// that one is taken.

@@ -8,9 +8,10 @@ use anyhow::{Context as _, Result};
 use clap::{Args, ValueEnum};
 use rehearsal::{Plan, Report, Run};
 
-use crate::engine::{self, Engine, Prepared};
+use crate::engine::{self, Engine};
 use crate::interrupt::Interrupt;
 use crate::progress::Lines;
+use crate::stand::Stand;
 use crate::why;
 
 #[derive(Debug, Args)]
@@ -54,22 +55,26 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
         out!("rehearsal {} on {}{seed}", plan.spec.name, engine.name());
     }
     let nodes = usize::from(options.nodes);
-    let Prepared { config, mut images, guard } =
-        engine.prepare(engine.world(options.seed), nodes, &tokio)?;
-    let mut cluster = cluster::Cluster::start(config).context("cannot start the cluster")?;
-    interrupt.wakes(cluster.waker());
+    let mut stand = Stand::default();
+    let world = engine.world(options.seed);
+    for _ in plan.spec.cluster_names() {
+        let prepared = engine.prepare(world.clone(), nodes, &tokio)?;
+        stand.add(prepared, plan.spec.moves_images(), &tokio)?;
+    }
+    let mut images = stand.image_source()?;
+    interrupt.wakes_all(stand.clusters.iter().map(cluster::Cluster::waker).collect());
     let ask = !engine.is_simulated() && !options.yes && std::io::stdin().is_terminal();
     let outcome = rehearsal::run(Run {
         plan: &plan,
-        cluster: &mut cluster,
+        clusters: &mut stand.clusters,
         images: &mut *images,
         runtime: engine.name(),
         progress: &mut Lines::new(ask, !text),
         interrupted: Arc::clone(&interrupt.flag),
     });
     let failed = text && outcome.as_ref().is_ok_and(|report| !report.passed);
-    let why = if failed { why::troubles(std::slice::from_ref(&cluster), &plan) } else { Vec::new() };
-    let cleaned = guard.shut_down(cluster);
+    let why = if failed { why::troubles(&stand.clusters, &plan) } else { Vec::new() };
+    let cleaned = stand.shut_down(&tokio);
     let report = outcome.context("cannot follow the cluster")?;
     cleaned?;
     print_report(&plan, &report, text)?;

@@ -16,6 +16,7 @@ use authentication::htpasswd::Htpasswd;
 use authentication::{MappingMethod, OAuth, Provider, Tokens};
 use clap::Args;
 use cluster::{Access, Cluster};
+use rehearsal::rollout::serve::{Follower, Rollouts};
 
 use crate::engine::{self, Engine, Prepared};
 use crate::interrupt::Interrupt;
@@ -102,7 +103,10 @@ pub(crate) fn up(options: &Options) -> Result<bool> {
         config.access = Access::Policy;
     }
     guard.serve_registry(bound.addr());
+    config.registry = Some(bound.addr());
     config.audit = Some(audit_trail(&config.world, options.audit_log.as_deref())?);
+    let rollouts = Rollouts::default();
+    config.extensions.push(Arc::new(rollouts.clone()));
     let mut cluster = Cluster::start(config).context("cannot start the cluster")?;
     let server = {
         let _guard = tokio.enter();
@@ -117,9 +121,13 @@ pub(crate) fn up(options: &Options) -> Result<bool> {
     announce(&server, &options.kubeconfig, engine.name())?;
     out!("registry on {}", registry.addr());
     interrupt.wakes(cluster.waker());
+    let mut follower = Follower::new(cluster.world(), cluster.server(), &rollouts);
     while !interrupt.is_set() {
         let deadline = cluster.world().now() + TURN;
-        cluster.run_until(deadline, &mut || interrupt.is_set());
+        cluster.run_until(deadline, &mut || {
+            follower.catch_up();
+            interrupt.is_set()
+        });
     }
     tokio.block_on(async { tokio::join!(server.shutdown(), registry.shut_down()) });
     guard.shut_down(cluster)?;

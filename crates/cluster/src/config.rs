@@ -2,9 +2,12 @@
 //!
 //! Invariant: plain data; nothing here touches the host.
 
+use std::fmt::Debug;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use apimachinery::Value;
+use apiserver::server::Builder;
 use audit::AuditLog;
 use controller_runtime::Faults;
 use cri::ContainerRuntime;
@@ -34,8 +37,18 @@ pub struct Config {
     pub audit: Option<Arc<AuditLog>>,
     /// Kills components in the middle of their work, if anything does.
     pub faults: Option<Faults>,
+    /// What is served besides, as aggregated API servers would.
+    pub extensions: Vec<Arc<dyn Extension>>,
+    /// Where the integrated registry listens, if there is one: pull secrets log in there too.
+    pub registry: Option<SocketAddr>,
     /// Where images are imported from; without it the scripted images or, beside an engine, registries.
     pub image_source: Option<Arc<dyn Source>>,
+}
+
+/// Serves something beside the resources of the API.
+pub trait Extension: Send + Sync + Debug {
+    /// Plugs it into an API server under construction.
+    fn extend(&self, builder: Builder) -> Builder;
 }
 
 /// Who may do what.
@@ -73,6 +86,8 @@ impl Config {
             access: Access::Open,
             audit: None,
             faults: None,
+            extensions: Vec::new(),
+            registry: None,
             image_source: None,
         }
     }

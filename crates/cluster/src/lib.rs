@@ -5,7 +5,8 @@
 //! workspace names all of them.
 //!
 //! Reading order: [`config`] (what may be chosen), this file, [`pages`] (how the pages of pods are
-//! fetched on either runtime), [`kill`] (components that are killed and started anew).
+//! fetched on either runtime), [`kill`] (components that are killed and started anew),
+//! [`together`] (several clusters in one process).
 //!
 //! Invariant: on a simulated world no thread but the caller's is involved.
 
@@ -14,6 +15,7 @@ mod extenders;
 mod kill;
 pub mod nodes;
 pub mod pages;
+pub mod together;
 
 use std::sync::Arc;
 
@@ -31,9 +33,10 @@ use node::{Agent, RuntimeLogs, RuntimeStreams};
 use store::Store;
 use world::{Time, World};
 
-pub use crate::config::{Access, Config, Runtime};
+pub use crate::config::{Access, Config, Extension, Runtime};
 use crate::kill::Revival;
 use crate::pages::Pages;
+pub use crate::together::run_together;
 
 /// A running cluster, driven by whoever calls [`Cluster::run_until`].
 #[derive(Debug)]
@@ -58,6 +61,7 @@ struct Plan {
     rules: admission::Options,
     audit: Option<Arc<AuditLog>>,
     faults: Option<Faults>,
+    extensions: Vec<Arc<dyn Extension>>,
     source: Arc<dyn Source>,
 }
 
@@ -76,12 +80,15 @@ impl Cluster {
     /// When the objects that every cluster has cannot be made.
     pub fn start(config: Config) -> Result<Self, Error> {
         let Config { world, runtime, agent, nodes, scheduler, access, audit, faults, .. } = config;
-        let source = config.image_source.unwrap_or_else(|| match &runtime {
+        let (registry, source, extensions) =
+            (config.registry, config.image_source, config.extensions);
+        let source = source.unwrap_or_else(|| match &runtime {
             Runtime::Sim(images) => Arc::new(Catalogue(images.clone())),
             Runtime::Engine(_) => Arc::new(Registries),
         });
         let builtin = Builtin::new(world.clone());
         let mut rules = admission::Options::default();
+        rules.registries.extend(registry.map(|address| address.to_string()));
         if !world.is_simulated() {
             rules.webhooks = Some(Arc::new(admission::webhook::HttpCaller));
         }
@@ -97,6 +104,7 @@ impl Cluster {
             rules,
             audit,
             faults,
+            extensions,
             source,
         };
         match runtime {
@@ -202,6 +210,9 @@ impl Plan {
         let builder = builder.streams(Arc::new(RuntimeStreams::new(runtime.streams())));
         let builder = why::register(builder, self.scheduler.clone());
         let mut builder = metrics::register(builder, runtime.metrics());
+        for extension in &self.extensions {
+            builder = extension.extend(builder);
+        }
         if let Some(log) = &self.audit {
             builder = audit::register(builder, Arc::clone(log));
         }

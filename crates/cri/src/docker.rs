@@ -29,6 +29,7 @@ mod registry;
 mod sandbox;
 mod stats;
 mod tls;
+mod transfer;
 mod volume;
 
 use std::collections::{BTreeMap, VecDeque};

@@ -14,6 +14,8 @@ use serde::Serialize;
 use store::{EventKind, Watcher};
 use world::{Time, World};
 
+use crate::place::joined;
+use crate::rollout::Recorder;
 use crate::timeline::{Entry, moments};
 
 /// A moment at which too few pods were ready.
@@ -34,12 +36,16 @@ pub struct Violation {
 #[derive(Debug)]
 pub struct Observer {
     world: World,
+    /// Name of the cluster; empty when there is only one.
+    cluster: String,
     start: Time,
     watcher: Watcher<Stored>,
     /// The timeline so far.
     pub entries: Vec<Entry>,
     /// Broken availability so far.
     pub violations: Vec<Violation>,
+    /// The rollouts so far.
+    pub rollouts: Recorder,
     tracked: BTreeMap<(String, String), Tracked>,
     /// What last kept a pod from serving, by project and rollout.
     troubles: BTreeMap<(String, String), String>,
@@ -63,13 +69,23 @@ impl Observer {
         let watcher = server.store().watch("/registry/", server.store().revision())?;
         Ok(Self {
             world: world.clone(),
+            cluster: String::new(),
             start: world.now(),
             watcher,
             entries: Vec::new(),
             violations: Vec::new(),
+            rollouts: Recorder::default(),
             tracked: BTreeMap::new(),
             troubles: BTreeMap::new(),
         })
+    }
+
+    /// Says `cluster` with everything that is seen.
+    #[must_use]
+    pub fn named(mut self, cluster: &str) -> Self {
+        cluster.clone_into(&mut self.cluster);
+        self.rollouts = Recorder::new(cluster);
+        self
     }
 
     /// When the run began.
@@ -95,9 +111,10 @@ impl Observer {
             let new = (event.kind == EventKind::Put).then(|| event.kv.value.value.as_ref());
             let now = self.world.now();
             let Some(object) = new.or(old) else { continue };
+            self.rollouts.see(now, old, new);
             for (name, text) in moments(old, new) {
                 let entry = Entry::new(self.start, now, object.namespace(), &name, text);
-                self.entries.push(entry);
+                self.entries.push(entry.in_cluster(&self.cluster));
             }
             match object.kind() {
                 "DeploymentConfig" => self.see_deployment_config(object, new.is_some()),
@@ -141,7 +158,7 @@ impl Observer {
         if tracked.armed && ready < tracked.at_least {
             self.violations.push(Violation {
                 at: format!("{:.3}", now.since(self.start).as_secs_f64()),
-                deployment_config: format!("{}/{}", key.0, key.1),
+                deployment_config: format!("{}/{}", joined(&self.cluster, &key.0), key.1),
                 ready,
                 at_least: tracked.at_least,
             });
@@ -176,7 +193,7 @@ fn trouble(pod: &Value) -> Option<String> {
 }
 
 /// How many pods a rollout of `dc` may take away; all of them for strategies other than Rolling.
-fn max_unavailable(dc: &Value, replicas: usize) -> usize {
+pub(crate) fn max_unavailable(dc: &Value, replicas: usize) -> usize {
     if dc.str_at(&["spec", "strategy", "type"]) != "Rolling" {
         return replicas;
     }

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::observe::Violation;
 use crate::parity::{StageFacts, Verdict};
+use crate::rollout::Rollout;
 use crate::timeline::{Entry, short};
 
 /// Everything about one run.
@@ -25,6 +26,8 @@ pub struct Report {
     pub steps: Vec<StepReport>,
     /// What happened.
     pub timeline: Vec<Entry>,
+    /// The rollouts, one by one.
+    pub rollouts: Vec<Rollout>,
     /// Moments at which too few pods were ready.
     pub violations: Vec<Violation>,
     /// What the stages run at the end.
@@ -72,7 +75,8 @@ impl Report {
     pub fn timeline_text(&self) -> String {
         let mut text = String::new();
         for entry in &self.timeline {
-            let project = if entry.project.is_empty() { "-" } else { &entry.project };
+            let place = entry.place();
+            let project = if place.is_empty() { "-" } else { &place };
             let line =
                 format!("{:>9}s  {project:<12} {:<22} {}", entry.at, entry.object, entry.text);
             text.push_str(line.trim_end());

@@ -9,12 +9,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use api::views::deployment_config::serves;
-use apiserver::Client;
-use cluster::Cluster;
+use apiserver::{ApiServer, Client};
+use cluster::pages::Pages;
+use cluster::{Cluster, run_together};
 use world::Time;
 
+use crate::images::ImageSource;
 use crate::load::Plan;
-use crate::observe::Observer;
+use crate::observe::{Observer, Violation};
 use crate::parity::{StageFacts, Verdict, verdict};
 use crate::report::{Report, StepReport};
 use crate::step;
@@ -32,31 +34,13 @@ pub trait Progress {
     fn approve(&mut self, message: &str) -> bool;
 }
 
-/// Where images come from when a rehearsal publishes one.
-pub trait ImageSource {
-    /// Makes the image `reference` of `plan` available to the cluster's runtime; gives its digest.
-    ///
-    /// # Errors
-    /// A sentence on why there is no such image.
-    fn publish(&mut self, plan: &Plan, reference: &str) -> Result<String, String>;
-}
-
-/// Images of a simulated cluster.
-impl ImageSource for cri::sim::SimImages {
-    fn publish(&mut self, plan: &Plan, reference: &str) -> Result<String, String> {
-        let image = plan.spec.images.get(reference);
-        let behaviour = image.map(|image| image.simulate.clone()).unwrap_or_default();
-        Ok(self.add(reference, behaviour))
-    }
-}
-
 /// What a run needs.
 #[expect(missing_debug_implementations, reason = "borrows trait objects of its caller")]
 pub struct Run<'a> {
     /// The rehearsal.
     pub plan: &'a Plan,
-    /// The cluster, fresh.
-    pub cluster: &'a mut Cluster,
+    /// The clusters, fresh, as many as the rehearsal names; simulated ones share one world.
+    pub clusters: &'a mut [Cluster],
     /// Where published images come from.
     pub images: &'a mut dyn ImageSource,
     /// `sim` or `docker`, for the report.
@@ -74,13 +58,21 @@ pub enum Error {
     #[error("{0}")]
     Refused(#[from] apimachinery::Status),
     /// A manifest was refused, at this place.
+    #[error("{diagnostic}")]
+    Manifest {
+        /// Where.
+        diagnostic: Box<crate::Diagnostic>,
+        /// The reason of the API's status.
+        reason: String,
+    },
+    /// The step did not come to what the rehearsal expects of it.
     #[error("{0}")]
-    Manifest(Box<crate::Diagnostic>),
+    Expectation(Box<crate::Diagnostic>),
     /// What was waited for did not happen.
     #[error("{0}")]
     NotHeld(String),
-    /// There is no such image to publish.
-    #[error("cannot publish {reference}: {reason}")]
+    /// An image could not be made, pulled or pushed.
+    #[error("cannot move {reference}: {reason}")]
     Image {
         /// The image.
         reference: String,
@@ -95,53 +87,81 @@ pub enum Error {
     Interrupted,
 }
 
-/// The cluster as steps see it.
+impl Error {
+    /// The reason that the API gave, when it was the API that refused.
+    #[must_use]
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Refused(status) => Some(status.reason.as_str()),
+            Self::Manifest { reason, .. } => Some(reason),
+            _ => None,
+        }
+    }
+}
+
+/// The clusters as steps see them.
 pub(crate) struct Stage<'a, 'b> {
     pub(crate) run: &'a mut Run<'b>,
-    pub(crate) observer: Observer,
-    told: usize,
+    /// One a cluster.
+    pub(crate) observers: Vec<Observer>,
+    /// What the integration environment has: digests by the names they were pulled or pushed by.
+    pub(crate) local: BTreeMap<String, String>,
+    entries: Vec<Entry>,
+    start: Time,
 }
 
 impl Stage<'_, '_> {
-    pub(crate) fn client(&self) -> Client {
-        self.run.cluster.client().clone()
+    pub(crate) fn client(&self, cluster: usize) -> Client {
+        self.run.clusters[cluster].client().clone()
+    }
+
+    pub(crate) fn pages(&self, cluster: usize) -> Pages {
+        self.run.clusters[cluster].pages().clone()
     }
 
     pub(crate) fn now(&self) -> Time {
-        self.run.cluster.world().now()
+        self.run.clusters.first().map_or(self.start, |cluster| cluster.world().now())
     }
 
-    /// Lets the cluster run until `holds` (asked again after every write) or for `patience`.
+    /// Lets the clusters run until `holds` (asked again after every write, with a client of
+    /// `cluster`) or for `patience`.
     ///
     /// # Errors
     /// When the run is interrupted or history was lost.
     pub(crate) fn run_until(
         &mut self,
+        cluster: usize,
         patience: Duration,
         holds: &mut dyn FnMut(&Client) -> bool,
     ) -> Result<bool, Error> {
         let deadline = self.now() + patience;
-        let client = self.client();
+        let client = self.client(cluster);
+        let servers: Vec<ApiServer> =
+            self.run.clusters.iter().map(|cluster| cluster.server().clone()).collect();
         let interrupted = Arc::clone(&self.run.interrupted);
-        let (observer, told) = (&mut self.observer, &mut self.told);
+        let (observers, entries) = (&mut self.observers, &mut self.entries);
         let progress = &mut *self.run.progress;
-        let mut seen = None;
+        let mut seen = Vec::new();
         let mut outcome = Ok(false);
-        let reached = self.run.cluster.run_until(deadline, &mut || {
+        let reached = run_together(self.run.clusters, deadline, &mut || {
             if interrupted.load(Ordering::Relaxed) {
                 outcome = Err(Error::Interrupted);
                 return true;
             }
-            let revision = client.server().store().revision();
-            if seen == Some(revision) {
+            let changed = servers.len() != seen.len()
+                || servers
+                    .iter()
+                    .zip(&seen)
+                    .any(|(server, seen)| server.store().revision() != *seen);
+            if !changed {
                 return false;
             }
-            seen = Some(revision);
-            if let Err(error) = observer.catch_up() {
+            seen.clear();
+            seen.extend(servers.iter().map(|server| server.store().revision()));
+            if let Err(error) = take_in(observers, entries, progress) {
                 outcome = Err(error.into());
                 return true;
             }
-            tell(observer, told, progress);
             holds(&client)
         });
         outcome.map(|_| reached)
@@ -149,40 +169,62 @@ impl Stage<'_, '_> {
 
     /// Lets everything happen that is ready to happen now.
     pub(crate) fn settle(&mut self) -> Result<(), Error> {
-        self.run_until(Duration::ZERO, &mut |_| false).map(|_| ())
+        self.run_until(0, Duration::ZERO, &mut |_| false).map(|_| ())
+    }
+
+    fn violations(&self) -> impl Iterator<Item = &Violation> {
+        self.observers.iter().flat_map(|observer| &observer.violations)
     }
 }
 
-fn tell(observer: &Observer, told: &mut usize, progress: &mut dyn Progress) {
-    for entry in &observer.entries[*told..] {
-        progress.happened(entry);
+/// Takes in what was written in all clusters, and tells of it.
+fn take_in(
+    observers: &mut [Observer],
+    entries: &mut Vec<Entry>,
+    progress: &mut dyn Progress,
+) -> Result<(), store::Error> {
+    for observer in observers {
+        observer.catch_up()?;
+        for entry in observer.entries.drain(..) {
+            progress.happened(&entry);
+            entries.push(entry);
+        }
     }
-    *told = observer.entries.len();
+    Ok(())
 }
 
 /// Carries the rehearsal out.
 ///
 /// # Errors
-/// When the cluster cannot be followed at all; a step that fails is in the report.
+/// When a cluster cannot be followed at all; a step that fails is in the report.
 pub fn run(mut run: Run<'_>) -> Result<Report, store::Error> {
-    let observer = Observer::new(run.cluster.world(), run.cluster.server())?;
     let plan = run.plan;
-    let mut stage = Stage { run: &mut run, observer, told: 0 };
+    let names = plan.spec.cluster_names();
+    let observers = run.clusters.iter().zip(names).map(|(cluster, name)| {
+        Observer::new(cluster.world(), cluster.server()).map(|observer| observer.named(name))
+    });
+    let observers = observers.collect::<Result<Vec<_>, _>>()?;
+    let start = observers.first().map_or(world::SIMULATION_EPOCH, Observer::start);
+    let (local, entries) = (BTreeMap::new(), Vec::new());
+    let mut stage = Stage { run: &mut run, observers, local, entries, start };
     let steps = run_steps(plan, &mut stage);
-    stage.observer.catch_up()?;
-    let observer = stage.observer;
-    let stages = observe_stages(plan, &run);
+    let Stage { mut observers, mut entries, run, .. } = stage;
+    take_in(&mut observers, &mut entries, run.progress)?;
+    let violations: Vec<Violation> =
+        observers.iter_mut().flat_map(|observer| observer.violations.drain(..)).collect();
+    let stages = observe_stages(plan, run);
     let held = steps.len() == plan.spec.steps.len() && steps.iter().all(|s| s.error.is_none());
     let parity = plan.spec.parity.as_ref().filter(|_| held).map(|_| verdict(&stages));
     let same = parity.as_ref().is_none_or(|verdict| matches!(verdict, Verdict::Parity { .. }));
     Ok(Report {
         rehearsal: plan.spec.name.clone(),
         runtime: run.runtime.to_owned(),
-        seed: run.cluster.world().seed(),
-        passed: held && same && observer.violations.is_empty(),
+        seed: run.clusters.first().and_then(|cluster| cluster.world().seed()),
+        passed: held && same && violations.is_empty(),
         steps,
-        timeline: observer.entries,
-        violations: observer.violations,
+        timeline: entries,
+        rollouts: observers.iter().flat_map(|one| one.rollouts.rollouts().cloned()).collect(),
+        violations,
         stages,
         parity,
     })
@@ -190,14 +232,15 @@ pub fn run(mut run: Run<'_>) -> Result<Report, store::Error> {
 
 fn run_steps(plan: &Plan, stage: &mut Stage<'_, '_>) -> Vec<StepReport> {
     let total = plan.spec.steps.len();
-    let start = stage.observer.start();
+    let start = stage.start;
     let mut reports = Vec::new();
     for (index, step) in plan.spec.steps.iter().enumerate() {
         let title = step::title(step);
         stage.run.progress.step_started(index, total, &title);
         let began = stage.now();
-        let outcome = step::run(step, plan, stage).and_then(|()| stage.settle());
-        let broken = stage.observer.violations.first().map(|violation| {
+        let place = format!("steps[{index}]");
+        let outcome = step::run(step, &place, plan, stage).and_then(|()| stage.settle());
+        let broken = stage.violations().next().map(|violation| {
             Error::NotHeld(format!(
                 "{} had {} ready pods at {} s, at least {} are promised",
                 violation.deployment_config, violation.ready, violation.at, violation.at_least
@@ -221,7 +264,7 @@ fn run_steps(plan: &Plan, stage: &mut Stage<'_, '_>) -> Vec<StepReport> {
 }
 
 /// The error and what caused it, on one line.
-fn describe(error: &dyn std::error::Error) -> String {
+pub(crate) fn describe(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
@@ -236,18 +279,18 @@ fn describe(error: &dyn std::error::Error) -> String {
 
 fn observe_stages(plan: &Plan, run: &Run<'_>) -> Vec<StageFacts> {
     let Some(parity) = &plan.spec.parity else { return Vec::new() };
-    let client = run.cluster.client();
-    let facts = plan.order.iter().map(|project| {
+    let facts = plan.order.iter().map(|number| {
+        let stage = &plan.spec.stages[*number];
+        let (name, project) = (stage.name(), &stage.project);
+        let nothing =
+            || StageFacts { stage: name.clone(), digests: BTreeMap::new(), ready: 0, replicas: 0 };
+        let Ok(cluster) = plan.spec.cluster_of(&stage.cluster, project) else { return nothing() };
+        let client = run.clusters[cluster].client();
         let dc = client.get(&api::DEPLOYMENT_CONFIGS, project, &parity.deployment_config);
         let pods = client.list(&api::PODS, project).unwrap_or_default();
         match dc {
-            Ok(dc) => StageFacts::observe(project, &dc, pods.iter().map(|pod| &**pod)),
-            Err(_) => StageFacts {
-                stage: project.clone(),
-                digests: BTreeMap::new(),
-                ready: 0,
-                replicas: 0,
-            },
+            Ok(dc) => StageFacts::observe(&name, &dc, pods.iter().map(|pod| &**pod)),
+            Err(_) => nothing(),
         }
     });
     facts.collect()

@@ -24,6 +24,10 @@ pub struct Rehearsal {
     /// The application's images by reference, e.g. `hello:v1`.
     #[serde(default)]
     pub images: BTreeMap<String, Image>,
+    /// Names of the clusters, each with its own API, registry and nodes; one without a name when
+    /// there are none here.
+    #[serde(default)]
+    pub clusters: Vec<String>,
     /// The stages, each a project.
     pub stages: Vec<Stage>,
     /// What is done, in order.
@@ -78,10 +82,13 @@ fn default_port() -> u16 {
 pub struct Stage {
     /// Project name.
     pub project: String,
+    /// The cluster that it is in, when there are several.
+    #[serde(default)]
+    pub cluster: String,
     /// `openshift.io/display-name` of the project.
     #[serde(default)]
     pub display_name: String,
-    /// The stage that images come from; absent for the first.
+    /// The stage that images come from, `project` or `cluster/project`; absent for the first.
     #[serde(default)]
     pub promoted_from: Option<String>,
     /// Manifest files, relative to the rehearsal file.
@@ -97,7 +104,7 @@ pub struct Parity {
     pub deployment_config: String,
 }
 
-/// One step; exactly one field besides `name` is set.
+/// One step; exactly one field besides `refused` and `fails` is set.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Step {
@@ -125,6 +132,71 @@ pub struct Step {
     /// Holds the cluster to a condition.
     #[serde(default)]
     pub check: Option<Check>,
+    /// Pulls an image from a cluster's registry into the integration environment.
+    #[serde(default)]
+    pub pull: Option<ImageRef>,
+    /// Tags an image of the integration environment and pushes it to a cluster's registry.
+    #[serde(default)]
+    pub push: Option<Push>,
+    /// Copies an image from registry to registry, as `skopeo copy` does.
+    #[serde(default)]
+    pub copy: Option<Tag>,
+    /// Removes images from the integration environment.
+    #[serde(default)]
+    pub remove: Option<Remove>,
+    /// The step must be refused by the API, for this reason.
+    #[serde(default)]
+    pub refused: Option<Refusal>,
+    /// The step must not hold, for whatever this says.
+    #[serde(default)]
+    pub fails: Option<Failure>,
+}
+
+/// `pull`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ImageRef {
+    /// `[cluster/]project/stream:tag`.
+    pub image: String,
+}
+
+/// `push`: `docker tag` and `docker push`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Push {
+    /// An image that an earlier step pulled, by the name that it was pulled by.
+    pub image: String,
+    /// `[cluster/]project/stream:tag`.
+    pub to: String,
+}
+
+/// `remove`: `docker rmi`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Remove {
+    /// Names that earlier steps pulled or pushed.
+    pub images: Vec<String>,
+}
+
+/// `refused`; at least one field is set.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Refusal {
+    /// The reason of the API's `Status`, e.g. `Invalid`, `NotFound`, `Forbidden`, `AlreadyExists`.
+    #[serde(default)]
+    pub reason: Option<String>,
+    /// Part of its message.
+    #[serde(default)]
+    pub contains: Option<String>,
+}
+
+/// `fails`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Failure {
+    /// Part of what is said about the failure; empty for any.
+    #[serde(default)]
+    pub contains: String,
 }
 
 /// A stage by its project.
@@ -132,6 +204,8 @@ pub struct Step {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct StageRef {
     pub project: String,
+    #[serde(default)]
+    pub cluster: String,
 }
 
 /// `publish`: what a push to the integrated registry does.
@@ -140,7 +214,7 @@ pub struct StageRef {
 pub struct Publish {
     /// A reference among `images`.
     pub image: String,
-    /// `project/stream:tag`.
+    /// `[cluster/]project/stream:tag`.
     pub to: String,
 }
 
@@ -148,9 +222,9 @@ pub struct Publish {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Tag {
-    /// `project/stream:tag`.
+    /// `[cluster/]project/stream:tag`.
     pub from: String,
-    /// `project/stream:tag`.
+    /// `[cluster/]project/stream:tag`.
     pub to: String,
 }
 
@@ -159,6 +233,8 @@ pub struct Tag {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct VerifyDeployment {
     pub project: String,
+    #[serde(default)]
+    pub cluster: String,
     pub deployment_config: String,
     /// How long it may take.
     #[serde(default = "default_within")]
@@ -219,11 +295,27 @@ pub struct Condition {
     pub page: Option<Page>,
 }
 
+impl Condition {
+    /// The kind of condition, and the cluster and project that it is about, as the file has them.
+    #[must_use]
+    pub fn subject(&self) -> (&'static str, &str, &str) {
+        if let Some(pods) = &self.ready_pods {
+            return ("readyPods", &pods.cluster, &pods.project);
+        }
+        if let Some(field) = &self.field {
+            return ("field", &field.cluster, &field.project);
+        }
+        self.page.as_ref().map_or(("", "", ""), |page| ("page", &page.cluster, &page.project))
+    }
+}
+
 /// `readyPods`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ReadyPods {
     pub project: String,
+    #[serde(default)]
+    pub cluster: String,
     pub deployment_config: String,
     #[serde(default)]
     pub at_least: Option<u64>,
@@ -238,6 +330,8 @@ pub struct FieldCondition {
     /// Project of the object; empty for cluster-scoped kinds.
     #[serde(default)]
     pub project: String,
+    #[serde(default)]
+    pub cluster: String,
     /// `apiVersion` of the object, e.g. `apps.openshift.io/v1`.
     pub api_version: String,
     pub kind: String,
@@ -257,6 +351,8 @@ pub struct FieldCondition {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Page {
     pub project: String,
+    #[serde(default)]
+    pub cluster: String,
     pub deployment_config: String,
     #[serde(default = "default_port")]
     pub port: u16,

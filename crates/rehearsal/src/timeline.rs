@@ -9,11 +9,16 @@ use apimachinery::{ObjectExt as _, Value};
 use serde::Serialize;
 use world::Time;
 
+use crate::place::joined;
+
 /// One line of a timeline.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Entry {
     /// Seconds since the rehearsal began, with three decimals.
     pub at: String,
+    /// The cluster, when there are several.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub cluster: String,
     /// Project, empty for the cluster.
     pub project: String,
     /// `<resource>/<name>`.
@@ -25,7 +30,19 @@ pub struct Entry {
 impl Entry {
     pub(crate) fn new(start: Time, now: Time, project: &str, object: &str, text: String) -> Self {
         let at = format!("{:.3}", now.since(start).as_secs_f64());
-        Self { at, project: project.to_owned(), object: object.to_owned(), text }
+        let (project, object) = (project.to_owned(), object.to_owned());
+        Self { at, cluster: String::new(), project, object, text }
+    }
+
+    pub(crate) fn in_cluster(mut self, cluster: &str) -> Self {
+        cluster.clone_into(&mut self.cluster);
+        self
+    }
+
+    /// `cluster/project`, or the one of them that there is.
+    #[must_use]
+    pub fn place(&self) -> String {
+        joined(&self.cluster, &self.project)
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 
 use cluster::{Cluster, Config, Runtime};
 use cri::sim::{Behaviour, SimImages};
+use rehearsal::images::SimRegistries;
 use rehearsal::report::StepReport;
 use rehearsal::timeline::Entry;
 use rehearsal::{Plan, Progress, Report, Run};
@@ -29,20 +30,26 @@ fn hello_promotion() -> Plan {
     rehearsal::load(&fixture("rehearsals/hello-promotion")).unwrap()
 }
 
-/// Carries `plan` out; the cluster comes back for a look at how it was left.
+/// Carries `plan` out; the cluster, the first if there are several, comes back for a look at how it
+/// was left.
 fn rehearse(plan: &Plan, seed: u64) -> (Report, Cluster) {
-    let mut images = SimImages::new();
-    let config = Config::new(World::simulated(seed), Runtime::Sim(images.clone()), 1);
-    let mut cluster = Cluster::start(config).unwrap();
+    let world = World::simulated(seed);
+    let names = plan.spec.cluster_names();
+    let registries: Vec<SimImages> = names.iter().map(|_| SimImages::new()).collect();
+    let start = |images: &SimImages| {
+        let config = Config::new(world.clone(), Runtime::Sim(images.clone()), 1);
+        Cluster::start(config).unwrap()
+    };
+    let mut clusters: Vec<Cluster> = registries.iter().map(start).collect();
     let report = rehearsal::run(Run {
         plan,
-        cluster: &mut cluster,
-        images: &mut images,
+        clusters: &mut clusters,
+        images: &mut SimRegistries::new(registries),
         runtime: "sim",
         progress: &mut Silent,
         interrupted: Arc::new(AtomicBool::new(false)),
     });
-    (report.unwrap(), cluster)
+    (report.unwrap(), clusters.remove(0))
 }
 
 /// The promotion with version 2 behaving as the JSON `behaviour` says.
@@ -79,6 +86,35 @@ fn the_same_seed_gives_the_same_bytes() {
         let [one, two] = [(); 2].map(|()| serde_json::to_string(&rehearse(&plan, seed).0).unwrap());
         assert!(one == two, "seed {seed}");
     }
+}
+
+#[test]
+fn images_go_by_registry_between_projects_and_between_clusters() {
+    for name in ["registry-promotion", "cluster-promotion", "refusals"] {
+        let plan = rehearsal::load(&fixture(&format!("rehearsals/{name}"))).unwrap();
+        for seed in 0..20 {
+            let (report, _) = rehearse(&plan, seed);
+            assert!(report.passed, "{name}, seed {seed}: {}", failure(&report));
+        }
+        let [one, two] = [(); 2].map(|()| serde_json::to_string(&rehearse(&plan, 7).0).unwrap());
+        assert!(one == two, "{name}: the same seed gives the same bytes");
+    }
+}
+
+#[test]
+fn a_cluster_hears_of_another_ones_image_by_a_push_only() {
+    let plan = rehearsal::load(&fixture("rehearsals/cluster-promotion")).unwrap();
+    let (report, _) = rehearse(&plan, 1);
+    assert!(report.parity_text().contains("PARITY: every stage runs sha256:"));
+    let told = |cluster: &str| {
+        let of = report.rollouts.iter().filter(|rollout| rollout.cluster == cluster);
+        of.map(|rollout| (rollout.version, rollout.phase.as_str(), rollout.began.clone()))
+            .collect::<Vec<_>>()
+    };
+    let (dev, prod) = (told("dev"), told("prod"));
+    assert_eq!((dev.len(), prod.len()), (2, 2));
+    assert!(dev[1].2 < prod[1].2, "{dev:?} {prod:?}");
+    assert!(dev.iter().chain(&prod).all(|(_, phase, _)| *phase == "Complete"));
 }
 
 /// Ten thousand are tried by `cargo xtask seeds`.

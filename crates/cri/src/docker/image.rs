@@ -110,7 +110,7 @@ pub(super) async fn inspect(shared: &Shared, reference: &str) -> Result<Option<V
     }
 }
 
-fn shown(credentials: &Credentials) -> DockerCredentials {
+pub(super) fn shown(credentials: &Credentials) -> DockerCredentials {
     let text = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
     DockerCredentials {
         username: text(&credentials.username),

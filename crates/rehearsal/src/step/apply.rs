@@ -11,11 +11,15 @@ use crate::runner::{Error, Stage};
 
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
-pub(super) fn run(project: &str, plan: &Plan, stage: &mut Stage<'_, '_>) -> Result<(), Error> {
-    let client = stage.client();
-    for manifest in plan.manifests.get(project).into_iter().flatten() {
-        apply(&client, project, manifest)
-            .map_err(|status| Error::Manifest(Box::new(diagnose(manifest, &status))))?;
+pub(super) fn run(number: usize, plan: &Plan, stage: &mut Stage<'_, '_>) -> Result<(), Error> {
+    let wanted = &plan.spec.stages[number];
+    let cluster = super::cluster_of(plan, &wanted.cluster, &wanted.project)?;
+    let client = stage.client(cluster);
+    for manifest in plan.manifests.get(number).into_iter().flatten() {
+        apply(&client, &wanted.project, manifest).map_err(|status| {
+            let diagnostic = Box::new(diagnose(manifest, &status));
+            Error::Manifest { diagnostic, reason: status.reason.as_str().to_owned() }
+        })?;
     }
     Ok(())
 }

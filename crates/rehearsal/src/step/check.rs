@@ -9,6 +9,7 @@ use apimachinery::{Gvk, ObjectExt as _, Value};
 use apiserver::Client;
 use cluster::pages::Pages;
 
+use crate::load::Plan;
 use crate::runner::{Error, Stage, ready_pods};
 use crate::spec::{Check, Condition, FieldCondition, Page, ReadyPods};
 
@@ -18,17 +19,20 @@ const DEFAULT_SECONDS: u64 = 60;
 /// How long between two looks at something that changes without a write, such as a page.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
-pub(super) fn run(check: &Check, stage: &mut Stage<'_, '_>) -> Result<(), Error> {
+pub(super) fn run(check: &Check, plan: &Plan, stage: &mut Stage<'_, '_>) -> Result<(), Error> {
     stage.settle()?;
-    let pages = stage.run.cluster.pages().clone();
+    let of = |condition: &Condition| {
+        let (_, cluster, project) = condition.subject();
+        super::cluster_of(plan, cluster, project)
+    };
     if let Some(condition) = &check.always {
         let length = Duration::from_secs(check.for_seconds.unwrap_or(DEFAULT_SECONDS));
-        return always(condition, length, &pages, stage);
+        return always(condition, length, of(condition)?, stage);
     }
     match &check.eventually {
         Some(condition) => {
             let patience = Duration::from_secs(check.within_seconds.unwrap_or(DEFAULT_SECONDS));
-            eventually(condition, patience, &pages, stage)
+            eventually(condition, patience, of(condition)?, stage)
         }
         None => Ok(()),
     }
@@ -37,13 +41,14 @@ pub(super) fn run(check: &Check, stage: &mut Stage<'_, '_>) -> Result<(), Error>
 fn always(
     condition: &Condition,
     length: Duration,
-    pages: &Pages,
+    cluster: usize,
     stage: &mut Stage<'_, '_>,
 ) -> Result<(), Error> {
-    let mut broken = holds(condition, &stage.client(), pages).err();
+    let pages = stage.pages(cluster);
+    let mut broken = holds(condition, &stage.client(cluster), &pages).err();
     if broken.is_none() {
-        stage.run_until(length, &mut |client| {
-            broken = holds(condition, client, pages).err();
+        stage.run_until(cluster, length, &mut |client| {
+            broken = holds(condition, client, &pages).err();
             broken.is_some()
         })?;
     }
@@ -53,19 +58,20 @@ fn always(
 fn eventually(
     condition: &Condition,
     patience: Duration,
-    pages: &Pages,
+    cluster: usize,
     stage: &mut Stage<'_, '_>,
 ) -> Result<(), Error> {
+    let pages = stage.pages(cluster);
     let deadline = stage.now() + patience;
     loop {
-        let Err(why) = holds(condition, &stage.client(), pages) else { return Ok(()) };
+        let Err(why) = holds(condition, &stage.client(cluster), &pages) else { return Ok(()) };
         let now = stage.now();
         if now >= deadline {
             let seconds = patience.as_secs();
             return Err(Error::NotHeld(format!("not within {seconds} s: {why}")));
         }
         let slice = deadline.since(now).min(LOOK_AGAIN);
-        stage.run_until(slice, &mut |client| holds(condition, client, pages).is_ok())?;
+        stage.run_until(cluster, slice, &mut |client| holds(condition, client, &pages).is_ok())?;
     }
 }
 

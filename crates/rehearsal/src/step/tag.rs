@@ -8,15 +8,16 @@ use apimachinery::ObjectExt as _;
 use images::history::latest;
 use serde_json::json;
 
-use crate::load::TagName;
+use crate::load::Plan;
+use crate::place::TagName;
 use crate::runner::{Error, Stage};
 use crate::spec::Tag;
 
-pub(super) fn run(step: &Tag, stage: &mut Stage<'_, '_>) -> Result<(), Error> {
+pub(super) fn run(step: &Tag, plan: &Plan, stage: &mut Stage<'_, '_>) -> Result<(), Error> {
     let (Some(from), Some(to)) = (TagName::parse(&step.from), TagName::parse(&step.to)) else {
         return Err(Error::NotHeld(format!("{:?} or {:?} is not a tag", step.from, step.to)));
     };
-    let client = stage.client();
+    let client = stage.client(super::cluster_of(plan, from.cluster, from.project)?);
     let stream = client.get(&api::IMAGE_STREAMS, from.project, from.stream)?;
     let event = latest(&stream, from.tag).filter(|event| !event.image.is_empty());
     let event = event.ok_or_else(|| {

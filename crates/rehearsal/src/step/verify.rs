@@ -13,6 +13,7 @@ use apimachinery::{ObjectExt as _, Value};
 use apiserver::Client;
 use images::stream::resolve_pull_spec;
 
+use crate::load::Plan;
 use crate::runner::{Error, Stage, ready_pods};
 use crate::spec::VerifyDeployment;
 
@@ -30,28 +31,35 @@ enum State {
     Failed(String, String),
 }
 
-pub(super) fn run(step: &VerifyDeployment, stage: &mut Stage<'_, '_>) -> Result<(), Error> {
+pub(super) fn run(
+    step: &VerifyDeployment,
+    plan: &Plan,
+    stage: &mut Stage<'_, '_>,
+) -> Result<(), Error> {
+    let cluster = super::cluster_of(plan, &step.cluster, &step.project)?;
     stage.settle()?;
     let (project, name) = (&step.project, &step.deployment_config);
     let mut last = State::UnderWay("nothing has happened yet".to_owned());
     let patience = Duration::from_secs(step.within_seconds);
-    let reached = stage.run_until(patience, &mut |client| {
+    let reached = stage.run_until(cluster, patience, &mut |client| {
         last = look(client, project, name);
         !matches!(last, State::UnderWay(_))
     })?;
     let trouble = |stage: &Stage<'_, '_>, rollout: &str| {
-        let seen = stage.observer.trouble(project, rollout);
+        let seen = stage.observers[cluster].trouble(project, rollout);
         seen.map(|text| format!(", {text}")).unwrap_or_default()
     };
     match (reached, last) {
         (_, State::Complete) => Ok(()),
         (_, State::Failed(rollout, why)) => {
-            stage.run_until(ROLL_BACK, &mut |client| serves_in_full(client, project, name))?;
+            stage.run_until(cluster, ROLL_BACK, &mut |client| {
+                serves_in_full(client, project, name)
+            })?;
             let trouble = trouble(stage, &rollout);
             Err(Error::NotHeld(format!("{project}/{rollout} failed ({why}){trouble}")))
         }
         (_, State::UnderWay(why)) => {
-            let dc = stage.client().find(&api::DEPLOYMENT_CONFIGS, project, name)?;
+            let dc = stage.client(cluster).find(&api::DEPLOYMENT_CONFIGS, project, name)?;
             let version = dc.and_then(|dc| dc.int_at(&["status", "latestVersion"])).unwrap_or(0);
             let trouble = trouble(stage, &format!("{name}-{version}"));
             let seconds = step.within_seconds;
