@@ -2,6 +2,7 @@
 
 mod autoscaling;
 mod availability;
+mod deployments;
 mod failure;
 mod promotion;
 mod quiet;

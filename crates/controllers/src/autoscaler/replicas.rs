@@ -160,12 +160,15 @@ fn is_close(ratio: f64) -> bool {
     (1.0 - ratio).abs() <= TOLERANCE
 }
 
+/// How far the use is from the target, the use in all and in the middle; or why it cannot be told.
+type Ratio = Result<(f64, i64, i64), String>;
+
 /// Replicas, and the figures of the pods that were really measured.
 fn propose(
     groups: &Groups<'_>,
     current: i64,
     entry: &dyn Fn(&Sample, Option<i64>) -> Entry,
-    ratio: &dyn Fn(&[Entry]) -> Result<(f64, i64, i64), String>,
+    ratio: &dyn Fn(&[Entry]) -> Ratio,
 ) -> Result<(i64, i64, i64), String> {
     let mut entries: Vec<Entry> =
         groups.measured.iter().map(|sample| entry(sample, sample.usage)).collect();

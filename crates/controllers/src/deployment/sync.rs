@@ -249,9 +249,11 @@ impl<'a> Sync<'a> {
         }
     }
 
-    /// The difference between the working state and what is stored.
-    pub(crate) fn finish(self) -> Plan {
+    /// The difference between the working state and what is stored. A new replica set comes before
+    /// the others change, so that nothing shrinks when it cannot be made.
+    pub(crate) fn finish(mut self) -> Plan {
         let mut actions = Vec::new();
+        self.sets.sort_by_key(|set| set.stored.is_some());
         for set in self.sets {
             let note = |message| Note::normal("ScalingReplicaSet", message);
             let notes = set.scalings.into_iter().map(note).collect();

@@ -178,7 +178,7 @@ pub fn plan(observed: &Observed<'_>) -> Plan {
     let indexes = index::is_indexed(job).then(|| index::completed(job, observed.pods));
     let counts = Counts {
         active: count(active.len()),
-        succeeded: indexes.as_ref().map_or(count(succeeded), Indexes::len),
+        succeeded: indexes.as_ref().map_or_else(|| count(succeeded), Indexes::len),
         failed: count(failures(job, observed.pods).count()),
         indexes,
     };
