@@ -6,6 +6,7 @@ mod deployments;
 mod failure;
 mod promotion;
 mod quiet;
+mod recorded;
 mod rollout;
 mod scheduling;
 mod workloads;

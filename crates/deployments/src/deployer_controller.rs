@@ -112,7 +112,9 @@ fn plan_new(observed: &Observed<'_>) -> Vec<Action> {
                 Phase::New => Phase::Pending,
                 phase => phase,
             };
-            vec![Action::Become(phase, pod_annotations(pod, phase))]
+            let mut annotations = begun_annotations(pod);
+            annotations.extend(ended_annotations(pod, phase));
+            vec![Action::Become(phase, annotations)]
         }
     }
 }
@@ -134,7 +136,7 @@ fn plan_under_way(observed: &Observed<'_>, phase: Phase, cancelled: bool) -> Vec
     }
     let mut actions: Vec<Action> = own(observed).collect();
     if phase.may_become(next) {
-        let annotations = pod_annotations(pod, next);
+        let annotations = ended_annotations(pod, next);
         actions.extend(if next.is_terminal() {
             finish(rc, next, annotations)
         } else {
@@ -181,23 +183,32 @@ fn phase_for(pod: &Value) -> Phase {
     }
 }
 
-fn pod_annotations(pod: &Value, phase: Phase) -> Map<String, Value> {
-    let mut annotations = Map::new();
-    let mut put = |key: &str, text: String| {
-        if !text.is_empty() {
-            annotations.insert(key.to_owned(), json!(text));
-        }
-    };
-    let go_time = |text: &str| Time::parse_rfc3339(text).map(Time::go_string).unwrap_or_default();
-    put(keys::DEPLOYER_POD_NAME, pod.name().to_owned());
-    put(keys::DEPLOYER_POD_CREATED_AT, go_time(pod.creation_timestamp()));
-    put(keys::DEPLOYER_POD_STARTED_AT, go_time(pod.str_at(&["status", "startTime"])));
-    if phase.is_terminal() {
-        let statuses = pod.list_at(&["status", "containerStatuses"]);
-        let ended = statuses.iter().map(|s| s.str_at(&["state", "terminated", "finishedAt"]));
-        put(keys::DEPLOYER_POD_COMPLETED_AT, ended.map(go_time).next().unwrap_or_default());
-    }
-    annotations
+/// What is noted of a deployer pod when it is made or found: a pod that was just made has no start
+/// yet, and none is noted later.
+fn begun_annotations(pod: &Value) -> Map<String, Value> {
+    let notes = [
+        (keys::DEPLOYER_POD_NAME, pod.name().to_owned()),
+        (keys::DEPLOYER_POD_CREATED_AT, go_time(pod.creation_timestamp())),
+        (keys::DEPLOYER_POD_STARTED_AT, go_time(pod.str_at(&["status", "startTime"]))),
+    ];
+    let known = notes.into_iter().filter(|(_, text)| !text.is_empty());
+    known.map(|(key, text)| (key.to_owned(), json!(text))).collect()
+}
+
+/// What is noted of a deployer pod when the rollout ends with it.
+fn ended_annotations(pod: &Value, phase: Phase) -> Map<String, Value> {
+    let statuses = pod.list_at(&["status", "containerStatuses"]);
+    let mut ended = statuses.iter().map(|s| s.str_at(&["state", "terminated", "finishedAt"]));
+    let at = ended.next().filter(|_| phase.is_terminal()).map(go_time).unwrap_or_default();
+    let known = Some(at).filter(|text| !text.is_empty());
+    known
+        .map(|text| (keys::DEPLOYER_POD_COMPLETED_AT.to_owned(), json!(text)))
+        .into_iter()
+        .collect()
+}
+
+fn go_time(text: &str) -> String {
+    Time::parse_rfc3339(text).map(Time::go_string).unwrap_or_default()
 }
 
 /// How long a rollout may wait for its deployer pod; `None` for no limit.
@@ -269,7 +280,7 @@ fn create_pod(cx: &mut Context<'_>, rc: &Value) -> Result<(), Error> {
     let made = deployer_pod::make(rc, &config);
     match cx.client.create(&api::PODS, rc.namespace(), made) {
         Ok(pod) => {
-            let annotations = pod_annotations(&pod, Phase::Pending);
+            let annotations = begun_annotations(&pod);
             become_phase(cx, rc, Phase::Pending, annotations)
         }
         Err(status) => {
