@@ -11,5 +11,6 @@ mod image_stream;
 mod pod;
 mod versions;
 mod watch;
+mod why;
 mod workload;
 mod workload_drain;
