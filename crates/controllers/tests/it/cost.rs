@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use api::{POD_DISRUPTION_BUDGETS, PODS, REPLICATION_CONTROLLERS, SERVICES};
+use api::{DEPLOYMENTS, POD_DISRUPTION_BUDGETS, PODS, REPLICATION_CONTROLLERS, SERVICES};
 use apimachinery::ObjectExt as _;
 use cri::NoMetrics;
 use serde_json::json;
@@ -53,4 +53,31 @@ fn a_change_of_one_pod_costs_as_much_in_a_large_cluster_as_in_a_small_one() {
     assert!(small.0 > 0 && small.1 > 0);
     assert!(large.0 <= small.0 + 20, "readiness: {small:?} in 20 pods, {large:?} in 2,000");
     assert!(large.1 <= small.1 + 40, "deletion: {small:?} in 20 pods, {large:?} in 2,000");
+}
+
+/// Objects looked at while one of so many deployments of one namespace rolls out.
+fn rollout_cost(deployments: usize) -> u64 {
+    let mut cluster = Cluster::new(1);
+    let deployment = |index: usize, image: &str| {
+        let name = format!("app-{index}");
+        json!({"metadata": {"name": name}, "spec": {"replicas": 1,
+            "selector": {"matchLabels": {"app": name}}, "template": template(&name, image)}})
+    };
+    for index in 0..deployments {
+        cluster.create(&DEPLOYMENTS, deployment(index, "web:1"));
+    }
+    cluster.settle(60);
+    assert_eq!(cluster.pods().len(), deployments);
+    let before = cluster.driver.caches().looked_at();
+    cluster.patch(&DEPLOYMENTS, "app-0", json!({"spec": deployment(0, "web:2")["spec"]}));
+    cluster.settle(60);
+    let done = cluster.get(&DEPLOYMENTS, "app-0");
+    assert_eq!(done.int_at(&["status", "updatedReplicas"]), Some(1));
+    cluster.driver.caches().looked_at() - before
+}
+
+#[test]
+fn a_rollout_costs_as_much_among_a_thousand_deployments_as_among_ten() {
+    let (small, large) = (rollout_cost(10), rollout_cost(1000));
+    assert!(small > 0 && large <= small + 100, "{small} among 10, {large} among 1,000");
 }
