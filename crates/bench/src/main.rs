@@ -18,6 +18,8 @@ mod images;
 mod main_job;
 mod pods;
 mod program;
+mod rollout_seeds;
+mod rollouts;
 mod scale;
 mod scheduler;
 mod seeds;
@@ -53,6 +55,8 @@ enum Command {
     Figures(Figures),
     /// Runs a rehearsal under many seeds.
     Seeds(seeds::Seeds),
+    /// Runs rollouts that go wrong under many seeds.
+    RolloutSeeds(rollout_seeds::RolloutSeeds),
     /// Runs one large cluster; the process of the group `scale`.
     #[command(hide = true)]
     Scale(scale::Scale),
@@ -82,6 +86,7 @@ const GROUPS: &[(&str, Measure)] = &[
     ("scale", scale::measure),
     ("up", up::measure),
     ("registry", images::measure),
+    ("rollouts", rollouts::measure),
     ("main-job", main_job::measure),
     ("docker", docker::measure),
 ];
@@ -91,6 +96,7 @@ fn main() -> Result<()> {
         Command::Chaos(options) => chaos::run(&options),
         Command::Figures(figures) => measure(&figures),
         Command::Seeds(options) => seeds::run(&options),
+        Command::RolloutSeeds(options) => rollout_seeds::run(&options),
         Command::Scale(options) => scale::run(&options),
         Command::Serve => serve::run(),
     }
