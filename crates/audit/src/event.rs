@@ -14,7 +14,7 @@ pub(crate) struct Label {
 }
 
 /// The event of a request.
-pub(crate) fn event(request: &Request<'_>, label: Label) -> Value {
+pub(crate) fn event(request: &Request<'_>, label: &Label) -> Value {
     let mut event = json!({
         "kind": "Event",
         "apiVersion": "audit.k8s.io/v1",
@@ -109,7 +109,7 @@ mod tests {
             code: 403,
             failure: Some(("Forbidden", "no")),
         };
-        let event = event(&request, Label { name: "1".to_owned(), id: "x".to_owned() });
+        let event = event(&request, &Label { name: "1".to_owned(), id: "x".to_owned() });
         assert_eq!(
             event,
             json!({

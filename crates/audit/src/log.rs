@@ -81,7 +81,7 @@ impl Auditor for AuditLog {
         let mut writing = self.writing.lock();
         let number = writing.next;
         writing.next += 1;
-        let event = event(request, Label { name: name(number), id });
+        let event = event(request, &Label { name: name(number), id });
         if let Some(file) = &mut writing.file {
             let written = writeln!(file, "{event}").and_then(|()| file.flush());
             if let Err(error) = written {

@@ -4,8 +4,6 @@
 //! image is `broken`) and removes them when they are deleted. A pod of the image `done` succeeds and
 //! one of the image `fails` fails, after a random delay too.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
-
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -3,8 +3,6 @@
 //! Each seed starts a workload, lets a random hand meddle with it at random moments, and says once
 //! more what is wanted.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
-
 use api::views::pod::{is_ready, is_terminal};
 use api::{CRON_JOBS, DEPLOYMENTS, JOBS, PODS, REPLICA_SETS, REPLICATION_CONTROLLERS, Resource};
 use apimachinery::object::controller_owner_reference;

@@ -1,7 +1,5 @@
 //! Daemon sets over nodes that come, change and go.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
-
 use api::views::pod::{is_ready, node_name};
 use api::{CONTROLLER_REVISIONS, DAEMON_SETS, NAMESPACES, NODES, PODS};
 use apimachinery::{ObjectExt as _, Value};

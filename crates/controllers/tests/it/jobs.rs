@@ -1,7 +1,5 @@
 //! Jobs and cron jobs on the virtual clock.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
-
 use std::time::Duration;
 
 use api::views::pod::phase;

@@ -1,5 +1,7 @@
 //! The controllers together, over an API server in a simulated world.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 mod autoscaling;
 mod budgets;
 mod cluster;

@@ -1,7 +1,5 @@
 //! Stateful sets over a whole life: order, rollouts, undoing them, claims.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
-
 use std::collections::BTreeSet;
 
 use api::views::pod::is_ready;
