@@ -126,7 +126,9 @@ impl Cluster {
         let runtime = self.session(revival);
         let store = self.server.store().clone();
         let Self { plan, revival, .. } = self;
-        Ok(Self { revival, ..Self::compose(plan, runtime, Some(store))? })
+        let mut cluster = Self::compose(plan, runtime, Some(store))?;
+        cluster.driver.sync();
+        Ok(Self { revival, ..cluster })
     }
 
     fn session(&self, revival: &Revival) -> Session<WithBuiltins<SimRuntime>> {

@@ -139,6 +139,12 @@ impl Driver {
         self.controllers[index] = controller;
     }
 
+    /// Fills the caches before anything is done: a component that starts on a store which others have
+    /// filled must not take what it has not heard of for gone.
+    pub fn sync(&mut self) {
+        self.drain_watches();
+    }
+
     /// Lets `faults`, which must be among the server's admission rules, kill controllers.
     pub fn set_faults(&mut self, faults: Faults) {
         self.faults = Some(faults);
