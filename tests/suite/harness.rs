@@ -1,6 +1,7 @@
 //! What the tests stand on.
 
 pub(crate) mod kubectl;
+pub(crate) mod raw;
 pub(crate) mod served;
 pub(crate) mod simulated;
 pub(crate) mod transcript;

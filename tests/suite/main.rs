@@ -1,7 +1,7 @@
 //! Whole clusters, in process and through real `kubectl` binaries.
 //!
 //! Reading order: [`harness`] (a served cluster, a kubectl, a transcript), [`kubectl`] (what clients
-//! see), [`clients`] (helm and libraries), [`sim`] (what happens on a virtual clock), [`binary`] (the program itself).
+//! see), [`oc`] (the requests of `oc`), [`clients`] (helm and libraries), [`sim`] (what happens on a virtual clock), [`binary`] (the program itself).
 //!
 //! Invariant: nothing sleeps; tests wait for what they wait for, by watches or by the loop.
 #![expect(
@@ -15,4 +15,5 @@ mod binary;
 mod clients;
 mod harness;
 mod kubectl;
+mod oc;
 mod sim;

@@ -45,12 +45,9 @@ impl Admission for Priority {
     }
 }
 
+/// Deviation: the number that the class gives is accepted, as today's servers do, so that clients can
+/// copy pods (`kubectl debug --copy-to`); 3.11 refused any.
 fn admit_pod(request: &mut AdmissionRequest<'_>) -> Result<(), Status> {
-    if request.object.at(&["spec", "priority"]).is_some_and(|it| !it.is_null()) {
-        let text = "the integer value of priority must not be provided in pod spec. Priority \
-                    admission controller populates the value from the given PriorityClass name";
-        return Err(refuse(request, text));
-    }
     let class = request.object.str_at(&["spec", "priorityClassName"]);
     let priority = if class.is_empty() {
         let classes = all(request.server, &api::PRIORITY_CLASSES, "");
@@ -69,6 +66,12 @@ fn admit_pod(request: &mut AdmissionRequest<'_>) -> Result<(), Status> {
         };
         found.int_at(&["value"]).unwrap_or(0)
     };
+    let given = request.object.at(&["spec", "priority"]).filter(|it| !it.is_null());
+    if given.is_some_and(|given| given.as_i64() != Some(priority)) {
+        let text = "the integer value of priority must not be provided in pod spec. Priority \
+                    admission controller populates the value from the given PriorityClass name";
+        return Err(refuse(request, text));
+    }
     request.object.set(&["spec", "priority"], json!(priority));
     Ok(())
 }

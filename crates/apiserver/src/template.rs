@@ -119,7 +119,7 @@ fn fill_parameters(template: &mut Value, world: &World) -> ErrorList {
             }
         }
         if parameter.bool_at(&["required"]) && parameter.str_at(&["value"]).is_empty() {
-            let text = format!("parameter {name} is required and must be specified");
+            let text = format!("{path}: parameter {name} is required and must be specified");
             errors.push(Error::required(&path, &text));
         }
     }

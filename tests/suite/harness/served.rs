@@ -8,11 +8,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use apiserver::User;
 use apiserver::http::{self, Server, kubeconfig};
+use authentication::Tokens;
 use cluster::{Cluster, Config, Runtime};
 use cri::sim::{Behaviour, SimImages};
 use tempfile::TempDir;
 use world::World;
+
+/// The bearer token of `system:admin`.
+pub(crate) const ADMIN: &str = "admin";
 
 /// How long the loop runs before it is asked to go on.
 const TURN: Duration = Duration::from_secs(3600);
@@ -55,7 +60,11 @@ impl Served {
             .unwrap();
         let server = {
             let _guard = runtime.enter();
-            Server::start(cluster.server().clone(), http::Config::local().unwrap()).unwrap()
+            let mut config = http::Config::local().unwrap();
+            config.tokens = vec![(ADMIN.to_owned(), User::system_admin())];
+            let tokens = Tokens::new(cluster.server().clone(), &[admission::token_user]);
+            config.authenticator = Some(Arc::new(tokens));
+            Server::start(cluster.server().clone(), config).unwrap()
         };
         let directory = TempDir::new().unwrap();
         kubeconfig::write(&directory.path().join("kubeconfig"), server.kubeconfig()).unwrap();
@@ -74,6 +83,12 @@ impl Served {
 
     pub(crate) fn kubeconfig(&self) -> PathBuf {
         self.directory.path().join("kubeconfig")
+    }
+
+    /// Where it serves, and the certificate of who vouches for it.
+    pub(crate) fn endpoint(&self) -> (std::net::SocketAddr, String) {
+        let server = self.server.as_ref().unwrap();
+        (server.addr(), server.authority().certificate().to_owned())
     }
 
     /// Makes `reference` behave as the JSON `behaviour` says, on top of starting at once; gives the

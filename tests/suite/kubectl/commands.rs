@@ -12,7 +12,8 @@ use crate::harness::kubectl::{Kubectl, words};
 use crate::harness::served::Served;
 
 /// What the output of a command contains, and the command. In order: later ones use what earlier
-/// ones made. A `!` before the command means that it must fail.
+/// ones made. A `!` before the command means that it must fail, `@24` before that that kubectl has it
+/// from 1.24 on.
 const TABLE: &str = r#"
     deployment.apps/web created | create deployment web --image=web:1 --port=80
     successfully rolled out | rollout status deployment/web --timeout=60s
@@ -27,7 +28,7 @@ const TABLE: &str = r#"
     web- | get pods -l app=web -A --field-selector=status.phase=Running
     web- | get pods --sort-by=.metadata.name
     deployment.apps/web | get all
-    replicas: 1 | get deployment web --subresource=scale -o yaml
+    replicas: 1 | @24 get deployment web --subresource=scale -o yaml
     service/web exposed | expose deployment web --port=80
     web | get endpoints
     deployment.apps/web scaled | scale deployment web --replicas=2
@@ -53,7 +54,7 @@ const TABLE: &str = r#"
     reader created | create role reader --verb=get,list --resource=pods
     reader created | create rolebinding reader --role=reader --serviceaccount=default:robot
     yes | auth can-i list pods
-    system:admin | auth whoami
+    system:admin | @27 auth whoami
     r created | create clusterrole r --verb=get --resource=nodes
     r created | create clusterrolebinding r --clusterrole=r --user=ann
     none created | create poddisruptionbudget none --selector=app=none --min-available=1
@@ -61,7 +62,7 @@ const TABLE: &str = r#"
     created | create priorityclass p --value=5
     i created | create ingress i --rule=a.example/*=web:80
     cron created | create cronjob cron --image=web:1 --schedule=@yearly
-    once created | create job once --from=cronjob/cron
+    once created | @21 create job once --from=cronjob/cron
     configmap/file created | create -f file.yaml
     configmap/file configured | apply -f file-2.yaml
     configmap/file unchanged | apply -f file-2.yaml
@@ -81,7 +82,7 @@ const TABLE: &str = r#"
     untainted | taint node localhost k-
     pod/one created | run one --image=web:1
     condition met | wait --for=condition=Ready pod/one --timeout=60s
-    condition met | wait --for=jsonpath={.status.phase}=Running pod/one --timeout=60s
+    condition met | @23 wait --for=jsonpath={.status.phase}=Running pod/one --timeout=60s
     serving | logs one
     serving | logs deployment/web
     hi | exec one -- echo hi
@@ -92,7 +93,7 @@ const TABLE: &str = r#"
     RollingUpdateStrategy | describe deployment web
     Endpoints: | describe service web
     Allocatable: | describe node localhost
-    Started | events
+    Started | @26 events
     Scheduled | get events
     replicas | explain deployment.spec
     deploymentconfigs | api-resources
@@ -106,6 +107,12 @@ const TABLE: &str = r#"
     csr created | create -f csr.yaml
     csr approved | certificate approve csr
     Approved | get csr
+    Creating debugging pod | debug node/localhost --image=tool:1 --attach=false
+    pod/original created | run original --image=web:1
+    condition met | wait --for=condition=Ready pod/original --timeout=60s
+    Defaulting debug container name | debug original --image=tool:1 --copy-to=copy --attach=false
+    tool:1 | get pod copy -o jsonpath={.spec.containers[*].image}
+    deleted | delete pod original copy --now
     pod/brief created | run brief --image=web:1 --restart=Never
     deleted | delete pod brief --now
     deleted | delete pods -l run=one
@@ -131,10 +138,18 @@ fn check(version: &str) {
     for image in ["web:1", "web:2"] {
         cluster.image(image, r#"{"http": {"/": {"body": "hello\n"}}, "logs": ["serving"]}"#);
     }
+    let minor: u32 = version.strip_prefix("1.").unwrap().parse().unwrap();
     let directory = TempDir::new().unwrap();
     prepare(&directory);
     for line in TABLE.lines().filter(|line| !line.trim().is_empty()) {
         let (wanted, command) = line.split_once(" | ").unwrap();
+        let (command, since) = match command.strip_prefix('@').and_then(|it| it.split_once(' ')) {
+            Some((since, command)) => (command, since.parse().unwrap()),
+            None => (command, 0),
+        };
+        if minor < since {
+            continue;
+        }
         let (command, fails) = match command.strip_prefix('!') {
             Some(command) => (command, true),
             None => (command, false),
@@ -153,6 +168,11 @@ fn check(version: &str) {
             output.status
         );
     }
+}
+
+#[test]
+fn kubectl_1_20_has_every_command() {
+    check("1.20");
 }
 
 #[test]

@@ -40,6 +40,11 @@ fn check(version: &str) {
 }
 
 #[test]
+fn kubectl_1_20() {
+    check("1.20");
+}
+
+#[test]
 fn kubectl_1_27() {
     check("1.27");
 }

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api::{Resource, Subresource, Verb};
-use apimachinery::Status;
 use apimachinery::field::{Error as FieldError, Path as FieldPath};
 use apimachinery::managed_fields::managers::MAX_MANAGER;
 use apimachinery::status::{Reason, qualified};
+use apimachinery::{ObjectExt as _, Status};
 use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::{Method, StatusCode, header};
@@ -467,7 +467,14 @@ impl<'a> Request<'a> {
 
     fn written(&self, written: &Written) -> Answer {
         let code = StatusCode::from_u16(written.code).unwrap_or(StatusCode::OK);
-        let mut answer = self.object(code, &written.object);
+        // There was nothing to be done: no content, not even a Status.
+        let nothing = &written.object.value;
+        let nothing = nothing.kind() == "Status" && nothing.int_at(&["code"]) == Some(204);
+        let mut answer = if nothing {
+            respond::finish(StatusCode::NO_CONTENT, "", Bytes::new(), self.asked.wishes)
+        } else {
+            self.object(code, &written.object)
+        };
         respond::warn(&mut answer, &written.warnings);
         answer
     }

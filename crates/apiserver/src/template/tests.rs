@@ -74,7 +74,10 @@ fn what_is_wrong_with_parameters_is_said() {
     );
     assert_eq!(
         errors(json!({"name": "A", "required": true})),
-        ["template.parameters[0]: Required value: parameter A is required and must be specified"]
+        [concat!(
+            "template.parameters[0]: Required value: template.parameters[0]: parameter A is required and ",
+            "must be specified"
+        )]
     );
     assert_eq!(
         errors(json!({"name": "A", "generate": "foo"})),
