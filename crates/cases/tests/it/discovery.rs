@@ -101,11 +101,15 @@ fn objects(dir: &Path, client: &Client, report: &mut Report) {
     }
 }
 
+/// Roles that every cluster here has and the recorded one had not, and one that the recorder changed.
+const OURS: [&str; 3] =
+    ["self-provisioners", "system:aggregated-metrics-reader", "system:aggregated-explanations"];
+
 /// Not of a project that the recorder, or a test, has made.
 fn of_the_system(object: &Value) -> bool {
     // The recorder took the binding of `self-provisioners` away and gave it back under another name.
     if object["kind"] == "ClusterRoleBinding" && RECORDER.contains(&object.name())
-        || ["self-provisioners", "system:aggregated-metrics-reader"].contains(&object.name())
+        || OURS.contains(&object.name())
     {
         return false;
     }
@@ -127,11 +131,12 @@ fn sorted_verbs(entry: &Value) -> Value {
     sorted(&bare(entry))
 }
 
-/// The rules of a role, in any order. Those on `metrics.k8s.io` come with the metrics server, which the
-/// recorded master did not have and every cluster here has.
+/// The rules of a role, in any order. Those on `metrics.k8s.io` come with the metrics server, those on
+/// `why.rehearse` with explanations; the recorded master had neither and every cluster here has both.
 fn rules(role: &Value) -> Value {
     let rules = role["rules"].as_array().into_iter().flatten();
-    let rules = rules.filter(|rule| rule["apiGroups"] != json!(["metrics.k8s.io"]));
+    let ours = [json!(["metrics.k8s.io"]), json!(["why.rehearse"])];
+    let rules = rules.filter(|rule| !ours.contains(&rule["apiGroups"]));
     sorted(&bare(&rules.cloned().collect()))
 }
 
