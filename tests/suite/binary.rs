@@ -3,14 +3,20 @@
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 
 use tempfile::TempDir;
 
 use crate::harness::fixture_argument;
 use crate::harness::kubectl::{Kubectl, MAIN};
 
-/// Builds `rehearse` as this suite was built and gives its path.
-fn rehearse() -> PathBuf {
+/// Builds `rehearse` as this suite was built, once, and gives its path.
+pub(crate) fn rehearse() -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(build).clone()
+}
+
+fn build() -> PathBuf {
     let suite = std::env::current_exe().unwrap();
     let directory = suite.parent().and_then(|deps| deps.parent()).unwrap();
     let mut build = Command::new(env!("CARGO"));

@@ -1,7 +1,7 @@
 //! Whole clusters, in process and through real `kubectl` binaries.
 //!
 //! Reading order: [`harness`] (a served cluster, a kubectl, a transcript), [`kubectl`] (what clients
-//! see), [`oc`] (the requests of `oc`), [`clients`] (helm and libraries), [`sim`] (what happens on a virtual clock), [`binary`] (the program itself).
+//! see), [`oc`] (the requests of `oc`), [`clients`] (helm and libraries), [`registry`] (docker and skopeo), [`sim`] (what happens on a virtual clock), [`binary`] (the program itself).
 //!
 //! Invariant: nothing sleeps; tests wait for what they wait for, by watches or by the loop.
 #![expect(
@@ -15,5 +15,6 @@ mod binary;
 mod clients;
 mod harness;
 mod kubectl;
+mod registry;
 mod oc;
 mod sim;
