@@ -156,12 +156,8 @@ fn next_status(row: &Row<'_>) -> Outcome {
     // is asked for.
     pod["metadata"]["annotations"][deployments::keys::DEPLOYMENT_NAME] =
         rc["metadata"]["name"].clone();
-    let actions = plan(&Observed {
-        rc,
-        pod: Some(&pod),
-        unowned: Vec::new(),
-        now: now.unwrap_or_default(),
-    });
+    let actions =
+        plan(&Observed { rc, pod: Some(&pod), unowned: Vec::new(), now: now.unwrap_or_default() });
     let become_phase = actions.iter().find_map(|action| match action {
         Action::Become(phase, _) => Some(*phase),
         _ => None,
