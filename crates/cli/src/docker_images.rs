@@ -2,7 +2,8 @@
 //! registry to registry by `docker tag`, `push`, `pull` and `rmi`.
 //!
 //! Invariant: images have names of their own while they are here; no tag of the user's is taken.
-//! Invariant: what was pushed is let go of, so that nodes fetch it from the registry.
+//! Deviation: names that were pushed stay until the end of the run, because pods of a run have no pull
+//! secrets; their images are found on the engine instead of pulled.
 
 use std::net::SocketAddr;
 
@@ -85,12 +86,6 @@ impl DockerImages {
         });
         sent.map_err(|error| error.to_string())
     }
-
-    fn forget(&self, image: &Target<'_>) -> Result<(), String> {
-        let name = self.named(image)?;
-        let removed = self.workbench.handle.block_on(self.workbench.engine.remove_image(&name));
-        removed.map_err(|error| error.to_string())
-    }
 }
 
 impl ImageSource for DockerImages {
@@ -100,7 +95,6 @@ impl ImageSource for DockerImages {
             return Ok(Pushed::Digest(id));
         }
         self.send(&id, to)?;
-        self.forget(to)?;
         Ok(Pushed::Mapped)
     }
 
@@ -120,7 +114,9 @@ impl ImageSource for DockerImages {
         Ok(Pushed::Mapped)
     }
 
-    fn remove(&mut self, image: &Target<'_>) -> Result<(), String> {
-        self.forget(image)
+    /// The name stays until the run's images are removed: the nodes use this engine too, and without
+    /// a pull secret they take from it what they could not pull.
+    fn remove(&mut self, _image: &Target<'_>) -> Result<(), String> {
+        Ok(())
     }
 }
