@@ -15,6 +15,6 @@ mod binary;
 mod clients;
 mod harness;
 mod kubectl;
-mod registry;
 mod oc;
+mod registry;
 mod sim;

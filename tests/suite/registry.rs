@@ -14,7 +14,7 @@ use std::process::{Command, Stdio};
 
 /// Whether what is missing is a failure.
 fn required() -> bool {
-    std::env::var("REHEARSE_DOCKER_TESTS").is_ok_and(|value| value == "require")
+    std::env::var_os("REHEARSE_DOCKER_TESTS").is_some_and(|value| value == "require")
 }
 
 /// Whether `program` answers when asked with `arguments`; if not, says that `what` is left out.

@@ -222,8 +222,8 @@ fn declared_modules(path: &Path, text: &str) -> Vec<PathBuf> {
             explicit = rest.strip_suffix("\"]").map(|file| dir.join(file));
             continue;
         }
-        let words = line.trim_start_matches("pub(crate) ").trim_start_matches("pub(super) ");
-        let words = words.trim_start_matches("pub ");
+        let scope = line.strip_prefix("pub(").and_then(|rest| rest.split_once(") "));
+        let words = scope.map_or(line, |(_, words)| words).trim_start_matches("pub ");
         if let Some(module) = words.strip_prefix("mod ").and_then(|rest| rest.strip_suffix(';')) {
             modules.push(explicit.take().unwrap_or_else(|| base.join(format!("{module}.rs"))));
         }

@@ -60,8 +60,8 @@ pub use crate::call::{
     WriteOptions, Written,
 };
 pub use crate::client::Client;
-pub use crate::custom::path::first as json_path;
 pub use crate::custom::custom_resource;
+pub use crate::custom::path::first as json_path;
 pub use crate::custom::strategy::CLEANUP as CLEANUP_FINALIZER;
 pub use crate::handler::{HandlerContext, RestHandler};
 pub use crate::log::{LogStream, PodLogs};

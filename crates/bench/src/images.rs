@@ -237,7 +237,7 @@ fn head(reader: &mut BufReader<TcpStream>) -> Result<(u16, String)> {
         reader.read_line(&mut line)?;
         match line.trim_end().split_once(": ") {
             Some((name, value)) if name.eq_ignore_ascii_case("location") => {
-                value.clone_into(&mut location)
+                value.clone_into(&mut location);
             }
             Some(_) => {}
             None => return Ok((code, location)),

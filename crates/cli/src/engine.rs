@@ -146,7 +146,8 @@ fn image_source(engine: &DockerEngine, handle: &Handle) -> Arc<dyn Source> {
         let (engine, handle) = (engine.clone(), handle.clone());
         Arc::new(LocalEngine { engine, handle, pulled_too })
     };
-    let far = Arc::new(NearThenFar { near: Arc::new(Registries), far: local(true), last_resort: true });
+    let far =
+        Arc::new(NearThenFar { near: Arc::new(Registries), far: local(true), last_resort: true });
     Arc::new(NearThenFar { near: local(false), far, last_resort: false })
 }
 

@@ -121,7 +121,7 @@ fn choose(
 
 fn of_cluster(options: &Options, name: &str) -> Result<Rollout> {
     let client = ApiClient::from_kubeconfig(&options.kubeconfig)?;
-    let project = options.namespace.as_deref().unwrap_or(client.namespace()).to_owned();
+    let project = options.namespace.as_deref().unwrap_or_else(|| client.namespace()).to_owned();
     let list = client.get(&format!("/apis/rehearse/v1/namespaces/{project}/rollouts"))?;
     let mut rollouts = Vec::new();
     for item in list.list_at(&["items"]) {

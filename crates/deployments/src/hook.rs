@@ -247,7 +247,6 @@ pub fn completed(moment: Moment, rc: &Value) -> String {
 }
 
 /// What the event of a failed hook says, and the error that the rollout ends with, if it does.
-#[must_use]
 pub fn failed(
     moment: Moment,
     policy: FailurePolicy,

@@ -1,6 +1,6 @@
 //! The integrated registry: the distribution protocol on loopback, with image streams as its tags.
 //!
-//! `docker push` uploads blobs and a manifest; the manifest becomes an `ImageStreamMapping`, POSTed as
+//! `docker push` uploads blobs and a manifest; the manifest becomes an `ImageStreamMapping`, made as
 //! the pushing user, so that triggers fire and quota and roles hold. `docker pull` by tag asks the
 //! stream which image it is. There is no second list of tags.
 //!

@@ -62,7 +62,7 @@ impl Uploads {
 
     /// A name for a file that nobody else writes.
     pub(crate) fn id(&self) -> String {
-        self.world.uid().to_string()
+        self.world.uid()
     }
 
     /// Begins an upload to `repository`; gives its id. Uploads that nobody continued go.

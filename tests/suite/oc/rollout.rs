@@ -114,7 +114,7 @@ fn a_config_is_scaled_and_debugged_as_oc_does() {
         let mut scale = alice.get(&dc("/scale")).ok();
         let kind = (&scale["kind"], &scale["apiVersion"]);
         assert_eq!(kind, (&json!("Scale"), &json!("extensions/v1beta1")));
-        assert_eq!(scale["status"]["targetSelector"], "app=hello");
+        assert_eq!(scale["status"]["targetSelector"], "app=hello,deploymentconfig=hello");
         scale["spec"]["replicas"] = json!(3);
         alice.put(&dc("/scale"), &scale)
     });

@@ -46,11 +46,13 @@ fn told(sim: &mut Simulated, kind: &str, name: &str) -> Vec<String> {
     let events = writes.filter_map(|write| write.new.as_ref()).filter(about);
     let text = |event: &Value| {
         let message = event.str_at(&["message"]);
-        let stem =
-            match message.strip_prefix("Created pod: ").or(message.strip_prefix("Deleted pod: ")) {
-                Some(pod) => message.trim_end_matches(pod.rsplit('-').next().unwrap_or_default()),
-                None => message,
-            };
+        let stem = match ["Created pod: ", "Deleted pod: "]
+            .iter()
+            .find_map(|verb| message.strip_prefix(verb))
+        {
+            Some(pod) => message.trim_end_matches(pod.rsplit('-').next().unwrap_or_default()),
+            None => message,
+        };
         format!("{}: {stem}", event.str_at(&["reason"]))
     };
     events.map(text).collect()

@@ -195,7 +195,8 @@ impl Shaper {
     fn write_row(&self, version: MetaVersion, object: &Stored, now: Time, piece: &mut Vec<u8>) {
         let row = self.row(version, &object.value, now);
         let json = object.json();
-        let metadata = member(&json, "metadata").filter(|_| self.include == IncludeObject::Metadata);
+        let metadata =
+            member(&json, "metadata").filter(|_| self.include == IncludeObject::Metadata);
         let Some(metadata) = metadata else {
             serde_json::to_writer(piece, &row).unwrap_or_default();
             return;

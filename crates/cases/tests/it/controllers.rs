@@ -100,8 +100,8 @@ fn claims(row: &Row<'_>) -> Outcome {
         .map(|wanted| {
             format!(
                 "{}={}",
-                wanted["key"].as_str().unwrap(),
-                wanted["strValues"][0].as_str().unwrap()
+                wanted["key"].as_str().unwrap_or_default(),
+                wanted["strValues"][0].as_str().unwrap_or_default()
             )
         })
         .collect();
@@ -124,7 +124,8 @@ fn ended_pods(row: &Row<'_>) -> Outcome {
     let threshold = usize::try_from(number(row.arg("threshold"))).unwrap_or(0);
     let over = |pod: &&Value| matches!(pod["phase"].as_str(), Some("Failed" | "Succeeded"));
     let pods = row.arg("pods").as_array().expect("pods").iter().filter(over);
-    let ended: Vec<String> = pods.map(|pod| pod["name"].as_str().unwrap().to_owned()).collect();
+    let ended: Vec<String> =
+        pods.map(|pod| pod["name"].as_str().unwrap_or_default().to_owned()).collect();
     let got: BTreeSet<String> =
         ended.iter().take(pod_gc::surplus(ended.len(), threshold)).cloned().collect();
     same(&got, &keys(row.arg("deletedPodNames")))
@@ -147,7 +148,8 @@ fn unscheduled_pods(row: &Row<'_>) -> Outcome {
         }))
     };
     let pods = row.arg("pods").as_array().expect("pods").iter().filter(lost);
-    let got: BTreeSet<String> = pods.map(|pod| pod["name"].as_str().unwrap().to_owned()).collect();
+    let got: BTreeSet<String> =
+        pods.map(|pod| pod["name"].as_str().unwrap_or_default().to_owned()).collect();
     same(&got, &want)
 }
 
@@ -203,6 +205,7 @@ fn slow_start(row: &Row<'_>) -> Outcome {
 
 const RULES: &str = "controllers/deployment-util.json";
 
+#[expect(clippy::too_many_lines, reason = "a flat table of functions")]
 fn deployment_rules(suites: &mut Suites) {
     suites.add(RULES, "DeploymentComplete", |row| {
         let got = rules::is_complete(row.arg("deployment"), row.arg("newStatus"));

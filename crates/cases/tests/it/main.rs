@@ -18,6 +18,7 @@ mod kubelet;
 mod printers;
 mod quota;
 mod ratchet;
+mod rollout_requests;
 mod scheduler;
 mod validation;
 mod workloads;
@@ -36,6 +37,7 @@ fn suites() -> Suites {
     kubelet::register(&mut suites);
     printers::register(&mut suites);
     quota::register(&mut suites);
+    rollout_requests::register(&mut suites);
     scheduler::register(&mut suites);
     validation::register(&mut suites);
     workloads::register(&mut suites);

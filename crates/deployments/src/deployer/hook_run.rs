@@ -182,7 +182,7 @@ fn tag_images(
                 "apiVersion": "image.openshift.io/v1",
                 "kind": "ImageStreamTag",
                 "metadata": {
-                    "name": tagging.name, "namespace": namespace.unwrap_or(rc.namespace())},
+                    "name": tagging.name, "namespace": namespace.unwrap_or_else(|| rc.namespace())},
                 "tag": {"from": {"kind": "DockerImage", "name": tagging.image}},
             });
             let written = cx.client.update(&api::IMAGE_STREAM_TAGS, object);

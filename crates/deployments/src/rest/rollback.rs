@@ -77,7 +77,8 @@ pub fn rolled_back(mut dc: Value, target: &Value, wanted: &Value, body: &Value) 
     let triggers = dc.pointer_mut("/spec/triggers").and_then(Value::as_array_mut);
     for trigger in triggers.into_iter().flatten() {
         if let Some(params) = trigger.get_mut("imageChangeParams").filter(|p| p.is_object()) {
-            params.set(&["automatic"], json!(false));
+            // False is left out on the wire.
+            params.remove(&["automatic"]);
         }
     }
     let next = dc.int_at(&["status", "latestVersion"]).unwrap_or(0) + 1;
@@ -112,7 +113,8 @@ mod tests {
         let after = rolled_back(dc(), &target, &wanted, &body);
         assert_eq!(after["spec"]["template"], json!({"v": 1}));
         assert_eq!((&after["spec"]["replicas"], after.annotation("a")), (&json!(3), Some("b")));
-        assert_eq!(after["spec"]["triggers"][0]["imageChangeParams"]["automatic"], false);
+        let params = &after["spec"]["triggers"][0]["imageChangeParams"];
+        assert_eq!(params.get("automatic"), None);
         assert_eq!(after["status"]["latestVersion"], 5);
     }
 

@@ -17,12 +17,12 @@ struct Story {
 }
 
 impl Story {
-    fn write(&mut self, seconds: f64, object: Value) {
+    fn write(&mut self, seconds: f64, object: &Value) {
         let now = self.now.unwrap_or(SIMULATION_EPOCH) + Duration::from_secs_f64(seconds);
         self.now = Some(now);
         let key = format!("{}/{}", object.kind(), object.name());
         let old = self.last.insert(key, object.clone());
-        self.recorder.see(now, old.as_ref(), Some(&object));
+        self.recorder.see(now, old.as_ref(), Some(object));
     }
 
     fn told(&self) -> Vec<String> {
@@ -69,24 +69,24 @@ fn hook(phase: &str) -> Value {
 
 fn promotion() -> Story {
     let mut story = Story::default();
-    story.write(0.0, rollout(1, "Complete", 2, 2));
-    story.write(0.0, config(1, "ConfigChange"));
-    story.write(9.0, config(2, "ImageChange"));
-    story.write(0.1, rollout(2, "New", 0, 0));
-    story.write(0.1, rollout(2, "Pending", 0, 0));
-    story.write(1.0, rollout(2, "Running", 0, 0));
-    story.write(0.0, hook("Pending"));
-    story.write(2.0, hook("Succeeded"));
-    story.write(0.5, rollout(2, "Running", 1, 0));
-    story.write(3.0, rollout(2, "Running", 1, 1));
-    story.write(0.0, rollout(1, "Complete", 1, 2));
-    story.write(0.3, rollout(1, "Complete", 1, 1));
-    story.write(0.0, rollout(2, "Running", 2, 1));
-    story.write(3.0, rollout(2, "Running", 2, 2));
-    story.write(0.0, rollout(1, "Complete", 0, 1));
-    story.write(0.5, rollout(2, "Complete", 2, 2));
-    story.write(0.5, rollout(1, "Complete", 0, 0));
-    story.write(90.0, rollout(2, "Complete", 2, 1));
+    story.write(0.0, &rollout(1, "Complete", 2, 2));
+    story.write(0.0, &config(1, "ConfigChange"));
+    story.write(9.0, &config(2, "ImageChange"));
+    story.write(0.1, &rollout(2, "New", 0, 0));
+    story.write(0.1, &rollout(2, "Pending", 0, 0));
+    story.write(1.0, &rollout(2, "Running", 0, 0));
+    story.write(0.0, &hook("Pending"));
+    story.write(2.0, &hook("Succeeded"));
+    story.write(0.5, &rollout(2, "Running", 1, 0));
+    story.write(3.0, &rollout(2, "Running", 1, 1));
+    story.write(0.0, &rollout(1, "Complete", 1, 2));
+    story.write(0.3, &rollout(1, "Complete", 1, 1));
+    story.write(0.0, &rollout(2, "Running", 2, 1));
+    story.write(3.0, &rollout(2, "Running", 2, 2));
+    story.write(0.0, &rollout(1, "Complete", 0, 1));
+    story.write(0.5, &rollout(2, "Complete", 2, 2));
+    story.write(0.5, &rollout(1, "Complete", 0, 0));
+    story.write(90.0, &rollout(2, "Complete", 2, 1));
     story
 }
 
@@ -147,12 +147,12 @@ fn a_picture_is_well_formed_and_says_what_it_shows() {
 fn what_is_told_is_bounded() {
     let mut story = Story::default();
     for version in 1..=60 {
-        story.write(1.0, config(version, "ConfigChange"));
+        story.write(1.0, &config(version, "ConfigChange"));
     }
     let versions: Vec<i64> = story.recorder.rollouts().map(|one| one.version).collect();
     assert_eq!((versions.len(), versions[0]), (super::MOST_ROLLOUTS, 11));
     for count in 0..3000 {
-        story.write(0.0, rollout(60, "Running", count % 2, 0));
+        story.write(0.0, &rollout(60, "Running", count % 2, 0));
     }
     let last = story.recorder.rollouts().last().unwrap();
     assert_eq!(last.moments.len(), super::MOST_MOMENTS);
@@ -166,7 +166,7 @@ fn a_rollout_by_hand_is_a_clients() {
         &["status", "details"],
         json!({"message": "manual change", "causes": [{"type": "Manual"}]}),
     );
-    story.write(0.0, dc);
+    story.write(0.0, &dc);
     let told = story.recorder.rollouts().next().unwrap();
     assert_eq!(told.moments[0].who, "client");
     assert_eq!(told.why, "manual change");

@@ -41,7 +41,7 @@ impl Oc<'_> {
             ["set", "image", target, image] => {
                 let (container, image) = image.split_once('=').unwrap();
                 let containers = json!([{"name": container, "image": image}]);
-                self.patch_template(&dc(target), containers, "image updated")
+                self.patch_template(&dc(target), &containers, "image updated")
             }
             ["set", "env", _, "--list"] => return None,
             ["set", "env", target, setting] => self.set_env(&dc(target), setting),
@@ -121,7 +121,7 @@ impl Oc<'_> {
         patched.map(|_| Self::done(dc, what)).map_err(|status| status.message)
     }
 
-    fn patch_template(&self, dc: &str, containers: Value, what: &str) -> Printed {
+    fn patch_template(&self, dc: &str, containers: &Value, what: &str) -> Printed {
         let patch = json!({"spec": {"template": {"spec": {"containers": containers}}}});
         self.patch(dc, patch, what)
     }
@@ -133,7 +133,7 @@ impl Oc<'_> {
             Some((key, value)) => json!({"name": key, "value": value}),
             None => json!({"name": setting.trim_end_matches('-'), "$patch": "delete"}),
         };
-        self.patch_template(dc, json!([{"name": name, "env": [variable]}]), "updated")
+        self.patch_template(dc, &json!([{"name": name, "env": [variable]}]), "updated")
     }
 
     fn scale(&self, target: &str, replicas: i64, expected: Option<&str>) -> Printed {

@@ -154,7 +154,7 @@ fn pod(story: &mut Story, new: &Value) {
         "pull": container["imagePullPolicy"], "restart": new["spec"]["restartPolicy"],
         "grace": new["spec"]["terminationGracePeriodSeconds"], "deadline": deadline,
         // A cluster with one caller has no service accounts to fill in.
-        "account": new["spec"].get("serviceAccountName").unwrap_or(&json!("default")),
+        "account": new["spec"].get("serviceAccountName").cloned().unwrap_or_else(|| json!("default")),
     });
     say(story, "deployer and hook pods", format!("{} {shown}", new.name()));
 }

@@ -129,7 +129,7 @@ fn downward(suites: &mut Suites) {
         let files = row.arg("files").as_object().expect("files");
         let item = |(path, field): (&String, &Value)| {
             json!({"path": path, "fieldRef": {"fieldPath": field},
-                   "mode": row.arg("modes").get(path).cloned().unwrap_or(json!(0o644))})
+                   "mode": row.arg("modes").get(path).cloned().unwrap_or_else(|| json!(0o644))})
         };
         let items: Vec<Value> = files.iter().map(item).collect();
         let made = volumes::downward_files(&pod, &items, 0o644, Place::default());

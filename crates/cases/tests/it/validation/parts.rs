@@ -145,6 +145,7 @@ fn entry(
     agree(&below(api::validation::create(resource, &object), field, &to), row.result(0))
 }
 
+#[expect(clippy::too_many_lines, reason = "a flat table of kinds")]
 fn statuses(suites: &mut Suites) {
     for (file, name, path_arg, kind) in [
         (EXTENSIONS, "ValidateDeploymentStatus", "fldPath", ("apps", "v1", "deployments")),
