@@ -108,14 +108,19 @@ fn post(server: &ApiServer, user: &User, namespace: &str, row: &Value) -> Result
     Ok(serde_json::from_slice(&written.object.json()).expect("stored objects are JSON"))
 }
 
-/// Makes room for the next object of the same name outside of namespaces.
+/// Makes room for the next object of the same name, and gives back what it held, e.g. a node port.
 fn remove(client: &Client, object: Option<Value>) {
-    let Some(object) = object.filter(|object| object.namespace().is_empty()) else { return };
+    let Some(object) = object else { return };
     let (group, version) =
         object.api_version().split_once('/').unwrap_or_else(|| ("", object.api_version()));
     if let Some(resource) = api::resources::find_kind(group, version, object.kind()) {
         // What cannot be deleted again was not stored in the first place.
-        drop(client.delete(resource, "", object.name(), DeleteOptions::background()));
+        drop(client.delete(
+            resource,
+            object.namespace(),
+            object.name(),
+            DeleteOptions::background(),
+        ));
     }
 }
 
