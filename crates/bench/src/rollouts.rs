@@ -39,9 +39,12 @@ impl Bench {
     /// A cluster with `count` configs that follow `app:live`, which stands at version 1.
     fn start(count: usize) -> Result<Self> {
         let images = SimImages::new();
-        let digests =
-            [1, 2].map(|version| images.add(&format!("app:v{version}"), Behaviour::default()));
-        ensure!(digests[0] != digests[1], "two versions are two images");
+        for version in [1, 2] {
+            // Two versions are two images only when they differ.
+            let behaviour =
+                Behaviour { start_seconds: Some(f64::from(version)), ..Behaviour::default() };
+            images.add(&format!("app:v{version}"), behaviour);
+        }
         let nodes = count.div_ceil(100) + 1;
         let config = Config::new(World::simulated(1), Runtime::Sim(images), nodes);
         let cluster = Cluster::start(config)?;

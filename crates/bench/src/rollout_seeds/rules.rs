@@ -23,7 +23,7 @@ pub(super) struct Rules {
     /// Application pods by name.
     pods: BTreeMap<String, Value>,
     /// Image of every rollout, by its number.
-    images: BTreeMap<i64, (String, bool)>,
+    images: BTreeMap<i64, String>,
     broken: Vec<String>,
 }
 
@@ -99,26 +99,26 @@ impl Rules {
         all.find(works).cloned()
     }
 
-    /// A rollout that an image gave rise to has an image that the one before had not.
+    /// A rollout that an image gave rise to has an image that the one before had not: the one that was
+    /// noted as the cause. (Until the controller is made the tag may have moved on, or back.)
     fn began(&mut self, rc: &Value) {
-        let image = rc.str_at(&["spec", "template", "spec", "containers"]).to_owned();
-        let image = rc
-            .list_at(&["spec", "template", "spec", "containers"])
-            .first()
-            .map_or(image, |container| container.str_at(&["image"]).to_owned());
-        let by_image = rc.annotation(keys::STATUS_REASON) == Some("image change");
+        let containers = rc.list_at(&["spec", "template", "spec", "containers"]);
+        let image = containers.first().map(|container| container.str_at(&["image"]).to_owned());
+        let config = decode_config(rc).unwrap_or_default();
+        let causes = config.list_at(&["status", "details", "causes"]);
         let version = version_of(rc);
-        if let Some((before, _)) = self.images.get(&(version - 1)).filter(|_| by_image)
-            && *before == image
-        {
-            self.broken.push(format!("{} was triggered twice by {image}", rc.name()));
+        if let Some(before) = self.images.get(&(version - 1)) {
+            let cause = |cause: &Value| cause.str_at(&["imageTrigger", "from", "name"]).to_owned();
+            if causes.iter().any(|found| cause(found) == *before) {
+                self.broken.push(format!("{} was triggered twice by {before}", rc.name()));
+            }
         }
         let running = self.controllers.values().filter(|other| other.name() != rc.name());
         for other in running.filter(|other| !Phase::of(other).is_terminal()) {
             let text = format!("{} began while {} was under way", rc.name(), other.name());
             self.broken.push(text);
         }
-        self.images.insert(version, (image, by_image));
+        self.images.insert(version, image.unwrap_or_default());
     }
 
     /// No new pod before the old ones are gone.
