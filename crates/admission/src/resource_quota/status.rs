@@ -48,7 +48,7 @@ impl Controller for QuotaStatus {
     fn watches(&self) -> Vec<Watching> {
         let mut watches: Vec<Watching> =
             WATCHED.iter().map(|resource| Watching::new(resource, quotas_around)).collect();
-        watches.push(Watching::new(&RESOURCE_QUOTAS, same_key));
+        watches.push(Watching::new(&RESOURCE_QUOTAS, limits_changed));
         watches.push(Watching::reading(&api::CUSTOM_RESOURCE_DEFINITIONS));
         watches
     }
@@ -73,7 +73,8 @@ impl Controller for QuotaStatus {
             new.set(&["status"], status);
             cx.client.update_status(&RESOURCE_QUOTAS, new)?;
         }
-        Ok(resync(spec))
+        // What admission counted for a create that then failed is given back.
+        Ok(Requeue::After(RESYNC))
     }
 }
 
@@ -111,6 +112,16 @@ pub(super) fn count(client: &Client, spec: &Value, ns: &str, now: Time) -> Resul
 
 fn zero() -> apimachinery::quantity::Quantity {
     apimachinery::quantity::Quantity::default()
+}
+
+/// A quota whose limits are new. What admission writes into its status is ahead of the object that is
+/// about to be stored: counted then, the object would be given away twice.
+fn limits_changed(caches: &Caches, change: &Change) -> Vec<Key> {
+    let limits = |quota: &Value| quota.at(&["spec"]).cloned();
+    match (&change.old, &change.new) {
+        (Some(old), Some(new)) if limits(old) == limits(new) => Vec::new(),
+        _ => same_key(caches, change),
+    }
 }
 
 /// The quotas of the namespace, when the change may matter to them.
