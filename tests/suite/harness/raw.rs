@@ -93,21 +93,26 @@ impl Raw {
     /// minute; gives it.
     #[track_caller]
     pub(crate) fn wait(&self, path: &str, name: &str, holds: impl Fn(&Value) -> bool) -> Value {
-        self.event(path, name, |event| event["type"] != "DELETED" && holds(&event["object"]))
+        self.event(path, name, "", |event| event["type"] != "DELETED" && holds(&event["object"]))
     }
 
     /// Watches until the object is gone.
     #[track_caller]
     pub(crate) fn wait_deleted(&self, path: &str, name: &str) {
-        let items = self.get(&format!("{path}?fieldSelector=metadata.name%3D{name}")).ok();
-        if items["items"].as_array().is_some_and(|items| !items.is_empty()) {
-            self.event(path, name, |event| event["type"] == "DELETED");
+        let list = self.get(&format!("{path}?fieldSelector=metadata.name%3D{name}")).ok();
+        let since = list["metadata"]["resourceVersion"].as_str().unwrap_or_default();
+        if list["items"].as_array().is_some_and(|items| !items.is_empty()) {
+            self.event(path, name, since, |event| event["type"] == "DELETED");
         }
     }
 
+    /// The first event after the revision `since` that is `wanted`; without one, what is there comes
+    /// first.
     #[track_caller]
-    fn event(&self, path: &str, name: &str, wanted: impl Fn(&Value) -> bool) -> Value {
-        let query = format!("watch=true&timeoutSeconds=60&fieldSelector=metadata.name%3D{name}");
+    fn event(&self, path: &str, name: &str, since: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let query = format!(
+            "watch=true&timeoutSeconds=60&resourceVersion={since}&fieldSelector=metadata.name%3D{name}"
+        );
         let (code, _, mut body) = self.ask("GET", &format!("{path}?{query}"), "", "");
         assert_eq!(code, 200);
         let mut last = String::new();
