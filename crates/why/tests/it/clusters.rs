@@ -140,9 +140,9 @@ deployment/web has failed: a rollout to replicaset/web-7cb576899f is under way: 
     assert_snapshot!(stage.why(&DEPLOYMENTS, "web"), @r#"
 deployment/web waits: a rollout to replicaset/web-57ff4479c8 is under way: 0 of 2 new pods available, 0 pods of older templates left
   because replicaset/web-57ff4479c8 waits: 0 of 2 pods are ready
-    because pod/web-57ff4479c8-7g7tb is held: container "web" ended with exit code 3, was started again 5 times and waits for its next turn
+    because pod/web-57ff4479c8-5kt7m is held: container "web" ended with exit code 3, was started again 5 times and waits for its next turn
         rule: A container that ends is started again after 10 s, then 20 s, 40 s and so on, at most 5 min (restartPolicy).
-        what helps: See what it said: kubectl -n shop logs web-57ff4479c8-7g7tb -c web --previous
+        what helps: See what it said: kubectl -n shop logs web-57ff4479c8-5kt7m -c web --previous
 "#);
 }
 
@@ -159,7 +159,7 @@ fn a_quota_that_is_used_up() {
     stage.run(60);
     assert_snapshot!(stage.why(&DEPLOYMENTS, "web"), @r#"
 deployment/web waits: a rollout to replicaset/web-77b5f687b9 is under way: 1 of 2 new pods available, 0 pods of older templates left
-  because replicaset/web-77b5f687b9 is held: 2 wanted, 1 there, and a new one is refused: pods "web-77b5f687b9-qml8v" is forbidden: exceeded quota: compute, requested: requests.cpu=100m, used: requests.cpu=100m, limited: requests.cpu=100m
+  because replicaset/web-77b5f687b9 is held: 2 wanted, 1 there, and a new one is refused: pods "web-77b5f687b9-ml8vq" is forbidden: exceeded quota: compute, requested: requests.cpu=100m, used: requests.cpu=100m, limited: requests.cpu=100m
       rule: A ResourceQuota bounds what all pods of the project may ask for together.
       what helps: Delete other pods of the project, ask for less, or have the quota raised: kubectl describe quota
 "#);
