@@ -37,7 +37,7 @@ mod stream;
 mod tls;
 mod watch;
 
-pub use auth::Authenticator;
+pub use auth::{Authenticator, Gate, authenticated};
 pub use server::{Config, Error, Server};
 pub use site::Site;
 

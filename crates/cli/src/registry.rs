@@ -8,7 +8,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
-use apiserver::User;
 use apiserver::http::Authenticator;
 use clap::Args;
 use cluster::Cluster;
@@ -81,18 +80,4 @@ pub(crate) fn start(
     let config = Config { bound, directory: path, authenticator };
     let registry = Registry::start(cluster.server(), config);
     Ok(Running { registry: registry.context("cannot start the registry")?, directory })
-}
-
-/// Recognises the tokens that were given at the start, and then whatever `others` do.
-#[derive(Debug)]
-pub(crate) struct Known {
-    pub(crate) tokens: Vec<(String, User)>,
-    pub(crate) others: Arc<dyn Authenticator>,
-}
-
-impl Authenticator for Known {
-    fn authenticate(&self, token: &str) -> Option<User> {
-        let known = self.tokens.iter().find(|(known, _)| known == token);
-        known.map(|(_, user)| user.clone()).or_else(|| self.others.authenticate(token))
-    }
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use ::registry::Bound;
 use anyhow::{Context as _, Result};
 use apiserver::User;
+use apiserver::http::Gate;
 use authentication::Tokens;
 use cluster::Cluster;
 use cri::config::Credentials;
@@ -18,7 +19,7 @@ use tokio::runtime::Runtime;
 
 use crate::docker_images::{DockerImages, Workbench};
 use crate::engine::{Guard, Images, Prepared};
-use crate::registry::{self, Known, RegistryOptions, Running};
+use crate::registry::{self, RegistryOptions, Running};
 
 /// Clusters side by side.
 #[derive(Debug, Default)]
@@ -68,7 +69,7 @@ impl Stand {
             let _guard = tokio.enter();
             let others = Arc::new(Tokens::new(cluster.server().clone(), &[admission::token_user]));
             let tokens = vec![(self.token.clone(), User::system_admin())];
-            let known = Arc::new(Known { tokens, others });
+            let known = Arc::new(Gate::new(&tokens, Some(others)));
             let options = RegistryOptions::default();
             self.registries.push(registry::start(&cluster, bound, &options, known)?);
         }

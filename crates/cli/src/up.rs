@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use apiserver::User;
-use apiserver::http::{self, Server, kubeconfig};
+use apiserver::http::{self, Authenticator, Gate, Server, kubeconfig};
 use audit::AuditLog;
 use authentication::htpasswd::Htpasswd;
 use authentication::{MappingMethod, OAuth, Provider, Tokens};
@@ -21,7 +21,7 @@ use rehearsal::rollout::serve::{Follower, Rollouts};
 use crate::engine::{self, Engine, Prepared};
 use crate::interrupt::Interrupt;
 use crate::nodes;
-use crate::registry::{self, Known};
+use crate::registry;
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
@@ -114,9 +114,8 @@ pub(crate) fn up(options: &Options) -> Result<bool> {
     };
     let registry = {
         let _guard = tokio.enter();
-        let others = Arc::new(Tokens::new(cluster.server().clone(), &[admission::token_user]));
-        let known = Known { tokens: options.tokens.clone(), others };
-        registry::start(&cluster, bound, &options.registry, Arc::new(known))?
+        let gate = Gate::new(&options.tokens, Some(tokens(&cluster)));
+        registry::start(&cluster, bound, &options.registry, Arc::new(gate))?
     };
     announce(&server, &options.kubeconfig, engine.name())?;
     out!("registry on {}", registry.addr());
@@ -143,12 +142,16 @@ fn audit_trail(world: &world::World, file: Option<&Path>) -> Result<Arc<AuditLog
     Ok(Arc::new(log.with_file(Box::new(file))))
 }
 
+/// Who knows the tokens of people and service accounts.
+fn tokens(cluster: &Cluster) -> Arc<dyn Authenticator> {
+    Arc::new(Tokens::new(cluster.server().clone(), &[admission::token_user]))
+}
+
 fn serve(cluster: &Cluster, options: &Options) -> Result<Server> {
     let mut config = http::Config::local()?;
     config.listen = options.listen;
     config.tokens.clone_from(&options.tokens);
-    let tokens = Tokens::new(cluster.server().clone(), &[admission::token_user]);
-    config.authenticator = Some(Arc::new(tokens));
+    config.authenticator = Some(tokens(cluster));
     let provider = provider(options.users.as_deref())?;
     let pages = OAuth::new(cluster.server().clone(), provider, options.user_mapping);
     config.site = Some(Arc::new(pages));

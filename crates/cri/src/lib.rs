@@ -7,24 +7,26 @@
 //!
 //! Reading order: [`runtime`] (the trait), [`config`] (what commands carry), [`logs`], [`stream`], [`stats`], [`builtin`]
 //! (containers that run inside this process), [`sim`] (scripted containers on the virtual clock),
-//! [`docker`] (real ones), [`conformance`] (what both must do alike).
+//! [`docker`] (real ones), [`keyring`] (where credentials are for), [`conformance`] (what both must do alike).
 //!
 //! Invariant: the agent cannot tell which implementation it has.
 //! Invariant: no call of the trait blocks.
 #![warn(missing_docs)]
 
+mod any_certificate;
 pub mod builtin;
 pub mod config;
 pub mod conformance;
 pub mod digest;
 pub mod docker;
-
+pub mod keyring;
 pub mod logs;
 pub mod runtime;
 pub mod sim;
 pub mod stats;
 pub mod stream;
 
+pub use crate::any_certificate::AnyCertificate;
 pub use crate::config::{
     ContainerConfig, ContainerResources, ContainerSecurity, Credentials, Dns, FileEntry, HttpGet,
     Mount, PodSandboxConfig, PodVolume, PortMapping, VolumeSource, host_port,

@@ -3,8 +3,8 @@
 //! Mirrors: `pkg/credentialprovider/keyring.go`, `pkg/credentialprovider/config.go`.
 
 use apimachinery::ObjectExt as _;
-use base64::Engine as _;
 use cri::Credentials;
+use cri::keyring::{self, fits, place};
 use serde_json::Value;
 
 use crate::env::{Source, contents};
@@ -42,17 +42,6 @@ pub fn credentials(pod: &Value, image: &str, source: &dyn Source) -> Vec<Credent
     found.into_iter().map(|(_, credentials)| credentials).collect()
 }
 
-/// Host and path of a registry as a secret names it, without scheme and API version.
-fn place(server: &str) -> String {
-    let rest = server.split_once("://").map_or(server, |(_, rest)| rest);
-    let rest = rest.trim_end_matches('/');
-    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
-    match path {
-        "" | "v1" | "v2" => host.to_owned(),
-        path => format!("{host}/{}", path.trim_start_matches("v1/").trim_start_matches("v2/")),
-    }
-}
-
 /// Host and path of an image.
 fn image_place(image: &str) -> String {
     let name = image.split('@').next().unwrap_or_default();
@@ -65,29 +54,6 @@ fn image_place(image: &str) -> String {
     format!("{DEFAULT_REGISTRY}/{name}")
 }
 
-/// Whether credentials filed under `place` are for the image at `wanted`: the same number of parts of
-/// the host, `*` standing for anything inside a part, the same port, and a path that begins so.
-fn fits(place: &str, wanted: &str) -> bool {
-    let (host, path) = place.split_once('/').unwrap_or((place, ""));
-    let (wanted_host, wanted_path) = wanted.split_once('/').unwrap_or((wanted, ""));
-    let (name, port) = host.split_once(':').unwrap_or((host, ""));
-    let (wanted_name, wanted_port) = wanted_host.split_once(':').unwrap_or((wanted_host, ""));
-    let (parts, wanted_parts) = (name.split('.'), wanted_name.split('.'));
-    port == wanted_port
-        && parts.clone().count() == wanted_parts.clone().count()
-        && parts.zip(wanted_parts).all(|(pattern, part)| glob(pattern, part))
-        && wanted_path.starts_with(path)
-}
-
-fn glob(pattern: &str, text: &str) -> bool {
-    match pattern.split_once('*') {
-        None => pattern == text,
-        Some((head, tail)) => text.strip_prefix(head).is_some_and(|rest| {
-            (0..=rest.len()).any(|at| rest.is_char_boundary(at) && glob(tail, &rest[at..]))
-        }),
-    }
-}
-
 fn one(server: &str, entry: &Value) -> Credentials {
     let mut credentials = Credentials {
         username: entry.str_at(&["username"]).to_owned(),
@@ -95,11 +61,8 @@ fn one(server: &str, entry: &Value) -> Credentials {
         identity_token: entry.str_at(&["identitytoken"]).to_owned(),
         server: server.to_owned(),
     };
-    let packed = base64::engine::general_purpose::STANDARD.decode(entry.str_at(&["auth"]));
-    let packed = packed.ok().and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default();
-    if let Some((username, password)) = packed.trim_end_matches('\0').split_once(':') {
-        credentials.username = username.to_owned();
-        credentials.password = password.to_owned();
+    if let Some((username, password)) = keyring::packed(entry.str_at(&["auth"])) {
+        (credentials.username, credentials.password) = (username, password);
     }
     credentials
 }
@@ -108,6 +71,7 @@ fn one(server: &str, entry: &Value) -> Credentials {
 mod tests {
     use std::sync::Arc;
 
+    use base64::Engine as _;
     use serde_json::json;
 
     use super::*;

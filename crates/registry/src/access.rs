@@ -10,7 +10,7 @@
 use std::sync::Arc;
 
 use api::Verb;
-use apiserver::http::Authenticator;
+use apiserver::http::{Authenticator, authenticated};
 use apiserver::{ApiServer, Attributes, User};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -22,8 +22,6 @@ use crate::repository::Repository;
 
 /// The token of callers without credentials: clients want one from the token service anyway.
 pub(crate) const ANONYMOUS: &str = "anonymous";
-
-const EVERYONE: &str = "system:authenticated";
 
 /// What a caller wants to do.
 #[derive(Debug, Clone, Copy)]
@@ -55,11 +53,8 @@ impl Access {
         if token == ANONYMOUS {
             return Ok(Caller { user: User::anonymous(), token });
         }
-        let mut user = self.authenticator.authenticate(&token).ok_or_else(Error::unauthorized)?;
-        if !user.groups.iter().any(|group| group == EVERYONE) {
-            user.groups.push(EVERYONE.to_owned());
-        }
-        Ok(Caller { user, token })
+        let user = self.authenticator.authenticate(&token).ok_or_else(Error::unauthorized)?;
+        Ok(Caller { user: authenticated(user), token })
     }
 
     /// Whether `user` may do `action`.

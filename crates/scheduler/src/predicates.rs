@@ -31,11 +31,11 @@ use crate::neighbours::Neighbours;
 use crate::pod::PodInfo;
 pub use crate::predicates::label_presence::CheckNodeLabelPresence;
 pub use crate::predicates::max_volume_count::{Filter, MaxVolumeCount};
-pub(crate) use crate::predicates::node_selector::{all_match as expressions_match, term_matches};
 pub use crate::predicates::service_affinity::CheckServiceAffinity;
 pub(crate) use crate::predicates::service_affinity::wanted as wanted_of_siblings;
 pub use crate::predicates::volume_binding::{Binding, bindings};
 use crate::snapshot::{NodeInfo, Snapshot};
+pub(crate) use api::views::node::{expressions_match, term_matches};
 
 /// Why a pod does not fit a node, in the words of the `FailedScheduling` event.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]

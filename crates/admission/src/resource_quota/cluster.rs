@@ -8,13 +8,11 @@ use std::sync::Arc;
 use api::{CLUSTER_RESOURCE_QUOTAS, NAMESPACES};
 use apimachinery::selector::LabelSelector;
 use apimachinery::{ObjectExt as _, Value};
-use controller_runtime::{
-    Caches, Change, Context, Controller, Error, Key, Requeue, Watching, same_key,
-};
+use controller_runtime::{Caches, Change, Context, Controller, Error, Key, Requeue, Watching};
 use serde_json::json;
 
 use super::amounts::{self, Amounts};
-use super::status::{WATCHED, count, matters, resync};
+use super::status::{RESYNC, WATCHED, count, limits_changed, matters};
 
 /// Whether the quota spans the namespace: by labels and annotations, whichever are given.
 #[must_use]
@@ -57,7 +55,7 @@ impl Controller for ClusterQuotaStatus {
         let mut watches: Vec<Watching> =
             WATCHED.iter().map(|resource| Watching::new(resource, every_quota)).collect();
         watches.push(Watching::new(&NAMESPACES, every_quota_for_namespace));
-        watches.push(Watching::new(&CLUSTER_RESOURCE_QUOTAS, same_key));
+        watches.push(Watching::new(&CLUSTER_RESOURCE_QUOTAS, limits_changed));
         watches
     }
 
@@ -89,7 +87,7 @@ impl Controller for ClusterQuotaStatus {
             new.set(&["status"], status);
             cx.client.update_status(&CLUSTER_RESOURCE_QUOTAS, new)?;
         }
-        Ok(resync(spec))
+        Ok(Requeue::After(RESYNC))
     }
 }
 

@@ -16,8 +16,9 @@ use world::Time;
 use super::amounts::{self, Amounts};
 use super::{scope, usage};
 
-/// How often quotas on resources that are not watched are counted anew.
-const RESYNC: Duration = Duration::from_secs(300);
+/// How often quotas are counted anew although nothing that is watched changed: others use them too, and
+/// what admission counted for a create that then failed is given back.
+pub(super) const RESYNC: Duration = Duration::from_secs(300);
 
 /// The resources whose changes are counted at once.
 pub(super) static WATCHED: [&Resource; 11] = [
@@ -73,20 +74,8 @@ impl Controller for QuotaStatus {
             new.set(&["status"], status);
             cx.client.update_status(&RESOURCE_QUOTAS, new)?;
         }
-        // What admission counted for a create that then failed is given back.
         Ok(Requeue::After(RESYNC))
     }
-}
-
-/// When to count again although nothing that is watched changed.
-pub(super) fn resync(spec: &Value) -> Requeue {
-    let watched = |name: &String| {
-        // Custom resources are watched as they come to be.
-        let mut users = usage::users_of(name, &[]).into_iter();
-        users.all(|user| WATCHED.iter().any(|watched| crate::request::same(watched, user)))
-    };
-    let mut names = spec.map_at(&["hard"]).into_iter().flat_map(|hard| hard.keys());
-    if names.all(watched) { Requeue::Done } else { Requeue::After(RESYNC) }
 }
 
 /// What the objects of a namespace use of what `spec` limits.
@@ -116,7 +105,7 @@ fn zero() -> apimachinery::quantity::Quantity {
 
 /// A quota whose limits are new. What admission writes into its status is ahead of the object that is
 /// about to be stored: counted then, the object would be given away twice.
-fn limits_changed(caches: &Caches, change: &Change) -> Vec<Key> {
+pub(super) fn limits_changed(caches: &Caches, change: &Change) -> Vec<Key> {
     let limits = |quota: &Value| quota.at(&["spec"]).cloned();
     match (&change.old, &change.new) {
         (Some(old), Some(new)) if limits(old) == limits(new) => Vec::new(),

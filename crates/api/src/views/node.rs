@@ -1,7 +1,11 @@
 //! Readings of a Node.
 
+use std::collections::BTreeSet;
+
 use apimachinery::quantity::Quantity;
+use apimachinery::selector::{LabelSelector, Operator, Requirement};
 use apimachinery::{ObjectExt as _, Value};
+use serde_json::Map;
 
 use super::pod::{Resources, condition};
 
@@ -57,6 +61,40 @@ pub fn tolerates(toleration: &Value, taint: &Value) -> bool {
         "Exists" => true,
         _ => false,
     }
+}
+
+/// Whether all of a term of a node selector holds for the node of that name. A term that says nothing holds for none.
+#[must_use]
+pub fn term_matches(term: &Value, labels: Option<&Map<String, Value>>, name: &str) -> bool {
+    let expressions = term.list_at(&["matchExpressions"]);
+    let fields = term.list_at(&["matchFields"]);
+    if expressions.is_empty() && fields.is_empty() {
+        return false;
+    }
+    let named = Map::from_iter([("metadata.name".to_owned(), Value::from(name))]);
+    expressions_match(expressions, labels) && expressions_match(fields, Some(&named))
+}
+
+/// Whether labels fulfil all of a node selector's expressions; one that is malformed holds for none.
+#[must_use]
+pub fn expressions_match(expressions: &[Value], labels: Option<&Map<String, Value>>) -> bool {
+    let requirements: Option<Vec<Requirement>> = expressions.iter().map(requirement).collect();
+    requirements.is_some_and(|requirements| LabelSelector::new(requirements).matches(labels))
+}
+
+fn requirement(expression: &Value) -> Option<Requirement> {
+    let operator = match expression.str_at(&["operator"]) {
+        "In" => Operator::In,
+        "NotIn" => Operator::NotIn,
+        "Exists" => Operator::Exists,
+        "DoesNotExist" => Operator::DoesNotExist,
+        "Gt" => Operator::GreaterThan,
+        "Lt" => Operator::LessThan,
+        _ => return None,
+    };
+    let values = expression.list_at(&["values"]).iter().filter_map(Value::as_str);
+    let values: BTreeSet<String> = values.map(str::to_owned).collect();
+    Requirement::new(expression.str_at(&["key"]), operator, values).ok()
 }
 
 #[cfg(test)]

@@ -39,18 +39,17 @@ pub(crate) enum Peer {
     Refused,
 }
 
-/// The ways to recognise a caller.
+/// The ways to recognise a caller: a table of tokens, and whoever knows others.
 #[derive(Debug, Default)]
-pub(crate) struct Gate {
+pub struct Gate {
     tokens: BTreeMap<[u8; 32], User>,
     authenticator: Option<Arc<dyn Authenticator>>,
 }
 
 impl Gate {
-    pub(crate) fn new(
-        tokens: &[(String, User)],
-        authenticator: Option<Arc<dyn Authenticator>>,
-    ) -> Self {
+    /// Recognises `tokens` first.
+    #[must_use]
+    pub fn new(tokens: &[(String, User)], authenticator: Option<Arc<dyn Authenticator>>) -> Self {
         let tokens = tokens.iter().map(|(token, user)| (digest(token), user.clone())).collect();
         Self { tokens, authenticator }
     }
@@ -62,13 +61,15 @@ impl Gate {
     pub(crate) fn caller(&self, peer: &Peer, headers: &HeaderMap) -> Result<User, Status> {
         match (peer, bearer_token(headers)) {
             (Peer::Certified(user), _) => Ok(user.clone()),
-            (_, Some(token)) => self.owner(&token).ok_or_else(unauthorized),
+            (_, Some(token)) => self.authenticate(&token).ok_or_else(unauthorized),
             (Peer::Refused, None) => Err(unauthorized()),
             (Peer::Unknown, None) => Ok(User::anonymous()),
         }
     }
+}
 
-    fn owner(&self, token: &str) -> Option<User> {
+impl Authenticator for Gate {
+    fn authenticate(&self, token: &str) -> Option<User> {
         let known = self.tokens.get(&digest(token)).cloned();
         let user = known.or_else(|| self.authenticator.as_ref()?.authenticate(token))?;
         Some(authenticated(user))
@@ -100,7 +101,8 @@ pub(crate) fn unauthorized() -> Status {
 }
 
 /// Adds the group of everyone who is recognised.
-pub(crate) fn authenticated(mut user: User) -> User {
+#[must_use]
+pub fn authenticated(mut user: User) -> User {
     if !user.groups.iter().any(|group| group == AUTHENTICATED) {
         user.groups.push(AUTHENTICATED.to_owned());
     }

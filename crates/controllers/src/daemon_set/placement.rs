@@ -9,14 +9,12 @@
 //! Mirrors: `nodeShouldRunDaemonPod` of `k8s.io/kubernetes/pkg/controller/daemon`, and OpenShift's
 //! `namespaceNodeSelectorMatches`.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use api::views;
 use api::views::pod::Resources;
-use apimachinery::selector::{LabelSelector, Operator, Requirement};
+use apimachinery::selector::LabelSelector;
 use apimachinery::{ObjectExt as _, Value};
-use serde_json::Map;
 
 /// Node selectors of a namespace.
 const NAMESPACE_SELECTORS: [&str; 2] =
@@ -72,40 +70,10 @@ fn selectors_match(pod: &Value, node: &Value) -> bool {
     let path = ["affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution"];
     let required = pod.at(&["spec"]).and_then(|spec| spec.at(&path));
     let attracted = required.filter(|required| !required.is_null()).is_none_or(|required| {
-        required.list_at(&["nodeSelectorTerms"]).iter().any(|term| term_matches(term, node))
+        let mut terms = required.list_at(&["nodeSelectorTerms"]).iter();
+        terms.any(|term| views::node::term_matches(term, node.labels(), node.name()))
     });
     selected && attracted
-}
-
-/// Whether all of a term holds for a node; a term that says nothing holds for none.
-fn term_matches(term: &Value, node: &Value) -> bool {
-    let expressions = term.list_at(&["matchExpressions"]);
-    let fields = term.list_at(&["matchFields"]);
-    let named = Map::from_iter([("metadata.name".to_owned(), Value::from(node.name()))]);
-    !(expressions.is_empty() && fields.is_empty())
-        && all_hold(expressions, node.labels())
-        && all_hold(fields, Some(&named))
-}
-
-fn all_hold(expressions: &[Value], labels: Option<&Map<String, Value>>) -> bool {
-    expressions.iter().all(|expression| {
-        requirement(expression).is_some_and(|requirement| requirement.matches(labels))
-    })
-}
-
-fn requirement(expression: &Value) -> Option<Requirement> {
-    let operator = match expression.str_at(&["operator"]) {
-        "In" => Operator::In,
-        "NotIn" => Operator::NotIn,
-        "Exists" => Operator::Exists,
-        "DoesNotExist" => Operator::DoesNotExist,
-        "Gt" => Operator::GreaterThan,
-        "Lt" => Operator::LessThan,
-        _ => return None,
-    };
-    let values = expression.list_at(&["values"]).iter().filter_map(Value::as_str);
-    let values: BTreeSet<String> = values.map(str::to_owned).collect();
-    Requirement::new(expression.str_at(&["key"]), operator, values).ok()
 }
 
 fn ports_are_free(pod: &Value, others: &[Arc<Value>]) -> bool {

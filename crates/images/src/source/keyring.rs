@@ -6,6 +6,7 @@
 use apimachinery::{ObjectExt as _, Value};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use cri::keyring::{fits, packed, place};
 
 /// Secrets of these types hold credentials, each under its key.
 const TYPES: [(&str, &str); 2] = [
@@ -87,48 +88,10 @@ fn entries(secret: &Value) -> Vec<(String, Login)> {
 }
 
 fn login(entry: &Value) -> Login {
-    let packed = STANDARD.decode(entry.str_at(&["auth"])).unwrap_or_default();
-    let packed = String::from_utf8(packed).unwrap_or_default();
     let text = |field: &str| entry.str_at(&[field]).to_owned();
-    match packed.trim_end_matches('\0').split_once(':') {
-        Some((username, password)) => {
-            Login { username: username.to_owned(), password: password.to_owned() }
-        }
-        None => Login { username: text("username"), password: text("password") },
-    }
-}
-
-/// Host and path as a secret names them, without scheme and version of the protocol.
-fn place(server: &str) -> String {
-    let rest = server.split_once("://").map_or(server, |(_, rest)| rest).trim_end_matches('/');
-    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
-    match path {
-        "" | "v1" | "v2" => host.to_owned(),
-        path => format!("{host}/{}", path.trim_start_matches("v1/").trim_start_matches("v2/")),
-    }
-}
-
-/// The same number of parts of the host, `*` standing for anything inside a part, the same port, and
-/// a path that begins so.
-fn fits(place: &str, wanted: &str) -> bool {
-    let (host, path) = place.split_once('/').unwrap_or((place, ""));
-    let (wanted_host, wanted_path) = wanted.split_once('/').unwrap_or((wanted, ""));
-    let (name, port) = host.split_once(':').unwrap_or((host, ""));
-    let (wanted_name, wanted_port) = wanted_host.split_once(':').unwrap_or((wanted_host, ""));
-    let (parts, wanted_parts) = (name.split('.'), wanted_name.split('.'));
-    port == wanted_port
-        && parts.clone().count() == wanted_parts.clone().count()
-        && parts.zip(wanted_parts).all(|(pattern, part)| glob(pattern, part))
-        && wanted_path.starts_with(path)
-}
-
-fn glob(pattern: &str, text: &str) -> bool {
-    match pattern.split_once('*') {
-        None => pattern == text,
-        Some((head, tail)) => text.strip_prefix(head).is_some_and(|rest| {
-            (0..=rest.len()).any(|at| rest.is_char_boundary(at) && glob(tail, &rest[at..]))
-        }),
-    }
+    let (username, password) =
+        packed(text("auth").as_str()).unwrap_or_else(|| (text("username"), text("password")));
+    Login { username, password }
 }
 
 #[cfg(test)]

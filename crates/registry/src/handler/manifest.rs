@@ -110,7 +110,7 @@ pub(super) async fn put(
         return Err(Error::digest_invalid(&format!("{expected} is not {digest}")));
     }
     complete(state, repository, &manifest)?;
-    store(state, user, repository, reference, &manifest, &bytes)?;
+    store(state, user, repository, reference, &manifest, (&digest, &bytes))?;
     let mut reply = reply::empty(StatusCode::CREATED);
     set(&mut reply, "location", &format!("/v2/{repository}/manifests/{digest}"));
     set(&mut reply, "docker-content-digest", &digest.to_string());
@@ -140,25 +140,24 @@ fn store(
     repository: &Repository,
     reference: &Reference,
     manifest: &Manifest,
-    bytes: &[u8],
+    (digest, bytes): (&Digest, &[u8]),
 ) -> Result<(), Error> {
     let text = std::str::from_utf8(bytes).unwrap_or_default();
     let config = config(state, manifest)?;
     let _guard = state.manifests.lock();
-    let digest = Digest::of(bytes);
-    let was_here = state.storage.length(&digest)?.is_some();
-    let was_shown = state.storage.shows(repository, Shown::Manifest, &digest);
+    let was_here = state.storage.length(digest)?.is_some();
+    let was_shown = state.storage.shows(repository, Shown::Manifest, digest);
     let media_type = &manifest.media_type;
     state.storage.put_manifest(&state.uploads.id(), bytes, media_type)?;
-    state.storage.show(repository, Shown::Manifest, &digest)?;
+    state.storage.show(repository, Shown::Manifest, digest)?;
     let Reference::Tag(tag) = reference else { return Ok(()) };
-    let pushed = Pushed { tag, digest: &digest, media_type, manifest: text, config: &config };
+    let pushed = Pushed { tag, digest, media_type, manifest: text, config: &config };
     if let Err(status) = state.streams.push(user, repository, &pushed) {
         if !was_shown {
-            state.storage.hide(repository, Shown::Manifest, &digest)?;
+            state.storage.hide(repository, Shown::Manifest, digest)?;
         }
         if !was_here {
-            state.storage.remove(&digest)?;
+            state.storage.remove(digest)?;
         }
         return Err(status.into());
     }

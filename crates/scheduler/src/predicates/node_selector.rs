@@ -1,10 +1,7 @@
 //! `MatchNodeSelector`: `spec.nodeSelector` and the required part of the node affinity.
 
-use std::collections::BTreeSet;
-
-use apimachinery::selector::{LabelSelector, Operator, Requirement};
+use api::views::node::term_matches;
 use apimachinery::{ObjectExt as _, Value};
-use serde_json::Map;
 
 use crate::pod::from_map;
 use crate::predicates::{Answer, Predicate, Reason, Request, unless};
@@ -37,36 +34,4 @@ impl Predicate for MatchNodeSelector {
         });
         unless(selected && attracted, &REASON)
     }
-}
-
-/// Whether all of a term holds for a node. A term that says nothing holds for none.
-pub(crate) fn term_matches(term: &Value, labels: Option<&Map<String, Value>>, name: &str) -> bool {
-    let expressions = term.list_at(&["matchExpressions"]);
-    let fields = term.list_at(&["matchFields"]);
-    if expressions.is_empty() && fields.is_empty() {
-        return false;
-    }
-    let named = Map::from_iter([("metadata.name".to_owned(), Value::from(name))]);
-    all_match(expressions, labels) && all_match(fields, Some(&named))
-}
-
-/// Whether labels fulfil all of a node selector's expressions; one that is malformed holds for none.
-pub(crate) fn all_match(expressions: &[Value], labels: Option<&Map<String, Value>>) -> bool {
-    let requirements: Option<Vec<Requirement>> = expressions.iter().map(requirement).collect();
-    requirements.is_some_and(|requirements| LabelSelector::new(requirements).matches(labels))
-}
-
-fn requirement(expression: &Value) -> Option<Requirement> {
-    let operator = match expression.str_at(&["operator"]) {
-        "In" => Operator::In,
-        "NotIn" => Operator::NotIn,
-        "Exists" => Operator::Exists,
-        "DoesNotExist" => Operator::DoesNotExist,
-        "Gt" => Operator::GreaterThan,
-        "Lt" => Operator::LessThan,
-        _ => return None,
-    };
-    let values = expression.list_at(&["values"]).iter().filter_map(Value::as_str);
-    let values: BTreeSet<String> = values.map(str::to_owned).collect();
-    Requirement::new(expression.str_at(&["key"]), operator, values).ok()
 }
