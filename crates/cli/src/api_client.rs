@@ -4,7 +4,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpStream, ToSocketAddrs as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use anyhow::{Context as _, Result, bail};
 use apimachinery::{ObjectExt as _, Value};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use clap::Args;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
@@ -20,6 +21,24 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 const PATIENCE: Duration = Duration::from_secs(30);
 /// The most that is read of an answer.
 const MOST_BYTES: u64 = 256 << 20;
+
+/// Which cluster is asked.
+#[derive(Debug, Args)]
+pub(crate) struct Chosen {
+    /// The kubeconfig that `rehearse up` wrote.
+    #[arg(long, default_value = "rehearse.kubeconfig", env = "KUBECONFIG", value_name = "FILE")]
+    kubeconfig: PathBuf,
+    /// The context in it, e.g. the name of a cluster; the current one without it.
+    #[arg(long, value_name = "NAME")]
+    context: Option<String>,
+}
+
+impl Chosen {
+    /// A client of that cluster.
+    pub(crate) fn client(&self) -> Result<ApiClient> {
+        ApiClient::from_kubeconfig(&self.kubeconfig, self.context.as_deref())
+    }
+}
 
 /// One cluster, as one user.
 #[derive(Debug)]
@@ -32,29 +51,35 @@ pub(crate) struct ApiClient {
 }
 
 impl ApiClient {
-    /// The current context of a kubeconfig.
-    pub(crate) fn from_kubeconfig(path: &Path) -> Result<Self> {
+    /// A context of a kubeconfig, the current one when none is named.
+    fn from_kubeconfig(path: &Path, context: Option<&str>) -> Result<Self> {
         let text = std::fs::read_to_string(path)
             .with_context(|| format!("cannot read {}; is a cluster up?", path.display()))?;
         let documents = apimachinery::yaml::load_documents(&text)
             .with_context(|| format!("{} is not YAML", path.display()))?;
         let config = documents.into_iter().next().map(|document| document.value);
-        Self::from_config(&config.unwrap_or_default())
+        Self::from_config(&config.unwrap_or_default(), context)
             .with_context(|| format!("cannot use {}", path.display()))
     }
 
-    fn from_config(config: &Value) -> Result<Self> {
+    fn from_config(config: &Value, context: Option<&str>) -> Result<Self> {
+        let contexts = config.list_at(&["contexts"]).iter();
+        let contexts: Vec<&str> = contexts.map(|context| context.str_at(&["name"])).collect();
+        if let Some(unknown) = context.filter(|name| !contexts.contains(name)) {
+            bail!("it has no context {unknown:?}; there are: {}", contexts.join(", "));
+        }
         let named = |list: &str, name: &str, field: &str| {
             let entries = config.list_at(&[list]).iter();
             let mut entries = entries.filter(|entry| entry.str_at(&["name"]) == name);
             entries.next().and_then(|entry| entry.get(field)).cloned().unwrap_or_default()
         };
-        let context = named("contexts", config.str_at(&["current-context"]), "context");
+        let context = context.unwrap_or_else(|| config.str_at(&["current-context"]));
+        let context = named("contexts", context, "context");
         let cluster = named("clusters", context.str_at(&["cluster"]), "cluster");
         let user = named("users", context.str_at(&["user"]), "user");
         let server = cluster.str_at(&["server"]);
         let Some(authority) = server.strip_prefix("https://") else {
-            bail!("its current context names no https server");
+            bail!("its context names no https server");
         };
         let authority = authority.trim_end_matches('/').to_owned();
         let (host, _) = authority.rsplit_once(':').context("its server has no port")?;
@@ -153,8 +178,15 @@ mod tests {
 
     #[test]
     fn a_kubeconfig_without_a_server_is_refused() {
-        let error = ApiClient::from_config(&Value::Null).unwrap_err();
-        assert_eq!(error.to_string(), "its current context names no https server");
+        let error = ApiClient::from_config(&Value::Null, None).unwrap_err();
+        assert_eq!(error.to_string(), "its context names no https server");
+    }
+
+    #[test]
+    fn an_unknown_context_is_refused_with_those_there_are() {
+        let config = serde_json::json!({"contexts": [{"name": "dev"}, {"name": "prod"}]});
+        let error = ApiClient::from_config(&config, Some("test")).unwrap_err();
+        assert_eq!(error.to_string(), "it has no context \"test\"; there are: dev, prod");
     }
 
     #[test]

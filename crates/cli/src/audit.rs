@@ -2,19 +2,16 @@
 //!
 //! Invariant: a line each, oldest first; with `-o json` every event as the API shows it.
 
-use std::path::PathBuf;
-
 use anyhow::Result;
 use apimachinery::{ObjectExt as _, Value};
 use clap::{Args, ValueEnum};
 
-use crate::api_client::ApiClient;
+use crate::api_client::Chosen;
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// The kubeconfig that `rehearse up` wrote.
-    #[arg(long, default_value = "rehearse.kubeconfig", env = "KUBECONFIG", value_name = "FILE")]
-    kubeconfig: PathBuf,
+    #[command(flatten)]
+    cluster: Chosen,
     /// Only what this user did, under their own name or as someone else.
     #[arg(long, value_name = "NAME")]
     user: Option<String>,
@@ -45,7 +42,7 @@ enum Output {
 
 /// Prints the trail.
 pub(crate) fn audit(options: &Options) -> Result<bool> {
-    let client = ApiClient::from_kubeconfig(&options.kubeconfig)?;
+    let client = options.cluster.client()?;
     let selector = selector(options);
     let query =
         if selector.is_empty() { String::new() } else { format!("?fieldSelector={selector}") };

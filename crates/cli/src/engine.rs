@@ -106,10 +106,11 @@ impl Engine {
         if self.is_simulated() { World::simulated(seed) } else { World::real() }
     }
 
-    /// Makes ready what a cluster of `nodes` nodes needs.
+    /// Makes ready what a cluster of `nodes` nodes needs; what is made on an engine bears its name.
     pub(crate) fn prepare(
         &self,
         world: World,
+        name: Option<&str>,
         nodes: usize,
         tokio: &runtime::Runtime,
     ) -> Result<Prepared> {
@@ -122,7 +123,8 @@ impl Engine {
                 Ok(Prepared { config, images: Images::Sim(images), guard })
             }
             Self::Docker { socket } => {
-                let cluster = world.name_suffix(8);
+                let id = world.name_suffix(8);
+                let cluster = name.map(|name| format!("{name}-{id}")).unwrap_or(id);
                 let prefix = format!("rehearse/{cluster}");
                 let docker = DockerConfig { cluster, socket: socket.clone() };
                 let runtime = tokio

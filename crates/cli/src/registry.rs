@@ -21,19 +21,37 @@ const PORT: u16 = 5000;
 #[derive(Debug, Default, Args)]
 pub(crate) struct RegistryOptions {
     /// Where the image registry listens, on loopback; by default 127.0.0.1:5000, or another port when
-    /// that one is taken.
+    /// that one is taken. Further clusters take the ports that follow.
     #[arg(long, value_name = "ADDRESS:PORT")]
     registry: Option<SocketAddr>,
-    /// Where the registry keeps its images; by default a directory that is removed at the end.
+    /// Where the registry keeps its images; by default a directory that is removed at the end. A
+    /// cluster with a name has a directory of that name in it.
     #[arg(long, value_name = "DIR")]
     registry_data: Option<PathBuf>,
 }
 
+/// The options as they hold for one of several clusters.
+#[derive(Debug)]
+pub(crate) struct Place<'a> {
+    pub(crate) options: &'a RegistryOptions,
+    pub(crate) name: Option<&'a str>,
+    /// Counted from 0.
+    pub(crate) number: u16,
+}
+
+/// `address`, or that of its port by `number` on; any port stays any.
+pub(crate) fn following(mut address: SocketAddr, number: u16) -> SocketAddr {
+    if address.port() != 0 {
+        address.set_port(address.port().saturating_add(number));
+    }
+    address
+}
+
 /// Listens where the options say, before there is a cluster to answer for.
-pub(crate) fn bind(options: &RegistryOptions) -> Result<Bound> {
+pub(crate) fn bind(place: &Place<'_>) -> Result<Bound> {
     let local = |port: u16| Bound::to(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
-    let bound = match options.registry {
-        Some(listen) => Bound::to(listen),
+    let bound = match place.options.registry {
+        Some(listen) => Bound::to(following(listen, place.number)),
         None => match local(PORT) {
             Err(Error::Listen(_, error)) if error.kind() == ErrorKind::AddrInUse => local(0),
             result => result,
@@ -65,11 +83,11 @@ impl Running {
 pub(crate) fn start(
     cluster: &Cluster,
     bound: Bound,
-    options: &RegistryOptions,
+    place: &Place<'_>,
     authenticator: Arc<dyn Authenticator>,
 ) -> Result<Running> {
-    let (path, directory) = match &options.registry_data {
-        Some(path) => (path.clone(), None),
+    let (path, directory) = match &place.options.registry_data {
+        Some(path) => (place.name.map_or_else(|| path.clone(), |name| path.join(name)), None),
         None => {
             let parent = std::env::temp_dir();
             scratch::remove_leftovers(&parent);

@@ -58,7 +58,7 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
     let mut stand = Stand::default();
     let world = engine.world(options.seed);
     for _ in plan.spec.cluster_names() {
-        let prepared = engine.prepare(world.clone(), nodes, &tokio)?;
+        let prepared = engine.prepare(world.clone(), None, nodes, &tokio)?;
         stand.add(prepared, plan.spec.moves_images(), &tokio)?;
     }
     let mut images = stand.image_source()?;

@@ -19,7 +19,7 @@ use tokio::runtime::Runtime;
 
 use crate::docker_images::{DockerImages, Workbench};
 use crate::engine::{Guard, Images, Prepared};
-use crate::registry::{self, RegistryOptions, Running};
+use crate::registry::{self, Place, RegistryOptions, Running};
 
 /// Clusters side by side.
 #[derive(Debug, Default)]
@@ -71,7 +71,8 @@ impl Stand {
             let tokens = vec![(self.token.clone(), User::system_admin())];
             let known = Arc::new(Gate::new(&tokens, Some(others)));
             let options = RegistryOptions::default();
-            self.registries.push(registry::start(&cluster, bound, &options, known)?);
+            let place = Place { options: &options, name: None, number: 0 };
+            self.registries.push(registry::start(&cluster, bound, &place, known)?);
         }
         self.clusters.push(cluster);
         Ok(())

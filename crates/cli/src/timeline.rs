@@ -10,7 +10,7 @@ use apimachinery::{ObjectExt as _, Value};
 use clap::{Args, ValueEnum};
 use rehearsal::rollout::{Rollout, svg::svg, text};
 
-use crate::api_client::ApiClient;
+use crate::api_client::Chosen;
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
@@ -28,9 +28,8 @@ pub(crate) struct Options {
     /// A report that `rehearse run --output json` wrote, instead of a cluster.
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
-    /// The kubeconfig that `rehearse up` wrote.
-    #[arg(long, default_value = "rehearse.kubeconfig", env = "KUBECONFIG", value_name = "FILE")]
-    kubeconfig: PathBuf,
+    #[command(flatten)]
+    at: Chosen,
     /// How to print.
     #[arg(long, short, value_enum, default_value_t = Output::Text)]
     output: Output,
@@ -120,7 +119,7 @@ fn choose(
 }
 
 fn of_cluster(options: &Options, name: &str) -> Result<Rollout> {
-    let client = ApiClient::from_kubeconfig(&options.kubeconfig)?;
+    let client = options.at.client()?;
     let project = options.namespace.as_deref().unwrap_or_else(|| client.namespace()).to_owned();
     let list = client.get(&format!("/apis/rehearse/v1/namespaces/{project}/rollouts"))?;
     let mut rollouts = Vec::new();

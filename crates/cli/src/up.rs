@@ -1,24 +1,28 @@
-//! `rehearse up`: a cluster with its API served over HTTPS, until interrupted.
+//! `rehearse up`: one cluster or several, each with its API served over HTTPS, until interrupted.
+//!
+//! [`names`] says which clusters there are, [`standing`] brings one up, [`contexts`] writes the
+//! kubeconfig of all.
 //!
 //! Invariant: the kubeconfig is written before the first line is printed, and `/readyz` answers 200
 //! by then.
 
+mod contexts;
+mod names;
+mod standing;
+
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use apiserver::User;
-use apiserver::http::{self, Authenticator, Gate, Server, kubeconfig};
-use audit::AuditLog;
-use authentication::htpasswd::Htpasswd;
-use authentication::{MappingMethod, OAuth, Provider, Tokens};
+use authentication::MappingMethod;
 use clap::Args;
-use cluster::{Access, Cluster};
-use rehearsal::rollout::serve::{Follower, Rollouts};
+use cluster::{Cluster, run_together};
 
-use crate::engine::{self, Engine, Prepared};
+use self::names::Names;
+use self::standing::Standing;
+use crate::engine::{self, Engine};
 use crate::interrupt::Interrupt;
 use crate::nodes;
 use crate::registry;
@@ -29,16 +33,20 @@ pub(crate) struct Options {
     engine: engine::Choice,
     #[command(flatten)]
     nodes: nodes::NodeOptions,
-    /// Where to write the kubeconfig.
+    /// A name for the cluster; given several times, so many clusters stand side by side, each with its
+    /// own API, registry, nodes and users. Clusters of other processes must have other names.
+    #[arg(long = "name", value_name = "NAME", value_parser = names::parse)]
+    names: Vec<String>,
+    /// Where to write the kubeconfig; it has a context of the name of each cluster.
     #[arg(long, default_value = "rehearse.kubeconfig", value_name = "FILE")]
     kubeconfig: PathBuf,
     /// A bearer token that is recognised, and whose it is; may be given several times.
     #[arg(long = "token", value_name = "TOKEN=USER", value_parser = parse_token)]
     tokens: Vec<(String, User)>,
     /// Who may log in: lines as `htpasswd` writes them (bcrypt, MD5 or SHA-1). Without it, anyone with
-    /// any password.
+    /// any password. `NAME=FILE` is for the cluster of that name only.
     #[arg(long, value_name = "FILE")]
-    users: Option<PathBuf>,
+    users: Vec<String>,
     /// How a login leads to its user: `claim` makes the user of that name, `lookup` wants users and
     /// identities made before, `add` also takes users of other identities.
     #[arg(long, value_name = "METHOD", default_value = "claim", value_parser = parse_mapping)]
@@ -47,11 +55,13 @@ pub(crate) struct Options {
     #[arg(long)]
     allow_all: bool,
     /// Where to write who changed what, a JSON document a line; added to what is there.
+    /// With several clusters `NAME=FILE`, each its own.
     #[arg(long, value_name = "FILE")]
-    audit_log: Option<PathBuf>,
-    /// Where to listen.
-    #[arg(long, default_value = "127.0.0.1:8443", value_name = "ADDRESS:PORT")]
-    listen: SocketAddr,
+    audit_log: Vec<String>,
+    /// Where to listen, by default 127.0.0.1:8443; further clusters take the ports that follow. A
+    /// cluster with a name takes a later port by default when that one is taken.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<SocketAddr>,
     #[command(flatten)]
     registry: registry::RegistryOptions,
 }
@@ -76,108 +86,70 @@ fn parse_mapping(text: &str) -> Result<MappingMethod, String> {
     }
 }
 
-/// Who judges names and passwords.
-fn provider(users: Option<&Path>) -> Result<Provider> {
-    let Some(path) = users else { return Ok(Provider::AnyPassword) };
-    let text = std::fs::read_to_string(path);
-    let text = text.with_context(|| format!("cannot read {}", path.display()))?;
-    let users = Htpasswd::parse(&text).with_context(|| path.display().to_string())?;
-    Ok(Provider::Htpasswd(users))
-}
-
 /// How long the loop runs before it is asked to go on; it is woken by whatever happens before.
 const TURN: Duration = Duration::from_secs(3600);
 
 /// Serves until interrupted; gives whether the end was orderly.
 pub(crate) fn up(options: &Options) -> Result<bool> {
-    refuse_foreign(&options.kubeconfig)?;
+    let names = Names::new(&options.names)?;
+    names.each_its_own("--audit-log", &options.audit_log)?;
+    contexts::refuse_foreign(&options.kubeconfig)?;
     let tokio = engine::tokio_runtime()?;
     let interrupt = Interrupt::listen(tokio.handle());
     let engine = Engine::choose(&options.engine, &tokio)?;
-    let nodes = options.nodes.read()?;
-    let bound = registry::bind(&options.registry)?;
-    let Prepared { config, guard, .. } =
-        engine.prepare(world::World::real(), nodes.count, &tokio)?;
-    let mut config = nodes.apply(config);
-    if !options.allow_all {
-        config.access = Access::Policy;
+    let (mut clusters, mut standing) = (Vec::new(), Vec::new());
+    for (number, name) in (0..).zip(names.iter()) {
+        let own = options.for_cluster(&names, name, number);
+        let (cluster, stands) = Standing::start(&own, &engine, &tokio)?;
+        clusters.push(cluster);
+        standing.push(stands);
     }
-    guard.serve_registry(bound.addr());
-    config.registry = Some(bound.addr());
-    config.audit = Some(audit_trail(&config.world, options.audit_log.as_deref())?);
-    let rollouts = Rollouts::default();
-    config.extensions.push(Arc::new(rollouts.clone()));
-    let mut cluster = Cluster::start(config).context("cannot start the cluster")?;
-    let server = {
-        let _guard = tokio.enter();
-        serve(&cluster, options)?
-    };
-    let registry = {
-        let _guard = tokio.enter();
-        let gate = Gate::new(&options.tokens, Some(tokens(&cluster)));
-        registry::start(&cluster, bound, &options.registry, Arc::new(gate))?
-    };
-    announce(&server, &options.kubeconfig, engine.name())?;
-    out!("registry on {}", registry.addr());
-    interrupt.wakes(cluster.waker());
-    let mut follower = Follower::new(cluster.world(), cluster.server(), &rollouts);
+    announce(&standing, options, engine.name())?;
+    interrupt.wakes_all(clusters.iter().map(Cluster::waker).collect());
     while !interrupt.is_set() {
-        let deadline = cluster.world().now() + TURN;
-        cluster.run_until(deadline, &mut || {
-            follower.catch_up();
+        let Some(first) = clusters.first() else { break };
+        let deadline = first.world().now() + TURN;
+        run_together(&mut clusters, deadline, &mut || {
+            standing.iter_mut().for_each(Standing::catch_up);
             interrupt.is_set()
         });
     }
-    tokio.block_on(async { tokio::join!(server.shutdown(), registry.shut_down()) });
-    guard.shut_down(cluster)?;
+    let both = standing.into_iter().zip(clusters);
+    let ended: Vec<Result<()>> =
+        both.map(|(standing, cluster)| standing.shut_down(cluster, &tokio)).collect();
+    ended.into_iter().collect::<Result<()>>()?;
     Ok(true)
 }
 
-/// The audit trail, kept in memory and written to `file` too when there is one.
-fn audit_trail(world: &world::World, file: Option<&Path>) -> Result<Arc<AuditLog>> {
-    let log = AuditLog::new(world.clone());
-    let Some(path) = file else { return Ok(Arc::new(log)) };
-    let opened = std::fs::OpenOptions::new().create(true).append(true).open(path);
-    let file = opened.with_context(|| format!("cannot write {}", path.display()))?;
-    Ok(Arc::new(log.with_file(Box::new(file))))
-}
-
-/// Who knows the tokens of people and service accounts.
-fn tokens(cluster: &Cluster) -> Arc<dyn Authenticator> {
-    Arc::new(Tokens::new(cluster.server().clone(), &[admission::token_user]))
-}
-
-fn serve(cluster: &Cluster, options: &Options) -> Result<Server> {
-    let mut config = http::Config::local()?;
-    config.listen = options.listen;
-    config.tokens.clone_from(&options.tokens);
-    config.authenticator = Some(tokens(cluster));
-    let provider = provider(options.users.as_deref())?;
-    let pages = OAuth::new(cluster.server().clone(), provider, options.user_mapping);
-    config.site = Some(Arc::new(pages));
-    Ok(Server::start(cluster.server().clone(), config)?)
-}
-
-/// The first line of a kubeconfig that is ours to replace.
-const MARK: &str = "# Written by rehearse up; replaced at its next start.\n";
-
-/// Refuses a file that someone else wrote: it may hold the only copy of their credentials.
-fn refuse_foreign(path: &Path) -> Result<()> {
-    match std::fs::read_to_string(path) {
-        Ok(text) if !text.starts_with(MARK) => anyhow::bail!(
-            "{} exists and was not written by this program; name another file with --kubeconfig",
-            path.display()
-        ),
-        Ok(_) => Ok(()),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+impl Options {
+    /// What is asked of the cluster with this name and number.
+    fn for_cluster<'a>(
+        &'a self,
+        names: &Names,
+        name: Option<&'a str>,
+        number: u16,
+    ) -> standing::Options<'a> {
+        standing::Options {
+            all: self,
+            name,
+            number,
+            users: names.value_of(&self.users, name),
+            audit_log: names.value_of(&self.audit_log, name),
+        }
     }
 }
 
-fn announce(server: &Server, path: &Path, engine: &str) -> Result<()> {
-    kubeconfig::write(path, &format!("{MARK}{}", server.kubeconfig()))
-        .with_context(|| format!("cannot write {}", path.display()))?;
-    out!("cluster on {engine}, serving https://{}", server.addr());
-    out!("export KUBECONFIG={}", path.display());
+fn announce(standing: &[Standing], options: &Options, engine: &str) -> Result<()> {
+    let own: Vec<_> = standing.iter().map(|one| (one.name(), one.server.kubeconfig())).collect();
+    contexts::write(&options.kubeconfig, &own)?;
+    for one in standing {
+        let name = one.name().map(|name| format!(" {name}")).unwrap_or_default();
+        out!("cluster{name} on {engine}, serving https://{}", one.server.addr());
+    }
+    out!("export KUBECONFIG={}", options.kubeconfig.display());
+    for one in standing {
+        let name = one.name().map(|name| format!(" of {name}")).unwrap_or_default();
+        out!("registry{name} on {}", one.registry.addr());
+    }
     Ok(())
 }

@@ -13,7 +13,7 @@ use cluster::Cluster;
 use rehearsal::Plan;
 use serde_json::json;
 
-use crate::api_client::ApiClient;
+use crate::api_client::Chosen;
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
@@ -26,9 +26,8 @@ pub(crate) struct Options {
     /// Another scheduler policy (JSON or YAML) to place a pod by: where would it have gone?
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
-    /// The kubeconfig that `rehearse up` wrote.
-    #[arg(long, default_value = "rehearse.kubeconfig", env = "KUBECONFIG", value_name = "FILE")]
-    kubeconfig: PathBuf,
+    #[command(flatten)]
+    cluster: Chosen,
     /// How to print.
     #[arg(long, short, value_enum, default_value_t = Output::Text)]
     output: Output,
@@ -53,7 +52,7 @@ fn parse_object(text: &str) -> Result<(String, String), String> {
 
 /// Asks and prints.
 pub(crate) fn why(options: &Options) -> Result<bool> {
-    let client = ApiClient::from_kubeconfig(&options.kubeconfig)?;
+    let client = options.cluster.client()?;
     let (resource, name) = &options.object;
     let mut spec = json!({"resource": resource, "name": name});
     if let Some(path) = &options.policy {

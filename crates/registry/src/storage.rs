@@ -6,16 +6,19 @@
 //! repositories/<project>/<stream>/blobs/<digest>      which repository shows which bytes
 //! repositories/<project>/<stream>/manifests/<digest>
 //! uploads/<id>                         bytes on their way in
+//! .lock                                held by the process whose directory this is
 //! ```
 //!
 //! Invariant: a file gets its name under `blobs` by one rename, after its digest was computed.
+//! Invariant: one registry at a time writes here; the lock goes with its process, however that ends.
 //!
 //! Deviation: files are not synced. What the registry holds goes away with the cluster, whose
 //! objects are in memory; a rename that a power cut undoes loses nothing that would be found again.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::digest::Digest;
 use crate::repository::Repository;
@@ -40,15 +43,22 @@ impl Shown {
 #[derive(Debug, Clone)]
 pub struct Storage {
     root: PathBuf,
+    _lock: Arc<File>,
 }
 
 impl Storage {
     /// Opens the directory, which is made if need be; uploads that were never finished are removed.
     ///
     /// # Errors
-    /// When the directory cannot be written.
+    /// When the directory cannot be written, or another registry uses it.
     pub fn open(root: &Path) -> io::Result<Self> {
-        let storage = Self { root: root.to_owned() };
+        fs::create_dir_all(root)?;
+        let lock = File::create(root.join(".lock"))?;
+        lock.try_lock().map_err(|error| match error {
+            TryLockError::WouldBlock => io::Error::other("another registry uses it"),
+            TryLockError::Error(error) => error,
+        })?;
+        let storage = Self { root: root.to_owned(), _lock: Arc::new(lock) };
         match fs::remove_dir_all(storage.uploads()) {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
             _ => {}
@@ -188,6 +198,9 @@ mod tests {
         let storage = Storage::open(directory.path()).unwrap();
         let digest = storage.put_manifest("u1", b"{}", "text/json").unwrap();
         fs::write(storage.upload("u2"), b"half").unwrap();
+        let second = Storage::open(directory.path()).unwrap_err();
+        assert_eq!(second.to_string(), "another registry uses it");
+        drop(storage);
 
         let storage = Storage::open(directory.path()).unwrap();
         let manifest = storage.manifest(&digest).unwrap().unwrap();

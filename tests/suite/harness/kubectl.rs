@@ -41,6 +41,7 @@ pub(crate) struct Output {
 pub(crate) struct Kubectl {
     binary: PathBuf,
     kubeconfig: PathBuf,
+    context: Option<String>,
     home: TempDir,
 }
 
@@ -53,12 +54,20 @@ impl Kubectl {
             return None;
         };
         let home = TempDir::new().unwrap();
-        Some(Self { binary, kubeconfig: kubeconfig.to_owned(), home })
+        Some(Self { binary, kubeconfig: kubeconfig.to_owned(), context: None, home })
+    }
+
+    /// With this context of the kubeconfig, or the current one.
+    pub(crate) fn in_context(mut self, context: Option<&str>) -> Self {
+        self.context = context.map(str::to_owned);
+        self
     }
 
     pub(crate) fn command<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Command {
         let mut command = Command::new(&self.binary);
+        let context = self.context.iter().flat_map(|context| ["--context", context]);
         command
+            .args(context)
             .args(arguments)
             .env_clear()
             .env("HOME", self.home.path())

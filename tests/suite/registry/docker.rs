@@ -10,30 +10,30 @@ use super::up::Up;
 use super::{answers, ok, run};
 
 /// A docker client with a home of its own, and the images that it made.
-struct Docker<'a> {
+pub(super) struct Docker<'a> {
     up: &'a Up,
     made: std::cell::RefCell<Vec<String>>,
 }
 
 impl<'a> Docker<'a> {
-    fn new(up: &'a Up) -> Self {
+    pub(super) fn new(up: &'a Up) -> Self {
         Self { up, made: std::cell::RefCell::default() }
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub(super) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new("docker");
         command.args(arguments).env("DOCKER_CONFIG", self.up.home.path().join("docker"));
         command
     }
 
     /// The name of `repository:tag` in the registry, to be removed from the engine at the end.
-    fn name(&self, image: &str) -> String {
+    pub(super) fn name(&self, image: &str) -> String {
         let name = format!("{}/{image}", self.up.registry);
         self.made.borrow_mut().push(name.clone());
         name
     }
 
-    fn login(&self, token: &str) -> (bool, String) {
+    pub(super) fn login(&self, token: &str) -> (bool, String) {
         let arguments = ["login", "-u", "serviceaccount", "--password-stdin", &self.up.registry];
         let mut command = self.command(&arguments);
         let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -45,7 +45,7 @@ impl<'a> Docker<'a> {
     }
 
     /// Makes an image that sleeps until it is stopped.
-    fn build(&self, name: &str, version: &str) {
+    pub(super) fn build(&self, name: &str, version: &str) {
         let root = self.up.home.path().join("root");
         std::fs::create_dir_all(root.join("bin")).unwrap();
         std::fs::write(root.join("version"), version).unwrap();
@@ -58,7 +58,7 @@ impl<'a> Docker<'a> {
         ok(&mut self.command(&["import", "-c", &label, "-c", sleep, archive, name]));
     }
 
-    fn remove(&self, name: &str) {
+    pub(super) fn remove(&self, name: &str) {
         // Whether or not it is there.
         drop(run(&mut self.command(&["rmi", "--force", name])));
     }
@@ -117,7 +117,7 @@ fn an_engine_logs_in_pushes_and_pulls() {
     assert!(!pulled && text.contains("authentication required"), "{text}");
 }
 
-const CONFIG: &str = "
+pub(super) const CONFIG: &str = "
 apiVersion: apps.openshift.io/v1
 kind: DeploymentConfig
 metadata: {name: app, namespace: prod}

@@ -12,8 +12,8 @@ use crate::harness::kubectl::{Kubectl, MAIN};
 
 /// A running cluster and its kubectl.
 pub(super) struct Up {
-    child: Child,
-    stdout: BufReader<ChildStdout>,
+    /// The process and what it prints; the first of several clusters in one process has it.
+    process: Option<(Child, BufReader<ChildStdout>)>,
     pub(super) kubectl: Kubectl,
     /// Where the registry listens.
     pub(super) registry: String,
@@ -46,11 +46,32 @@ impl Up {
     /// Starts a cluster that is given `arguments` too and has `home` for its files.
     pub(super) fn start_in(engine: &str, home: TempDir, arguments: &[&str]) -> Option<Self> {
         let kubeconfig = home.path().join("kubeconfig");
-        let kubectl = Kubectl::find(MAIN, &kubeconfig)?;
+        Self::all_in(engine, home, &kubeconfig, &[], arguments).map(|mut all| all.remove(0))
+    }
+
+    /// Starts clusters of these names in one process.
+    pub(super) fn start_named(engine: &str, names: &[&str]) -> Option<Vec<Self>> {
+        let home = TempDir::new().unwrap();
+        let data = home.path().join("images");
+        let kubeconfig = home.path().join("kubeconfig");
+        let arguments = ["--registry-data", data.to_str().unwrap()];
+        Self::all_in(engine, home, &kubeconfig, names, &arguments)
+    }
+
+    /// Starts clusters of these names, or one without a name, in one process.
+    pub(super) fn all_in(
+        engine: &str,
+        home: TempDir,
+        kubeconfig: &Path,
+        names: &[&str],
+        arguments: &[&str],
+    ) -> Option<Vec<Self>> {
+        drop(Kubectl::find(MAIN, kubeconfig)?);
         let mut child = Command::new(rehearse())
             .args(["up", "--on", engine, "--listen", "127.0.0.1:0", "--registry", "127.0.0.1:0"])
             .args(["--token", "of-nobody=nobody", "--kubeconfig"])
-            .arg(&kubeconfig)
+            .arg(kubeconfig)
+            .args(names.iter().flat_map(|name| ["--name", name]))
             .args(arguments)
             .current_dir(home.path())
             .env("TMPDIR", home.path())
@@ -59,14 +80,23 @@ impl Up {
             .spawn()
             .unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        let registry = loop {
+        let mut registries = Vec::new();
+        while registries.len() < names.len().max(1) {
             let mut line = String::new();
             assert!(stdout.read_line(&mut line).unwrap() > 0, "it ended before it served");
-            if let Some(address) = line.strip_prefix("registry on ") {
-                break address.trim().to_owned();
+            if line.starts_with("registry ") {
+                registries.push(line.trim().rsplit(' ').next().unwrap().to_owned());
             }
-        };
-        Some(Self { child, stdout, kubectl, registry, home })
+        }
+        let mut process = Some((child, stdout));
+        let mut home = Some(home);
+        let all = registries.into_iter().enumerate().map(|(at, registry)| Self {
+            process: process.take(),
+            kubectl: Kubectl::find(MAIN, kubeconfig).unwrap().in_context(names.get(at).copied()),
+            registry,
+            home: home.take().unwrap_or_else(|| TempDir::new().unwrap()),
+        });
+        Some(all.collect())
     }
 
     /// Makes a project with its service accounts; gives a token of `account` in it.
@@ -156,15 +186,17 @@ impl Up {
     /// Sends a signal by its name.
     pub(super) fn signal(&self, name: &str) {
         let signal = format!("-{name}");
-        let sent = Command::new("kill").args([&signal, &self.child.id().to_string()]).status();
+        let (child, _) = self.process.as_ref().unwrap();
+        let sent = Command::new("kill").args([&signal, &child.id().to_string()]).status();
         assert!(sent.unwrap().success());
     }
 
     /// Waits for the end; gives the exit code and the home.
     pub(super) fn ended(mut self) -> (Option<i32>, TempDir) {
         let mut rest = String::new();
-        self.stdout.read_to_string(&mut rest).unwrap();
-        let code = self.child.wait().unwrap().code();
+        let (mut child, mut stdout) = self.process.take().unwrap();
+        stdout.read_to_string(&mut rest).unwrap();
+        let code = child.wait().unwrap().code();
         (code, std::mem::replace(&mut self.home, TempDir::new().unwrap()))
     }
 }
@@ -172,10 +204,12 @@ impl Up {
 impl Drop for Up {
     /// In order, so that nothing is left on an engine.
     fn drop(&mut self) {
-        if self.child.try_wait().is_ok_and(|status| status.is_none()) {
-            self.signal("TERM");
+        let Some((mut child, stdout)) = self.process.take() else { return };
+        if child.try_wait().is_ok_and(|status| status.is_none()) {
+            drop(Command::new("kill").args(["-TERM", &child.id().to_string()]).status());
         }
-        drop(self.child.wait());
+        drop(child.wait());
+        drop(stdout);
     }
 }
 

@@ -80,6 +80,13 @@ impl Fixture {
         Self { server, directory, registry, _tokio: tokio }
     }
 
+    /// Ends the process; its directory stays.
+    pub(crate) fn ended(self) -> TempDir {
+        let Self { directory, registry, _tokio: tokio, .. } = self;
+        tokio.block_on(registry.shut_down());
+        directory
+    }
+
     pub(crate) fn connect(&self) -> TcpStream {
         TcpStream::connect(self.registry.addr()).unwrap()
     }

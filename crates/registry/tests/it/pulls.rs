@@ -69,7 +69,7 @@ fn a_promoted_image_is_pulled_from_its_new_project() {
 fn what_was_pushed_is_there_after_a_restart() {
     let fixture = Fixture::new();
     let digest = fixture.push_blob("dev/app", b"layer");
-    let fixture = Fixture::with(fixture.directory);
+    let fixture = Fixture::with(fixture.ended());
     assert_eq!(fixture.get("puller", &format!("/v2/dev/app/blobs/{digest}")).body, b"layer");
 }
 
