@@ -83,7 +83,12 @@ pub trait RestHandler: Send + Sync + Debug {
         Err(Status::method_not_allowed())
     }
 
-    /// Applies a patch; by default to what [`Self::get`] gives, handing the result to
+    /// What a patch applies to.
+    fn to_patch(&self, cx: &HandlerContext<'_>) -> Result<Stored, Status> {
+        self.get(cx)
+    }
+
+    /// Applies a patch; by default to what [`Self::to_patch`] gives, handing the result to
     /// [`Self::update`].
     fn patch(
         &self,
@@ -92,7 +97,7 @@ pub trait RestHandler: Send + Sync + Debug {
         patch: &Value,
     ) -> Result<Written, Status> {
         crate::patch::through(patch, |patch| {
-            let current = self.get(cx)?.value;
+            let current = self.to_patch(cx)?.value;
             let (api_version, of) = (current.api_version().to_owned(), current.kind().to_owned());
             let patched = crate::patch::apply(kind, &current, patch, &api_version, &of)?;
             self.update(cx, patched)

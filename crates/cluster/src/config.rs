@@ -12,6 +12,7 @@ use audit::AuditLog;
 use controller_runtime::Faults;
 use cri::ContainerRuntime;
 use cri::sim::SimImages;
+use images::AllowedRegistries;
 use images::source::Source;
 use node::{AgentConfig, NodeConfig};
 use world::World;
@@ -43,6 +44,8 @@ pub struct Config {
     pub registry: Option<SocketAddr>,
     /// Where images are imported from; without it the scripted images or, beside an engine, registries.
     pub image_source: Option<Arc<dyn Source>>,
+    /// The registries that image streams may point to; all of them by default.
+    pub allowed_registries: AllowedRegistries,
 }
 
 /// Serves something beside the resources of the API.
@@ -89,6 +92,7 @@ impl Config {
             extensions: Vec::new(),
             registry: None,
             image_source: None,
+            allowed_registries: AllowedRegistries::default(),
         }
     }
 }

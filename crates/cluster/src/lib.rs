@@ -26,6 +26,7 @@ use controller_runtime::{Controller, Driver, Faults};
 use cri::builtin::{Builtin, WithBuiltins};
 use cri::sim::SimRuntime;
 use cri::{ContainerRuntime, Wake};
+use images::AllowedRegistries;
 use images::source::Source;
 use images::source::registry::Registries;
 use images::source::sim::Catalogue;
@@ -63,6 +64,7 @@ struct Plan {
     faults: Option<Faults>,
     extensions: Vec<Arc<dyn Extension>>,
     source: Arc<dyn Source>,
+    allowed: AllowedRegistries,
 }
 
 /// Why a cluster did not start.
@@ -106,6 +108,7 @@ impl Cluster {
             faults,
             extensions,
             source,
+            allowed: config.allowed_registries,
         };
         match runtime {
             Runtime::Sim(images) => {
@@ -202,7 +205,7 @@ impl Plan {
         if let Some(faults) = &self.faults {
             builder = builder.admission(Box::new(faults.clone()));
         }
-        let builder = images::register_with(builder, Arc::clone(&self.source));
+        let builder = images::register_with(builder, Arc::clone(&self.source), self.allowed.clone());
         let builder = deployments::register(builder);
         let builder = authentication::register(builder, &[admission::token_user]);
         let logs = RuntimeLogs::new(self.world.clone(), runtime.logs());

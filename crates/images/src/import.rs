@@ -7,8 +7,6 @@
 //! Invariant: a stream that nothing changes is not written.
 //!
 //! Mirrors: `openshift/origin pkg/image/apiserver/registry/imagestreamimport/rest.go`.
-//!
-//! Deviation: there is no list of allowed registries.
 
 pub mod apply;
 pub mod fetch;
@@ -16,15 +14,17 @@ pub mod tags;
 
 use std::sync::Arc;
 
+use api::Verb;
 use apimachinery::{ObjectExt as _, Reason, Status, Value};
 use apiserver::{
-    ApiServer, Call, HandlerContext, ListOptions, RestHandler, Stored, User, WriteOptions, Written,
+    ApiServer, Attributes, Call, HandlerContext, ListOptions, RestHandler, Stored, User, WriteOptions, Written,
 };
 use serde_json::json;
 use tokio::runtime::{Handle, RuntimeFlavor};
 
 use self::apply::{CHECKED, apply};
 use self::fetch::{Answers, Asking, Platforms};
+use crate::allowed_registries::AllowedRegistries;
 use crate::history::spec_tag;
 use crate::source::keyring::{Keyring, is_for_imports};
 use crate::source::{Platform, Source};
@@ -41,13 +41,35 @@ const ATTEMPTS: usize = 5;
 #[derive(Debug)]
 pub struct ImageStreamImports {
     source: Arc<dyn Source>,
+    allowed: AllowedRegistries,
 }
 
 impl ImageStreamImports {
-    /// Imports from `source`.
+    /// Imports from `source`, as far as the registries are allowed.
     #[must_use]
-    pub fn new(source: Arc<dyn Source>) -> Self {
-        Self { source }
+    pub fn new(source: Arc<dyn Source>, allowed: AllowedRegistries) -> Self {
+        Self { source, allowed }
+    }
+}
+
+impl ImageStreamImports {
+    /// Who may create images directly may import them from anywhere.
+    fn check_registries(&self, cx: &HandlerContext<'_>, import: &Value) -> Result<(), Status> {
+        let errors = self.allowed.check_import(import);
+        if errors.is_empty() {
+            return Ok(());
+        }
+        let may_create = |resource| {
+            let user = cx.call.user;
+            let (subresource, namespace, name) = ("", "", "");
+            let verb = Verb::Create;
+            cx.server.allows(&Attributes { user, verb, resource, subresource, namespace, name })
+        };
+        // Upstream asks for `imagestreammapping`, which is no resource: only all of them fit.
+        if may_create(&api::IMAGES) {
+            return Ok(());
+        }
+        Err(Status::invalid(GROUP, "ImageStreamImport", import.name(), &errors))
     }
 }
 
@@ -75,6 +97,7 @@ impl RestHandler for ImageStreamImports {
             return Err(Status::invalid(GROUP, "ImageStreamImport", body.name(), &errors));
         }
         cx.admit(&mut body)?;
+        self.check_registries(cx, &body)?;
         let stream = existing(cx.server, cx.call.namespace, &body)?;
         let keyring = keyring(cx.server, cx.call.namespace)?;
         let platforms = Preferences(stream.as_deref());

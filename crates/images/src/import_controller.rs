@@ -23,7 +23,7 @@ use world::Time;
 use crate::history::{latest, status_tag};
 use crate::import::apply::CHECKED;
 
-const INSECURE: &str = "openshift.io/image.insecureRepository";
+pub(crate) const INSECURE: &str = "openshift.io/image.insecureRepository";
 
 /// How often a scheduled tag is looked at.
 const INTERVAL: Duration = Duration::from_secs(15 * 60);

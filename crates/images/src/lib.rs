@@ -8,20 +8,22 @@
 //! and rollouts begin.
 //!
 //! Reading order: [`history`] (the events of a tag), [`stream`] (what storing a stream does to it),
-//! [`strategy`] (that, plugged into the API server), [`image`] with [`metadata`], [`tag`], [`mapping`]
-//! and [`layers`] (the virtual resources), [`source`] (where images come from), [`import`] and
-//! [`import_controller`], [`trigger`] and [`annotation_trigger`] (the controllers).
+//! [`allowed_registries`] and [`limits`] (what a stream may not have), [`strategy`] (all that, plugged
+//! into the API server), [`image`] with [`metadata`], [`tag`], [`mapping`] and [`layers`] (the virtual
+//! resources), [`source`] (where images come from), [`import`] and [`import_controller`], [`trigger`] and [`annotation_trigger`] (the controllers).
 //!
 //! Invariant: a tag copied from another stream is a one-time copy; only `oc tag` moves it again.
 //!
 //! Deviation: signatures of images are stored and looked at by nobody.
 
+pub mod allowed_registries;
 pub mod annotation_trigger;
 pub mod history;
 pub mod image;
 pub mod import;
 pub mod import_controller;
 pub mod layers;
+mod limits;
 pub mod mapping;
 pub mod metadata;
 pub mod source;
@@ -35,6 +37,7 @@ use std::sync::Arc;
 use apiserver::Builder;
 use controller_runtime::Controller;
 
+pub use crate::allowed_registries::AllowedRegistries;
 pub use crate::import_controller::Wake;
 use crate::import_controller::{ImportController, ScheduledImportController};
 use crate::source::Source;
@@ -44,20 +47,27 @@ pub use crate::trigger::ImageTriggerController;
 /// imported.
 #[must_use]
 pub fn register(builder: Builder) -> Builder {
-    register_with(builder, Arc::new(source::Nowhere))
+    register_with(builder, Arc::new(source::Nowhere), AllowedRegistries::default())
 }
 
-/// The same, with images imported from `source`.
+/// The same, with images imported from `source`, as far as they come from allowed registries.
 #[must_use]
-pub fn register_with(builder: Builder, source: Arc<dyn Source>) -> Builder {
+pub fn register_with(
+    builder: Builder,
+    source: Arc<dyn Source>,
+    allowed: AllowedRegistries,
+) -> Builder {
+    let allowed = allowed.with_own(stream::REGISTRY);
+    let imports = import::ImageStreamImports::new(source, allowed.clone());
+    let tags = tag::ImageStreamTags::new(allowed.clone());
     builder
         .strategy(&api::IMAGES, Box::new(image::ImageStrategy))
-        .strategy(&api::IMAGE_STREAMS, Box::new(strategy::ImageStreamStrategy))
+        .strategy(&api::IMAGE_STREAMS, Box::new(strategy::ImageStreamStrategy::new(allowed)))
         .handler(&api::IMAGE_STREAMS, "layers", Box::new(layers::ImageStreamLayers))
         .handler(&api::IMAGE_STREAMS, "secrets", Box::new(layers::ImageStreamSecrets))
-        .handler(&api::IMAGE_STREAM_TAGS, "", Box::new(tag::ImageStreamTags))
+        .handler(&api::IMAGE_STREAM_TAGS, "", Box::new(tags))
         .handler(&api::IMAGE_STREAM_IMAGES, "", Box::new(image::ImageStreamImages))
-        .handler(&api::IMAGE_STREAM_IMPORTS, "", Box::new(import::ImageStreamImports::new(source)))
+        .handler(&api::IMAGE_STREAM_IMPORTS, "", Box::new(imports))
         .handler(&api::IMAGE_STREAM_MAPPINGS, "", Box::new(mapping::ImageStreamMappings))
 }
 

@@ -5,14 +5,30 @@
 use std::sync::Arc;
 
 use api::Verb;
+use apimachinery::field::{self, ErrorList, Path};
 use apimachinery::{ObjectExt as _, Status, Value};
 use apiserver::{ApiServer, Attributes, Call, Strategy, StrategyContext, User};
 
+use crate::allowed_registries::AllowedRegistries;
+use crate::limits;
 use crate::stream::{self, Streams};
 
+const GROUP: &str = "image.openshift.io";
+const KIND: &str = "ImageStream";
+
 /// The storage rules of `imagestreams`.
-#[derive(Debug, Default)]
-pub struct ImageStreamStrategy;
+#[derive(Debug)]
+pub struct ImageStreamStrategy {
+    allowed: AllowedRegistries,
+}
+
+impl ImageStreamStrategy {
+    /// Streams may point to allowed registries.
+    #[must_use]
+    pub fn new(allowed: AllowedRegistries) -> Self {
+        Self { allowed }
+    }
+}
 
 /// Reads streams through the API server.
 struct Server<'a> {
@@ -69,7 +85,7 @@ impl Strategy for ImageStreamStrategy {
         if let Some(tags) = imported.filter(|_| cx.user.name == IMPORTER) {
             object.set(&["status", "tags"], tags);
         }
-        Ok(())
+        limits::check(cx, object).map_err(|inner| wrapped(object.name(), &inner))
     }
 
     fn prepare_for_update(
@@ -82,25 +98,39 @@ impl Strategy for ImageStreamStrategy {
         let status = if cx.user.name == IMPORTER { new.get("status") } else { old.get("status") };
         let status = status.cloned();
         stream::prepare_for_update(new, old, status, &streams, &cx.now.rfc3339())
-            .map_err(|errors| invalid(old.name(), &errors))
+            .map_err(|errors| invalid(old.name(), &errors))?;
+        limits::check(cx, new).map_err(|inner| wrapped(old.name(), &inner))
     }
 
     fn prepare_for_status_update(
         &self,
-        _cx: &StrategyContext<'_>,
+        cx: &StrategyContext<'_>,
         new: &mut Value,
         old: &Value,
     ) -> Result<(), Status> {
         apiserver::strategy::keep_all_but_status(new, old);
         stream::settle_status(new);
-        Ok(())
+        limits::check(cx, new).map_err(|inner| {
+            let error = field::Error::forbidden(&Path::new("imageStream"), &inner);
+            Status::invalid(GROUP, KIND, old.name(), &[error])
+        })
+    }
+
+    fn validate_create(&self, _: &StrategyContext<'_>, object: &Value) -> ErrorList {
+        self.allowed.check_stream(object, None)
+    }
+
+    fn validate_update(&self, _: &StrategyContext<'_>, new: &Value, old: &Value) -> ErrorList {
+        self.allowed.check_stream(new, Some(old))
     }
 }
 
 /// Tag errors are wrapped once by OpenShift: an internal error at the empty path.
-fn invalid(name: &str, errors: &[apimachinery::field::Error]) -> Status {
-    let inner = Status::invalid("", "imagestreams", name, errors);
-    let path = apimachinery::field::Path::new("[]");
-    let wrapped = apimachinery::field::Error::internal(&path, &inner.message);
-    Status::invalid("image.openshift.io", "ImageStream", name, &[wrapped])
+fn invalid(name: &str, errors: &[field::Error]) -> Status {
+    wrapped(name, &Status::invalid("", "imagestreams", name, errors).message)
+}
+
+fn wrapped(name: &str, inner: &str) -> Status {
+    let error = field::Error::internal(&Path::new("[]"), inner);
+    Status::invalid(GROUP, KIND, name, &[error])
 }

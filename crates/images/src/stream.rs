@@ -225,6 +225,10 @@ fn source_stream(
         .filter(|namespace| !namespace.is_empty())
         .unwrap_or_else(|| stream.namespace());
     let (source, id) = name.split_once(separator).unwrap_or_else(|| (stream.name(), name));
+    if id.contains(separator) {
+        let text = "must be of the form <tag>, <repo>:<tag>, <id>, or <repo>@<id>";
+        return Err(field::Error::invalid(&from_name_path(tag), name, text));
+    }
     if source == stream.name() && namespace == stream.namespace() {
         return Ok((None, id.to_owned()));
     }

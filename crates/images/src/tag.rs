@@ -4,7 +4,8 @@
 //!
 //! Mirrors: `openshift/origin pkg/image/apiserver/registry/imagestreamtag/rest.go`.
 
-use apimachinery::field::{self, Path};
+mod write;
+
 use apimachinery::{ObjectExt as _, Status, Value};
 use apiserver::{
     Call, DeleteOptions, Deleted, HandlerContext, ListOptions, ObjectList, RestHandler, Stored,
@@ -12,16 +13,25 @@ use apiserver::{
 };
 use serde_json::{Map, json};
 
-use crate::history::{
-    TagEvent, latest, put_spec_tag, remove_spec_tag, remove_status_tag, spec_tag, status_tag,
-};
-use crate::image::{read_image, strip_manifest, tag_exists, tag_not_found};
+use crate::allowed_registries::AllowedRegistries;
+use crate::history::{TagEvent, latest, spec_tag, status_tag};
+use crate::image::{read_image, strip_manifest, tag_not_found};
 use crate::strategy::read_stream;
 use crate::stream::resolve_pull_spec;
 
 /// Serves `imagestreamtags`.
-#[derive(Debug, Default)]
-pub struct ImageStreamTags;
+#[derive(Debug)]
+pub struct ImageStreamTags {
+    allowed: AllowedRegistries,
+}
+
+impl ImageStreamTags {
+    /// Tags may point to allowed registries.
+    #[must_use]
+    pub fn new(allowed: AllowedRegistries) -> Self {
+        Self { allowed }
+    }
+}
 
 impl RestHandler for ImageStreamTags {
     fn get(&self, cx: &HandlerContext<'_>) -> Result<Stored, Status> {
@@ -55,65 +65,31 @@ impl RestHandler for ImageStreamTags {
     }
 
     fn create(&self, cx: &HandlerContext<'_>, body: Value) -> Result<Written, Status> {
-        let name = body.name().to_owned();
-        split(&name)?;
-        write(cx, &name, &body, Existing::Refuse)
+        write::create(cx, body, &self.allowed)
     }
 
     fn update(&self, cx: &HandlerContext<'_>, body: Value) -> Result<Written, Status> {
-        write(cx, cx.call.name, &body, Existing::Replace)
+        write::update(cx, body, &self.allowed)
+    }
+
+    /// A tag that was never imported can be patched as well.
+    fn to_patch(&self, cx: &HandlerContext<'_>) -> Result<Stored, Status> {
+        let (name, tag) = split(cx.call.name)?;
+        let stream = read_stream(cx.server, cx.call.user, cx.call.namespace, name)?;
+        Ok(Stored::new(without_image(&stream, tag)))
     }
 
     fn delete(&self, cx: &HandlerContext<'_>, options: &DeleteOptions) -> Result<Deleted, Status> {
         let (name, tag) = split(cx.call.name)?;
-        let stream = read_stream(cx.server, cx.call.user, cx.call.namespace, name)?;
-        if options.uid.as_deref().is_some_and(|uid| uid != stream.uid()) {
-            let text = "the UID in the precondition does not match the UID in record";
-            return Err(Status::conflict(
-                "image.openshift.io",
-                "imagestreamtags",
-                cx.call.name,
-                text,
-            ));
+        let mut last = conflict(cx.call.name, "the image stream kept changing");
+        for _ in 0..write::ATTEMPTS {
+            match write::delete(cx, (name, tag), options) {
+                Err(status) if status.is_conflict() && options.uid.is_none() => last = status,
+                outcome => return outcome,
+            }
         }
-        let mut changed = (*stream).clone();
-        let had_status = remove_status_tag(&mut changed, tag);
-        let had_spec = remove_spec_tag(&mut changed, tag);
-        if !had_status && !had_spec {
-            return Err(tag_not_found(cx.call.name));
-        }
-        let call = stream_call(cx, name);
-        if had_spec {
-            let mut spec_only = (*stream).clone();
-            remove_spec_tag(&mut spec_only, tag);
-            let written = cx.server.update(&call, spec_only)?;
-            changed.set(
-                &["metadata", "resourceVersion"],
-                json!(written.object.value.resource_version()),
-            );
-            changed.set(&["spec"], written.object.value["spec"].clone());
-        }
-        if had_status {
-            cx.server.update(&call.subresource("status"), changed)?;
-        }
-        Ok(Deleted::Status(json!({
-            "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",
-        })))
+        Err(last)
     }
-}
-
-/// What a write does when the spec tag is there already.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Existing {
-    Refuse,
-    Replace,
-}
-
-fn stream_call<'a>(cx: &HandlerContext<'a>, name: &'a str) -> Call<'a> {
-    let mut call =
-        Call::new(cx.call.user, &api::IMAGE_STREAMS).within(cx.call.namespace).named(name);
-    call.options = cx.call.options.clone();
-    call
 }
 
 fn split(name: &str) -> Result<(&str, &str), Status> {
@@ -123,91 +99,20 @@ fn split(name: &str) -> Result<(&str, &str), Status> {
     parts.ok_or_else(|| Status::bad_request("ImageStreamTags must be retrieved with <name>:<tag>"))
 }
 
-fn write(
-    cx: &HandlerContext<'_>,
-    full_name: &str,
-    body: &Value,
-    existing: Existing,
-) -> Result<Written, Status> {
-    let (name, tag) = split(full_name)?;
-    check_annotations(body)?;
-    let found = match read_stream(cx.server, cx.call.user, cx.call.namespace, name) {
-        Ok(stream) => Some(stream),
-        Err(status) if status.is_not_found() => None,
-        Err(status) => return Err(status),
-    };
-    let mut stream = match &found {
-        Some(stream) => (**stream).clone(),
-        None => json!({
-            "apiVersion": "image.openshift.io/v1",
-            "kind": "ImageStream",
-            "metadata": {"name": name, "namespace": cx.call.namespace},
-        }),
-    };
-    let wanted_version = body.resource_version();
-    if !wanted_version.is_empty() && wanted_version != stream.resource_version() {
-        let current = stream.resource_version();
-        let text = format!("another caller has updated the resource version to {current}");
-        return Err(Status::conflict("image.openshift.io", "imagestreamtags", full_name, &text));
-    }
-    let known = spec_tag(&stream, tag).is_some();
-    if known && existing == Existing::Refuse {
-        return Err(tag_exists(full_name));
-    }
-    set_spec_tag(&mut stream, tag, body, cx.call.namespace)?;
-    let call = stream_call(cx, name);
-    let written = match found {
-        Some(_) => cx.server.update(&call, stream)?,
-        None => cx.server.create(&call.named(""), stream)?,
-    };
-    let stream = &written.object.value;
-    let event = latest(stream, tag);
-    let image = match event.as_ref().filter(|event| !event.image.is_empty()) {
-        Some(event) => read_image(cx.server, cx.call.user, &event.image)?,
-        None => json!({"metadata": {"name": ""}}),
-    };
-    let object = Stored::new(document(stream, tag, event.as_ref(), image));
-    let code = if known { 200 } else { 201 };
-    Ok(Written { object, warnings: written.warnings, code })
-}
-
-fn check_annotations(body: &Value) -> Result<(), Status> {
-    let of_tag = body.at(&["tag", "annotations"]).filter(|map| !is_empty(map));
-    let of_object = body.at(&["metadata", "annotations"]);
-    if of_tag.is_none() || of_tag == of_object {
-        return Ok(());
-    }
-    let path = Path::new("tag").child("annotations");
-    let text =
-        "tag annotations must not be provided or must be equal to the object meta annotations";
-    let error = field::Error::invalid(&path, of_tag.cloned().unwrap_or_default(), text);
-    Err(Status::invalid("image.openshift.io", "ImageStreamTag", body.name(), &[error]))
+/// The 409 of a write that meets another.
+fn conflict(name: &str, text: &str) -> Status {
+    Status::conflict("image.openshift.io", "imagestreamtags", name, text)
 }
 
 fn is_empty(value: &Value) -> bool {
     value.as_object().is_none_or(Map::is_empty)
 }
 
-/// Puts the body's tag reference into the stream's spec, under `tag`, at its sorted place.
-fn set_spec_tag(
-    stream: &mut Value,
-    tag: &str,
-    body: &Value,
-    namespace: &str,
-) -> Result<(), Status> {
-    let asked = body.get("tag").filter(|value| value.is_object()).cloned();
-    let stored = spec_tag(stream, tag).cloned();
-    let Some(mut reference) = asked.or(stored) else {
-        let name = stream.name();
-        return Err(Status::bad_request(format!(
-            "imagestreamtag {tag} is not a spec tag in imagestream {namespace}/{name}, cannot be updated"
-        )));
-    };
-    reference.set(&["name"], json!(tag));
-    let annotations = body.at(&["metadata", "annotations"]).cloned().unwrap_or(Value::Null);
-    reference.set(&["annotations"], annotations);
-    put_spec_tag(stream, reference);
-    Ok(())
+/// The `ImageStreamTag` object of `tag` with no more of its image than the name.
+fn without_image(stream: &Value, tag: &str) -> Value {
+    let event = latest(stream, tag).filter(|event| !event.image.is_empty());
+    let name = event.as_ref().map_or("", |event| event.image.as_str());
+    document(stream, tag, event.as_ref(), json!({"metadata": {"name": name}}))
 }
 
 /// The `ImageStreamTag` object of `tag`.

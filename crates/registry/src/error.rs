@@ -145,6 +145,10 @@ impl From<Status> for Error {
         match status.code {
             401 => Self::unauthorized(),
             403 => Self::denied(&status.message),
+            // Too many images in a stream are an invalid stream to the cluster.
+            422 if status.message.contains("exceeds the maximum limit per") => {
+                Self::denied(&status.message)
+            }
             _ => {
                 let detail = json!(status.message);
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, "UNKNOWN", "unknown error", detail)

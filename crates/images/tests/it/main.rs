@@ -1,3 +1,4 @@
 //! The controllers of image streams on a whole loop.
 
 mod moves;
+mod tags;
