@@ -205,7 +205,8 @@ impl Plan {
         if let Some(faults) = &self.faults {
             builder = builder.admission(Box::new(faults.clone()));
         }
-        let builder = images::register_with(builder, Arc::clone(&self.source), self.allowed.clone());
+        let builder =
+            images::register_with(builder, Arc::clone(&self.source), self.allowed.clone());
         let builder = deployments::register(builder);
         let builder = authentication::register(builder, &[admission::token_user]);
         let logs = RuntimeLogs::new(self.world.clone(), runtime.logs());

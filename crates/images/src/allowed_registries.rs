@@ -252,7 +252,8 @@ impl AllowedRegistries {
         let registry = join(host, port);
         let reference = ImageReference { registry: registry.clone(), ..ImageReference::default() };
         let why = self.refuse(&reference, Transport::Secure)?;
-        let text = format!("importing images from registry {} is forbidden: {why}", quote(&registry));
+        let text =
+            format!("importing images from registry {} is forbidden: {why}", quote(&registry));
         Some(field::Error::forbidden(path, &text))
     }
 }
@@ -345,7 +346,8 @@ mod tests {
 
     #[test]
     fn a_pattern_allows_a_host_at_its_port() {
-        let allowed = |pattern: &str, text: &str| refusal(&[(pattern, false)], text, false).is_none();
+        let allowed =
+            |pattern: &str, text: &str| refusal(&[(pattern, false)], text, false).is_none();
         assert!(allowed("quay.io", "quay.io/a/b"));
         assert!(allowed("quay.io", "quay.io:443/a/b"));
         assert!(!allowed("quay.io", "quay.io:5000/a/b"));
@@ -379,7 +381,8 @@ mod tests {
 
     #[test]
     fn the_list_is_read_from_a_masters_configuration() {
-        let config = |list: Value| json!({"imagePolicyConfig": {"allowedRegistriesForImport": list}});
+        let config =
+            |list: Value| json!({"imagePolicyConfig": {"allowedRegistriesForImport": list}});
         let read = |list: Value| AllowedRegistries::from_master_config(&config(list));
         assert_eq!(read(Value::Null), Ok(AllowedRegistries::default()));
         assert_eq!(
@@ -395,9 +398,7 @@ mod tests {
     #[test]
     fn the_integrated_registry_is_always_allowed() {
         let allowed = AllowedRegistries::only([("a", false)]).unwrap().with_own("own:5000");
-        let import = |name: &str| {
-            json!({"spec": {"images": [{"from": {"kind": "DockerImage", "name": name}}]}})
-        };
+        let import = |name: &str| json!({"spec": {"images": [{"from": {"kind": "DockerImage", "name": name}}]}});
         assert!(allowed.check_import(&import("own:5000/p/s")).is_empty());
         let errors = allowed.check_import(&import("quay.io/p/s"));
         let text = "spec.images[0].from.name: Forbidden: importing images from registry \

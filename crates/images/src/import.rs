@@ -17,7 +17,8 @@ use std::sync::Arc;
 use api::Verb;
 use apimachinery::{ObjectExt as _, Reason, Status, Value};
 use apiserver::{
-    ApiServer, Attributes, Call, HandlerContext, ListOptions, RestHandler, Stored, User, WriteOptions, Written,
+    ApiServer, Attributes, Call, HandlerContext, ListOptions, RestHandler, Stored, User,
+    WriteOptions, Written,
 };
 use serde_json::json;
 use tokio::runtime::{Handle, RuntimeFlavor};

@@ -20,7 +20,12 @@ struct Fixture {
 fn fixture() -> Fixture {
     let (world, images) = (World::simulated(1), SimImages::new());
     let builder = ApiServer::builder(world.clone());
-    let server = crate::register_with(builder, Arc::new(Catalogue(images.clone())), AllowedRegistries::default()).build();
+    let server = crate::register_with(
+        builder,
+        Arc::new(Catalogue(images.clone())),
+        AllowedRegistries::default(),
+    )
+    .build();
     apiserver::bootstrap(&server).unwrap();
     let client = Client::new(server, User::system_admin());
     let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NS}});

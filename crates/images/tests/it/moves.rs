@@ -77,7 +77,8 @@ impl Cluster {
         let (world, images) = (World::simulated(seed), SimImages::new());
         let builder = ApiServer::builder(world.clone());
         let source = Arc::new(Catalogue(images.clone()));
-        let server = images::register_with(builder, source, images::AllowedRegistries::default()).build();
+        let server =
+            images::register_with(builder, source, images::AllowedRegistries::default()).build();
         let mut driver = Driver::new(world.clone(), server);
         for controller in images::controllers() {
             driver.add(controller);
