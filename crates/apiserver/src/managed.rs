@@ -100,6 +100,10 @@ impl Schema for Node<'_> {
         }
     }
 
+    fn drops_null(self, name: &str) -> bool {
+        !matches!(self, Self::Custom(_) | Self::Structural(_)) && self.declares(name)
+    }
+
     fn element(self) -> Self {
         match self {
             Self::Field(Field { kind: FieldKind::Array(of), .. }) => Self::Kind(of),

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::managers::{Entry, Identity, Managers, Operation};
-use super::merge::merge;
+use super::merge::{merge, without_nulls};
 use super::remove::{remove, with_named_fields};
 use super::schema::Schema;
 use super::set::Set;
@@ -136,6 +136,9 @@ pub fn apply<V: Versions>(
     if !force && !conflicts.is_empty() {
         return Err(conflicts);
     }
+    // What will be stored: a null that is nothing then is no change when it is applied again.
+    let new = without_nulls(schema, new.clone());
+    let comparisons = Comparisons { new: &new, ..comparisons };
     let found = settle(&comparisons, &mut after, Some(&id));
     let unchanged =
         found.is_same() && last.is_some_and(|last| last.fields == owned && last.time.is_some());

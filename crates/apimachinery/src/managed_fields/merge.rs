@@ -33,6 +33,27 @@ pub(super) fn merge<S: Schema>(schema: S, live: Option<&Value>, config: &Value) 
     }
 }
 
+/// The document without the nulls that reading it drops.
+pub(super) fn without_nulls<S: Schema>(schema: S, document: Value) -> Value {
+    match document {
+        Value::Object(map) => {
+            let kept = map.into_iter().filter(|(name, value)| {
+                !(value.is_null() && schema.drops_null(name))
+            });
+            let read = |(name, value): (String, Value)| match schema.member(&name) {
+                Some(member) => (name, without_nulls(member, value)),
+                None => (name, value),
+            };
+            Value::Object(kept.map(read).collect())
+        }
+        Value::Array(list) => {
+            let element = schema.element();
+            Value::Array(list.into_iter().map(|item| without_nulls(element, item)).collect())
+        }
+        other => other,
+    }
+}
+
 /// Items keep the order of the configuration among themselves and of the object otherwise.
 fn merge_list<S: Schema>(schema: S, kind: ListKind, live: &Value, config: &Value) -> Vec<Value> {
     let left = items(schema, kind, Some(live));

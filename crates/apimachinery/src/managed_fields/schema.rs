@@ -40,6 +40,11 @@ pub trait Schema: Copy {
     /// Whether a declared field is there, with its zero value, even when it is not written.
     fn always(self, name: &str) -> bool;
 
+    /// Whether a null here is the same as nothing, once the object is read.
+    fn drops_null(self, _name: &str) -> bool {
+        false
+    }
+
     /// The items of a list.
     fn element(self) -> Self;
 

@@ -199,3 +199,23 @@ fn a_dry_run_shows_the_outcome_and_stores_nothing() {
     assert_eq!(managers(&shown).len(), 1);
     assert!(client.find(&api::DEPLOYMENTS, "test", "web").unwrap().is_none());
 }
+
+#[test]
+fn a_null_removes_and_is_no_change_when_it_is_applied_again() {
+    let client = cluster();
+    let map = json!({"apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": {"name": "m", "labels": {"app": "web"}}, "data": {"k": "v"}});
+    client.create(&api::CONFIG_MAPS, "test", map).unwrap();
+    let config = json!({"apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": {"name": "m", "labels": null}});
+    let first = apply(&client, "one", config.clone()).unwrap();
+    assert_eq!(first.at(&["metadata", "labels"]), None);
+    assert_eq!(
+        managers(&first),
+        [
+            r#"one Apply v1: {"f:metadata":{"f:labels":{}}}"#,
+            r#"before-first-apply Update v1: {"f:data":{".":{},"f:k":{}}}"#,
+        ]
+    );
+    assert_eq!(apply(&client, "one", config).unwrap(), first);
+}
