@@ -24,6 +24,7 @@ mod log;
 mod member;
 mod openapi;
 pub mod path;
+mod personal;
 mod proxy;
 mod query;
 mod resource;

@@ -5,7 +5,7 @@
 //! `OAuthAccessToken`. Requests carry its name as their bearer token; [`token`] finds the user again
 //! and the groups that [`group`] knows them in.
 //!
-//! Reading order: [`provider`] and [`htpasswd`], [`identity`], [`token`] and [`group`], [`oauth`] (the
+//! Reading order: [`provider`] and [`htpasswd`], [`identity`], [`token`], [`group`] and [`bearer`], [`oauth`] (the
 //! pages), then what the API shows: [`user`], [`mapping`], [`review`], [`validation`].
 //!
 //! Invariant: everything but the session of a browser lives in the store, so that whoever may read or
@@ -13,6 +13,7 @@
 //!
 //! Deviation: the inactivity timeout of tokens is stored and not enforced.
 
+pub mod bearer;
 pub mod group;
 pub mod htpasswd;
 pub mod identity;
@@ -24,11 +25,9 @@ pub mod token;
 pub mod user;
 pub mod validation;
 
-use std::sync::Arc;
-
 use apiserver::{ApiServer, Builder, User};
 
-use crate::group::Groups;
+pub use crate::bearer::Bearers;
 pub use crate::identity::MappingMethod;
 pub use crate::oauth::OAuth;
 pub use crate::provider::Provider;
@@ -37,14 +36,12 @@ pub use crate::token::Tokens;
 /// Recognises tokens that are no OAuth tokens, e.g. those of service accounts.
 pub type Recognise = fn(&ApiServer, &str) -> Option<User>;
 
-/// Plugs the views and rules of users and tokens into an API server under construction. `others`
-/// recognise further tokens in reviews.
+/// Plugs the views and rules of users and tokens into an API server under construction. `bearers`
+/// are who is known in reviews.
 #[must_use]
-pub fn register(builder: Builder, others: &[Recognise]) -> Builder {
-    let reviews =
-        review::TokenReviews { groups: Arc::new(Groups::default()), others: others.into() };
+pub fn register(builder: Builder, bearers: Bearers) -> Builder {
     builder
-        .handler(&api::TOKEN_REVIEWS, "", Box::new(reviews))
+        .handler(&api::TOKEN_REVIEWS, "", Box::new(review::TokenReviews(bearers)))
         .handler(&api::USER_IDENTITY_MAPPINGS, "", Box::new(mapping::UserIdentityMappings))
         .strategy(&api::USERS, Box::new(user::Users))
         .strategy(&api::GROUPS, Box::new(validation::Checked::GROUPS))

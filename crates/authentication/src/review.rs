@@ -2,22 +2,15 @@
 //!
 //! Mirrors: `kubernetes/pkg/registry/authentication/tokenreview/storage.go`.
 
-use std::sync::Arc;
-
 use apimachinery::{ObjectExt as _, Status};
 use apiserver::{HandlerContext, RestHandler, Stored, User, Written};
 use serde_json::{Value, json};
 
-use crate::Recognise;
-use crate::group::Groups;
-use crate::token;
+use crate::bearer::Bearers;
 
 /// Serves `tokenreviews`.
 #[derive(Debug)]
-pub struct TokenReviews {
-    pub(crate) groups: Arc<Groups>,
-    pub(crate) others: Vec<Recognise>,
-}
+pub struct TokenReviews(pub(crate) Bearers);
 
 impl RestHandler for TokenReviews {
     fn create(&self, cx: &HandlerContext<'_>, mut review: Value) -> Result<Written, Status> {
@@ -26,9 +19,7 @@ impl RestHandler for TokenReviews {
             let text = "token is required for TokenReview in authentication";
             return Err(Status::bad_request(text));
         }
-        let user = token::user_of(cx.server, &self.groups, token)
-            .or_else(|| self.others.iter().find_map(|other| other(cx.server, token)));
-        let status = match user {
+        let status = match self.0.user(cx.server, token) {
             Some(user) => json!({"authenticated": true, "user": info(&user)}),
             None => json!({"user": {}}),
         };

@@ -5,8 +5,6 @@
 //!
 //! Invariant: a token that is expired, or whose user is gone or another one by now, stands for nobody.
 
-use std::sync::Arc;
-
 use apimachinery::{ObjectExt as _, Status};
 use apiserver::http::Authenticator;
 use apiserver::user::SCOPES;
@@ -16,7 +14,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use world::{Time, World};
 
-use crate::Recognise;
+use crate::bearer::Bearers;
 use crate::group::Groups;
 
 /// How long an access token is good when its client does not say.
@@ -28,26 +26,24 @@ pub const AUTHORIZE_SECONDS: i64 = 300;
 const BY_OAUTH: &str = "system:authenticated:oauth";
 const AUTHENTICATED: &str = "system:authenticated";
 
-/// Recognises the bearers of OAuth tokens, and of what `others` know.
+/// Recognises the callers of a server by their tokens.
 #[derive(Debug)]
 pub struct Tokens {
     server: ApiServer,
-    groups: Arc<Groups>,
-    others: Vec<Recognise>,
+    bearers: Bearers,
 }
 
 impl Tokens {
     /// Recognises the users of `server`.
     #[must_use]
-    pub fn new(server: ApiServer, others: &[Recognise]) -> Self {
-        Self { server, groups: Arc::default(), others: others.to_vec() }
+    pub fn new(server: ApiServer, bearers: Bearers) -> Self {
+        Self { server, bearers }
     }
 }
 
 impl Authenticator for Tokens {
     fn authenticate(&self, token: &str) -> Option<User> {
-        user_of(&self.server, &self.groups, token)
-            .or_else(|| self.others.iter().find_map(|other| other(&self.server, token)))
+        self.bearers.user(&self.server, token)
     }
 }
 
@@ -61,12 +57,24 @@ pub fn user_of(server: &ApiServer, groups: &Groups, token: &str) -> Option<User>
         return None;
     }
     let name = user.name().to_owned();
-    let mut all = groups.of(server.store(), &name);
-    all.extend(texts(&user, "groups"));
-    all.extend([BY_OAUTH.to_owned(), AUTHENTICATED.to_owned()]);
+    let groups = groups_of(server, groups, &name, Some(&user));
     let scopes = texts(&token, "scopes");
     let extra = [(SCOPES.to_owned(), scopes)].into();
-    Some(User { name, uid: user.uid().to_owned(), groups: all, extra })
+    Some(User { name, uid: user.uid().to_owned(), groups, extra })
+}
+
+/// The groups of somebody who logged in: those of `Group` objects, those that the user object names and
+/// the virtual ones.
+pub(crate) fn groups_of(
+    server: &ApiServer,
+    groups: &Groups,
+    name: &str,
+    user: Option<&Value>,
+) -> Vec<String> {
+    let mut all = groups.of(server.store(), name);
+    all.extend(user.map(|user| texts(user, "groups")).unwrap_or_default());
+    all.extend([BY_OAUTH.to_owned(), AUTHENTICATED.to_owned()]);
+    all
 }
 
 /// Whether a token or code is past its time; `expiresIn` 0 is for ever.

@@ -67,7 +67,7 @@ impl Stand {
         let cluster = Cluster::start(config).context("cannot start the cluster")?;
         if let Some(bound) = bound {
             let _guard = tokio.enter();
-            let others = Arc::new(Tokens::new(cluster.server().clone(), &[admission::token_user]));
+            let others = Arc::new(Tokens::new(cluster.server().clone(), cluster::bearers(&[])));
             let tokens = vec![(self.token.clone(), User::system_admin())];
             let known = Arc::new(Gate::new(&tokens, Some(others)));
             let options = RegistryOptions::default();

@@ -15,7 +15,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Result;
-use apiserver::User;
 use authentication::MappingMethod;
 use clap::Args;
 use cluster::{Cluster, run_together};
@@ -42,7 +41,7 @@ pub(crate) struct Options {
     kubeconfig: PathBuf,
     /// A bearer token that is recognised, and whose it is; may be given several times.
     #[arg(long = "token", value_name = "TOKEN=USER", value_parser = parse_token)]
-    tokens: Vec<(String, User)>,
+    tokens: Vec<(String, String)>,
     /// Who may log in: lines as `htpasswd` writes them (bcrypt, MD5 or SHA-1). Without it, anyone with
     /// any password. `NAME=FILE` is for the cluster of that name only.
     #[arg(long, value_name = "FILE")]
@@ -66,12 +65,11 @@ pub(crate) struct Options {
     registry: registry::RegistryOptions,
 }
 
-/// Reads `TOKEN=USER`; people get the group of those who logged in with a token.
-fn parse_token(text: &str) -> Result<(String, User), String> {
+/// Reads `TOKEN=USER`.
+fn parse_token(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((token, name)) if !token.is_empty() && !name.is_empty() => {
-            let groups = ["system:authenticated", "system:authenticated:oauth"];
-            Ok((token.to_owned(), User::with_groups(name, &groups)))
+            Ok((token.to_owned(), name.to_owned()))
         }
         _ => Err("must be of the form TOKEN=USER".to_owned()),
     }

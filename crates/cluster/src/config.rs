@@ -34,6 +34,9 @@ pub struct Config {
     pub scheduler: scheduler::Profile,
     /// Who may do what.
     pub access: Access,
+    /// Bearer tokens that are recognised besides those of logins and service accounts, each with the
+    /// name of its user.
+    pub tokens: Vec<(String, String)>,
     /// Where requests are recorded, if anywhere.
     pub audit: Option<Arc<AuditLog>>,
     /// Kills components in the middle of their work, if anything does.
@@ -88,6 +91,7 @@ impl Config {
             scheduler,
             access: Access::Open,
             audit: None,
+            tokens: Vec::new(),
             faults: None,
             extensions: Vec::new(),
             registry: None,

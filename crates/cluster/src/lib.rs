@@ -22,6 +22,7 @@ use std::sync::Arc;
 use apimachinery::{Status, Value};
 use apiserver::{ApiServer, Client, Stored};
 use audit::AuditLog;
+use authentication::Bearers;
 use controller_runtime::{Controller, Driver, Faults};
 use cri::builtin::{Builtin, WithBuiltins};
 use cri::sim::SimRuntime;
@@ -60,11 +61,18 @@ struct Plan {
     pages: Pages,
     access: Access,
     rules: admission::Options,
+    tokens: Vec<(String, String)>,
     audit: Option<Arc<AuditLog>>,
     faults: Option<Faults>,
     extensions: Vec<Arc<dyn Extension>>,
     source: Arc<dyn Source>,
     allowed: AllowedRegistries,
+}
+
+/// Who knows the tokens of people and service accounts, and those that `tokens` names.
+#[must_use]
+pub fn bearers(tokens: &[(String, String)]) -> Bearers {
+    Bearers::new(&[admission::token_user]).named(tokens)
 }
 
 /// Why a cluster did not start.
@@ -104,6 +112,7 @@ impl Cluster {
             pages,
             access,
             rules,
+            tokens: config.tokens,
             audit,
             faults,
             extensions,
@@ -208,7 +217,7 @@ impl Plan {
         let builder =
             images::register_with(builder, Arc::clone(&self.source), self.allowed.clone());
         let builder = deployments::register(builder);
-        let builder = authentication::register(builder, &[admission::token_user]);
+        let builder = authentication::register(builder, bearers(&self.tokens));
         let logs = RuntimeLogs::new(self.world.clone(), runtime.logs());
         let builder = builder.logs(Arc::new(logs));
         let builder = builder.streams(Arc::new(RuntimeStreams::new(runtime.streams())));

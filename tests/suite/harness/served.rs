@@ -62,7 +62,7 @@ impl Served {
             let _guard = runtime.enter();
             let mut config = http::Config::local().unwrap();
             config.tokens = vec![(ADMIN.to_owned(), User::system_admin())];
-            let tokens = Tokens::new(cluster.server().clone(), &[admission::token_user]);
+            let tokens = Tokens::new(cluster.server().clone(), cluster::bearers(&[]));
             config.authenticator = Some(Arc::new(tokens));
             Server::start(cluster.server().clone(), config).unwrap()
         };

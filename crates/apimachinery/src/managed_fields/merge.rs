@@ -37,9 +37,9 @@ pub(super) fn merge<S: Schema>(schema: S, live: Option<&Value>, config: &Value) 
 pub(super) fn without_nulls<S: Schema>(schema: S, document: Value) -> Value {
     match document {
         Value::Object(map) => {
-            let kept = map.into_iter().filter(|(name, value)| {
-                !(value.is_null() && schema.drops_null(name))
-            });
+            let kept = map
+                .into_iter()
+                .filter(|(name, value)| !(value.is_null() && schema.drops_null(name)));
             let read = |(name, value): (String, Value)| match schema.member(&name) {
                 Some(member) => (name, without_nulls(member, value)),
                 None => (name, value),

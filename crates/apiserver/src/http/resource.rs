@@ -24,7 +24,7 @@ use super::route::Asked;
 use super::server::State;
 use super::shape::{IncludeObject, Shaper};
 use super::watch::{self, WatchTerms};
-use super::{body, log, proxy, stream};
+use super::{body, log, personal, proxy, stream};
 use crate::custom::columns::columns as custom_columns;
 use crate::selection::Selection;
 use crate::user::{NO_MATCH, UnknownTarget};
@@ -78,7 +78,14 @@ pub(crate) async fn serve(
         state.api.authorize(&call, verb)?;
         return stream::serve(state, &call, kind, &mut asked);
     }
-    authorize(&state.api, &mut call, verb, &asked)?;
+    let early = personal::early(resource, verb);
+    let early = if early { Some(body::read(incoming).await?) } else { None };
+    let of_caller = early.as_deref().is_some_and(|bytes| personal::is_of_caller(&asked, bytes));
+    if of_caller {
+        state.api.authorize(&personal::asked_as(&call), verb)?;
+    } else {
+        authorize(&state.api, &mut call, verb, &asked)?;
+    }
     supported(resource, sub, verb)?;
     let request = Request::new(state, call, &asked)?;
     match verb {
@@ -89,7 +96,13 @@ pub(crate) async fn serve(
             match verb {
                 Verb::Get => request.get(),
                 Verb::List => request.list(),
-                _ => request.write(verb, body::read(incoming).await?),
+                _ => {
+                    let bytes = match early {
+                        Some(bytes) => bytes,
+                        None => body::read(incoming).await?,
+                    };
+                    request.write(verb, bytes)
+                }
             }
         }
     }

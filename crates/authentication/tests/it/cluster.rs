@@ -7,7 +7,7 @@ use std::sync::Arc;
 use apiserver::http::certs::Authority;
 use apiserver::http::{Config, Server};
 use apiserver::{ApiServer, Client, User};
-use authentication::{MappingMethod, OAuth, Provider, Tokens};
+use authentication::{Bearers, MappingMethod, OAuth, Provider, Tokens};
 use serde_json::{Value, json};
 use world::World;
 
@@ -34,12 +34,12 @@ impl Cluster {
 
     pub(crate) fn with(provider: Provider, method: MappingMethod, world: World) -> Self {
         let builder = authorization::register(ApiServer::builder(world));
-        let server = authentication::register(builder, &[account]).build();
+        let server = authentication::register(builder, bearers()).build();
         apiserver::bootstrap(&server).unwrap();
         authorization::bootstrap(&server).unwrap();
         let mut config = Config::local().unwrap();
         config.tokens = vec![("admin".to_owned(), User::system_admin())];
-        config.authenticator = Some(Arc::new(Tokens::new(server.clone(), &[account])));
+        config.authenticator = Some(Arc::new(Tokens::new(server.clone(), bearers())));
         config.site = Some(Arc::new(OAuth::new(server.clone(), provider, method)));
         let authority = Authority::load(config.authority.identity().clone()).unwrap();
         let running = Server::start(server.clone(), config).unwrap();
@@ -89,8 +89,17 @@ impl Cluster {
     }
 
     pub(crate) fn admin(&self) -> Person<'_> {
-        Person { cluster: self, token: "admin".to_owned(), bearer: "Bearer admin".to_owned() }
+        self.person("admin")
     }
+
+    pub(crate) fn person(&self, token: &str) -> Person<'_> {
+        Person { cluster: self, token: token.to_owned(), bearer: format!("Bearer {token}") }
+    }
+}
+
+/// Knows a service account's token and one that was named.
+fn bearers() -> Bearers {
+    Bearers::new(&[account]).named(&[("carl-token".to_owned(), "carl".to_owned())])
 }
 
 /// Stands for the tokens of service accounts.

@@ -108,6 +108,29 @@ async fn reviews_know_every_kind_of_token() {
 }
 
 #[tokio::test]
+async fn named_tokens_are_of_users_like_others() {
+    let cluster = Cluster::start();
+    let (admin, carl) = (cluster.admin(), cluster.person("carl-token"));
+    let virtual_groups = json!(["system:authenticated", "system:authenticated:oauth"]);
+    assert_eq!(carl.get(ME).await.json()["groups"], virtual_groups);
+    let group = json!({"metadata": {"name": "devs"}, "users": ["carl"]});
+    admin.post(&format!("{USERS}/groups"), &group).await;
+    let user = json!({"metadata": {"name": "carl"}});
+    let user = admin.post(&format!("{USERS}/users"), &user).await.json();
+    let groups = json!(["devs", "system:authenticated", "system:authenticated:oauth"]);
+    let me = carl.get(ME).await.json();
+    assert_eq!((&me["groups"], &me["metadata"]["uid"]), (&groups, &user["metadata"]["uid"]));
+    let info = json!({"username": "carl", "uid": user["metadata"]["uid"],
+        "groups": ["devs", "system:authenticated:oauth", "system:authenticated"]});
+    let review = json!({"kind": "TokenReview", "spec": {"token": "carl-token"}});
+    let reviewed = admin.post(REVIEWS, &review).await.json();
+    assert_eq!(reviewed["status"], json!({"authenticated": true, "user": info}));
+    let review = json!({"kind": "SelfSubjectReview", "apiVersion": "authentication.k8s.io/v1"});
+    let path = "/apis/authentication.k8s.io/v1/selfsubjectreviews";
+    assert_eq!(carl.post(path, &review).await.json()["status"]["userInfo"], info);
+}
+
+#[tokio::test]
 async fn mappings_join_and_part_users_and_identities() {
     let cluster = Cluster::start();
     let (admin, path) = (cluster.admin(), format!("{USERS}/useridentitymappings"));

@@ -65,12 +65,13 @@ impl Standing {
         guard.serve_registry(bound.addr());
         config.registry = Some(bound.addr());
         config.audit = Some(audit_trail(&config.world, audit)?);
+        config.tokens.clone_from(&options.all.tokens);
         let rollouts = Rollouts::default();
         config.extensions.push(Arc::new(rollouts.clone()));
         let cluster = Cluster::start(config).context("cannot start the cluster")?;
         let _guard = tokio.enter();
         let server = serve(&cluster, options)?;
-        let gate = Gate::new(&options.all.tokens, Some(tokens(&cluster)));
+        let gate = Gate::new(&[], Some(tokens(&cluster, options)));
         let registry = registry::start(&cluster, bound, &place, Arc::new(gate))?;
         let follower = Follower::new(cluster.world(), cluster.server(), &rollouts);
         let name = options.name.map(str::to_owned);
@@ -112,9 +113,9 @@ fn provider(users: Option<&Path>) -> Result<Provider> {
     Ok(Provider::Htpasswd(users))
 }
 
-/// Who knows the tokens of people and service accounts.
-fn tokens(cluster: &Cluster) -> Arc<dyn Authenticator> {
-    Arc::new(Tokens::new(cluster.server().clone(), &[admission::token_user]))
+/// Who knows the callers by their tokens.
+fn tokens(cluster: &Cluster, options: &Options<'_>) -> Arc<dyn Authenticator> {
+    Arc::new(Tokens::new(cluster.server().clone(), cluster::bearers(&options.all.tokens)))
 }
 
 /// Serves the API at the first address that is free.
@@ -150,8 +151,7 @@ fn serve_at(
 ) -> Result<Result<Server, http::Error>> {
     let mut config = http::Config::local()?;
     config.listen = address;
-    config.tokens.clone_from(&options.all.tokens);
-    config.authenticator = Some(tokens(cluster));
+    config.authenticator = Some(tokens(cluster, options));
     let provider = provider(options.users.map(Path::new))?;
     let pages = OAuth::new(cluster.server().clone(), provider, options.all.user_mapping);
     config.site = Some(Arc::new(pages));
