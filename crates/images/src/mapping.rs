@@ -10,6 +10,7 @@ use apiserver::{Call, HandlerContext, RestHandler, Stored, Written};
 use serde_json::json;
 
 use crate::history::{TagEvent, add_event, update_tracking_tags};
+use crate::metadata;
 use crate::strategy::read_stream;
 use crate::stream::repository;
 
@@ -35,6 +36,10 @@ impl RestHandler for ImageStreamMappings {
             return Err(Status::invalid(group, "ImageStreamMapping", &name, &errors));
         }
         read_stream(cx.server, cx.call.user, cx.call.namespace, &name)?;
+        // The bounds of images are held against what its manifest says, not against what is claimed.
+        if body["image"].is_object() {
+            metadata::fill(&mut body["image"]);
+        }
         cx.admit(&mut body)?;
         let reference = store_image(cx, &body, &own)?;
         point_tag(cx, &name, &body, &reference)?;

@@ -37,6 +37,34 @@ fn application() -> [(&'static str, &'static str, Value); 2] {
 }
 
 #[test]
+fn a_mapping_made_by_hand_is_as_large_as_its_manifest_says() {
+    let (_cluster, admin, alice) = shop();
+    let range = json!({"kind": "LimitRange", "apiVersion": "v1", "metadata": {"name": "images"},
+        "spec": {"limits": [{"type": "openshift.io/Image", "max": {"storage": "1Ki"}}]}});
+    admin.post(&path("", "limitranges"), &range).ok();
+    let stream = json!({"kind": "ImageStream", "apiVersion": "image.openshift.io/v1",
+        "metadata": {"name": "web"}});
+    alice.post(&path("image", "imagestreams"), &stream).ok();
+    let push = |size: u64| {
+        let layers = json!([{"digest": "sha256:a", "size": size}]);
+        let manifest = json!({"schemaVersion": 2, "config": {"digest": "sha256:c"}, "layers": layers});
+        let mapping = json!({"kind": "ImageStreamMapping", "apiVersion": "image.openshift.io/v1",
+            "metadata": {"name": "web"}, "tag": "v1", "image": {
+                "metadata": {"name": format!("sha256:{size:064}")},
+                "dockerImageReference": "web", "dockerImageManifest": manifest.to_string(),
+                "dockerImageMetadata": {"kind": "DockerImage", "apiVersion": "1.0", "Size": 1},
+                "dockerImageLayers": [{"name": "sha256:a", "size": 1, "mediaType": ""}]}});
+        alice.post(&path("image", "imagestreammappings"), &mapping)
+    };
+    assert_eq!(
+        push(2048).refusal(),
+        "403 imagestreammappings.image.openshift.io \"web\" is forbidden: requested usage of storage \
+         exceeds the maximum limit per openshift.io/Image (2Ki > 1Ki)"
+    );
+    assert_eq!(push(1000).code, 201);
+}
+
+#[test]
 fn a_new_application_runs_follows_its_tag_and_is_exposed() {
     let (cluster, _, alice) = shop();
     let digest = cluster.image("web:1", "{}");

@@ -47,7 +47,7 @@ fn push_usage(mapping: &Value) -> i64 {
     let mut seen = BTreeSet::new();
     let layers = image.list_at(&["dockerImageLayers"]).iter();
     let fresh = layers.filter(|layer| seen.insert(layer.str_at(&["name"]).to_owned()));
-    let sum: i64 = fresh.filter_map(|layer| layer.int_at(&["size"])).sum();
+    let sum = fresh.filter_map(|layer| layer.int_at(&["size"])).fold(0, i64::saturating_add);
     if stated > 0 { stated } else { sum }
 }
 
