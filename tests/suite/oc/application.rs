@@ -47,7 +47,8 @@ fn a_mapping_made_by_hand_is_as_large_as_its_manifest_says() {
     alice.post(&path("image", "imagestreams"), &stream).ok();
     let push = |size: u64| {
         let layers = json!([{"digest": "sha256:a", "size": size}]);
-        let manifest = json!({"schemaVersion": 2, "config": {"digest": "sha256:c"}, "layers": layers});
+        let manifest =
+            json!({"schemaVersion": 2, "config": {"digest": "sha256:c"}, "layers": layers});
         let mapping = json!({"kind": "ImageStreamMapping", "apiVersion": "image.openshift.io/v1",
             "metadata": {"name": "web"}, "tag": "v1", "image": {
                 "metadata": {"name": format!("sha256:{size:064}")},
