@@ -51,7 +51,7 @@ impl Client {
         ns: &str,
         name: &str,
     ) -> Result<Arc<Value>, Status> {
-        Ok(self.server.get(&self.call(resource, ns, name))?.value)
+        Ok(self.server.get(&self.call(resource, ns, name))?.value())
     }
 
     /// Reads one object if it exists.
@@ -71,7 +71,7 @@ impl Client {
     /// Reads all objects of a namespace, or of all with `""`.
     pub fn list(&self, resource: &'static Resource, ns: &str) -> Result<Vec<Arc<Value>>, Status> {
         let list = self.list_with(resource, ns, &ListOptions::default())?;
-        Ok(list.items.into_iter().map(|item| item.value).collect())
+        Ok(list.items.into_iter().map(|item| item.value()).collect())
     }
 
     /// Reads the objects that `options` select.
@@ -101,7 +101,7 @@ impl Client {
         ns: &str,
         object: Value,
     ) -> Result<Arc<Value>, Status> {
-        Ok(self.server.create(&self.call(resource, ns, ""), object)?.object.value)
+        Ok(self.server.create(&self.call(resource, ns, ""), object)?.object.value())
     }
 
     /// Replaces an object; with a resource version in it, exactly that version.
@@ -127,7 +127,7 @@ impl Client {
     ) -> Result<Arc<Value>, Status> {
         let (ns, name) = (object.namespace().to_owned(), object.name().to_owned());
         let call = self.call(resource, &ns, &name).subresource(subresource);
-        Ok(self.server.update(&call, object)?.object.value)
+        Ok(self.server.update(&call, object)?.object.value())
     }
 
     /// Patches an object.
@@ -139,7 +139,7 @@ impl Client {
         kind: PatchKind,
         patch: Value,
     ) -> Result<Arc<Value>, Status> {
-        Ok(self.server.patch(&self.call(resource, ns, name), kind, patch)?.object.value)
+        Ok(self.server.patch(&self.call(resource, ns, name), kind, patch)?.object.value())
     }
 
     /// Patches the status of an object.
@@ -152,7 +152,7 @@ impl Client {
         patch: Value,
     ) -> Result<Arc<Value>, Status> {
         let call = self.call(resource, ns, name).subresource("status");
-        Ok(self.server.patch(&call, kind, patch)?.object.value)
+        Ok(self.server.patch(&call, kind, patch)?.object.value())
     }
 
     /// Sets the number of replicas through `scale`; returns the `Scale`.
@@ -200,7 +200,7 @@ impl Client {
         body: Value,
     ) -> Result<Arc<Value>, Status> {
         let call = self.call(resource, ns, name).subresource(subresource);
-        Ok(self.server.create(&call, body)?.object.value)
+        Ok(self.server.create(&call, body)?.object.value())
     }
 
     /// Reads a sub-resource, e.g. `scale`.
@@ -211,6 +211,6 @@ impl Client {
         name: &str,
         subresource: &str,
     ) -> Result<Arc<Value>, Status> {
-        Ok(self.server.get(&self.call(resource, ns, name).subresource(subresource))?.value)
+        Ok(self.server.get(&self.call(resource, ns, name).subresource(subresource))?.value())
     }
 }

@@ -228,7 +228,7 @@ impl ApiServer {
         let prefix = key::collection(&api::CUSTOM_RESOURCE_DEFINITIONS, "");
         let found = self.store().range(&Range::prefix(&prefix)).map(|found| found.kvs);
         let found = found.unwrap_or_default();
-        found.into_iter().map(|kv| Definition(Arc::clone(&kv.value.value))).collect()
+        found.into_iter().map(|kv| Definition(kv.value.value())).collect()
     }
 
     /// The definition of a resource that is not built in.
@@ -245,7 +245,7 @@ impl ApiServer {
         }
         let name = format!("{plural}.{group}");
         let key = key::object(&api::CUSTOM_RESOURCE_DEFINITIONS, "", &name);
-        self.store().get(&key).map(|kv| Definition(Arc::clone(&kv.value.value)))
+        self.store().get(&key).map(|kv| Definition(kv.value.value()))
     }
 
     /// Decodes, prunes and defaults a body; gives the document in the storage version.

@@ -71,11 +71,9 @@ impl ApiServer {
         let list = self.list(call, selected)?;
         let mut options = options;
         for object in &list.items {
-            let one = Call {
-                namespace: object.value.namespace(),
-                name: object.value.name(),
-                ..call.clone()
-            };
+            let object = object.value();
+            let (namespace, name) = (object.namespace(), object.name());
+            let one = Call { namespace, name, ..call.clone() };
             match self.delete_stored(&one, &mut options) {
                 Err(status) if !status.is_not_found() => return Err(status),
                 _ => {}
@@ -94,20 +92,15 @@ impl ApiServer {
         let dry_run = options.dry_run || call.options.dry_run;
         for _ in 0..ATTEMPTS {
             let current = self.current(call)?;
-            let mut shown = (*current.value.value).clone();
-            self.admit(call, Operation::Delete, &mut shown, Some(&current.value.value))?;
-            check_preconditions(call.resource, options, &current.value.value)?;
+            let value = current.value.value();
+            let mut shown = (*value).clone();
+            self.admit(call, Operation::Delete, &mut shown, Some(&value))?;
+            check_preconditions(call.resource, options, &value)?;
             let is_namespace = call.resource.plural == "namespaces";
             let step = if is_namespace {
-                plan_namespace(
-                    call.resource,
-                    strategy,
-                    &current.value.value,
-                    options,
-                    self.world().now(),
-                )?
+                plan_namespace(call.resource, strategy, &value, options, self.world().now())?
             } else {
-                plan(call.resource, strategy, &current.value.value, options, self.world().now())
+                plan(call.resource, strategy, &value, options, self.world().now())
             };
             if let Some(deleted) = self.carry_out(call, strategy, &current, step, dry_run) {
                 return Ok(deleted);
@@ -152,13 +145,13 @@ impl ApiServer {
         if strategy.returns_deleted_object() {
             return Deleted::Object(self.present(call.resource, last));
         }
-        Deleted::Status(error::deletion_success(call.resource, call.name, last.value.uid()))
+        Deleted::Status(error::deletion_success(call.resource, call.name, last.value().uid()))
     }
 
     /// Removes a namespace that has been emptied.
     pub(crate) fn remove_if_finalized(&self, resource: &'static Resource, name: &str) {
         let Some(current) = self.store().get(&key::object(resource, "", name)) else { return };
-        let value = &current.value.value;
+        let value = &current.value.value();
         if value.deletion_timestamp().is_some()
             && value.list_at(&["spec", "finalizers"]).is_empty()
             && value.list_at(&["metadata", "finalizers"]).is_empty()

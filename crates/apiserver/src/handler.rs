@@ -97,7 +97,7 @@ pub trait RestHandler: Send + Sync + Debug {
         patch: &Value,
     ) -> Result<Written, Status> {
         crate::patch::through(patch, |patch| {
-            let current = self.to_patch(cx)?.value;
+            let current = self.to_patch(cx)?.value();
             let (api_version, of) = (current.api_version().to_owned(), current.kind().to_owned());
             let patched = crate::patch::apply(kind, &current, patch, &api_version, &of)?;
             self.update(cx, patched)

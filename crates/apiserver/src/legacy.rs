@@ -77,10 +77,10 @@ pub(crate) fn shape(resource: &'static Resource) -> &'static Resource {
 /// An answer as `/oapi/v1` gives it; what handlers answer has its group.
 pub(crate) fn answer(resource: &Resource, object: &Stored) -> Option<Stored> {
     let grouped = grouped(resource)?;
-    if object.value.api_version() != grouped.api_version() {
+    if object.value().api_version() != grouped.api_version() {
         return None;
     }
-    let mut value = (*object.value).clone();
+    let mut value = (*object.value()).clone();
     value.set(&["apiVersion"], json!("v1"));
     Some(Stored::new(value))
 }

@@ -45,13 +45,13 @@ pub(crate) struct Projects;
 impl RestHandler for Projects {
     fn get(&self, cx: &HandlerContext<'_>) -> Result<Stored, Status> {
         let namespace = cx.server.get(&cx.redirect(&api::NAMESPACES, ""))?;
-        Ok(Stored::new(project_of(&namespace.value)))
+        Ok(Stored::new(project_of(&namespace.value())))
     }
 
     fn list(&self, cx: &HandlerContext<'_>, options: &ListOptions) -> Result<ObjectList, Status> {
         let mut list = cx.server.list(&cx.redirect(&api::NAMESPACES, ""), options)?;
         for item in &mut list.items {
-            *item = Stored::new(project_of(&item.value));
+            *item = Stored::new(project_of(&item.value()));
         }
         Ok(list)
     }
@@ -67,15 +67,15 @@ impl RestHandler for Projects {
             "spec": body.get("spec").cloned().unwrap_or_default(),
         });
         let written = cx.server.create(&cx.redirect(&api::NAMESPACES, ""), namespace)?;
-        Ok(Written { object: Stored::new(project_of(&written.object.value)), ..written })
+        Ok(Written { object: Stored::new(project_of(&written.object.value())), ..written })
     }
 
     fn update(&self, cx: &HandlerContext<'_>, body: Value) -> Result<Written, Status> {
         check_names(cx.call, &body)?;
         let target = cx.redirect(&api::NAMESPACES, "");
         let old = cx.server.get(&target)?;
-        refuse(cx.call, body.name(), &frozen(&body, &old.value))?;
-        let mut namespace = (*old.value).clone();
+        refuse(cx.call, body.name(), &frozen(&body, &old.value()))?;
+        let mut namespace = (*old.value()).clone();
         let annotations = body.at(&["metadata", "annotations"]).cloned();
         namespace.set(&["metadata", "annotations"], annotations.unwrap_or_else(|| json!({})));
         let version = body.resource_version();
@@ -83,7 +83,7 @@ impl RestHandler for Projects {
             namespace.set(&["metadata", "resourceVersion"], json!(version));
         }
         let written = cx.server.update(&target, namespace)?;
-        Ok(Written { object: Stored::new(project_of(&written.object.value)), ..written })
+        Ok(Written { object: Stored::new(project_of(&written.object.value())), ..written })
     }
 
     fn delete(&self, cx: &HandlerContext<'_>, options: &DeleteOptions) -> Result<Deleted, Status> {

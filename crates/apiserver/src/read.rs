@@ -178,7 +178,7 @@ impl<'a> Page<'a> {
             let last_of_chunk = response.kvs.last().map(|kv| kv.key.to_string());
             let mut rest = response.kvs.into_iter();
             while let Some(kv) = rest.next() {
-                if !selection.matches(&kv.value.value) {
+                if !selection.selects(&kv.value) {
                     continue;
                 }
                 let full = self.limit > 0 && items.len() + 1 == self.limit;

@@ -8,6 +8,7 @@ use apimachinery::{ObjectExt as _, Status};
 use serde_json::Value;
 
 use crate::call::ListOptions;
+use crate::stored::Stored;
 
 /// Parsed selectors of one request.
 #[derive(Debug, Clone, Default)]
@@ -37,7 +38,12 @@ impl Selection {
         self.fields.required_value("metadata.name").filter(|name| !name.is_empty())
     }
 
-    pub(crate) fn matches(&self, object: &Value) -> bool {
+    /// Whether a stored object is selected; it is looked at only when there is something to compare.
+    pub(crate) fn selects(&self, stored: &Stored) -> bool {
+        self.is_everything() || self.matches(&stored.value())
+    }
+
+    fn matches(&self, object: &Value) -> bool {
         (self.labels.is_empty() || self.labels.matches(object.labels()))
             && (self.fields.is_empty() || self.fields.matches(|field| read(object, field)))
     }

@@ -329,7 +329,7 @@ impl ApiServer {
         if same_version && !strategy.decorates() {
             return stored.clone();
         }
-        let mut value = (*stored.value).clone();
+        let mut value = (*stored.value()).clone();
         strategy.decorate(&mut value);
         schema::to_served(resource, &mut value);
         Stored::new(value)

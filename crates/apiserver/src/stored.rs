@@ -1,59 +1,134 @@
-//! What the store keeps for an API object: the document and, once asked for, its bytes.
+//! What the store keeps for an API object: the document as a tree while it is young, as its bytes
+//! afterwards.
+//!
+//! A tree takes six times the memory of its text. Whoever keeps an object for long keeps the
+//! [`Stored`]; whoever looks at it asks for its [`Stored::value`] and lets go of it. A tree that
+//! somebody still holds is handed out to others too, so an object is never there twice.
 //!
 //! Invariant: a committed object's `metadata.resourceVersion` is the revision it was stored at; the
 //! object in the event of a deletion carries the revision of the deletion.
-//! Invariant: the cached bytes are those of `value`; all clones share one serialisation.
+//! Invariant: bytes and tree say the same; all clones share one serialisation.
+//! Invariant: no call goes out while a document's lock is held.
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Weak};
 
 use apimachinery::ObjectExt as _;
 use bytes::Bytes;
+use parking_lot::Mutex;
 use serde_json::Value;
 use store::Revision;
 
 /// What most objects take, so that writing them seldom moves them.
 const EXPECTED_BYTES: usize = 4096;
+/// How deep a document may be to be read back from its text; the reader gives up at 128.
+const DEPTH: usize = 100;
 
 /// An immutable API object; cheap to clone.
 #[derive(Clone)]
-pub struct Stored {
-    /// The document, in the version it was asked for (in the store: the storage version).
-    pub value: Arc<Value>,
-    json: Arc<OnceLock<Bytes>>,
-    size: usize,
+pub struct Stored(Arc<Document>);
+
+struct Document {
+    form: Mutex<Form>,
+    measure: Measure,
+}
+
+enum Form {
+    Tree { tree: Arc<Value>, json: Option<Bytes> },
+    Packed { json: Bytes, tree: Weak<Value> },
+}
+
+impl Form {
+    fn tree(&mut self) -> Arc<Value> {
+        match self {
+            Self::Tree { tree, .. } => Arc::clone(tree),
+            Self::Packed { json, tree } => tree.upgrade().unwrap_or_else(|| {
+                let value = serde_json::from_slice(json).expect("it was written from a tree");
+                let read = Arc::new(value);
+                *tree = Arc::downgrade(&read);
+                read
+            }),
+        }
+    }
+
+    fn json(&mut self) -> Bytes {
+        match self {
+            Self::Tree { tree, json } => json.get_or_insert_with(|| serialise(tree)).clone(),
+            Self::Packed { json, .. } => json.clone(),
+        }
+    }
+
+    fn pack(&mut self) {
+        let Self::Tree { tree, json } = self else { return };
+        let json = json.take().unwrap_or_else(|| serialise(tree));
+        *self = Self::Packed { json, tree: Arc::downgrade(tree) };
+    }
+}
+
+fn serialise(tree: &Value) -> Bytes {
+    let mut json = Vec::with_capacity(EXPECTED_BYTES);
+    serde_json::to_writer(&mut json, tree).unwrap_or_default();
+    json.shrink_to_fit();
+    Bytes::from(json)
 }
 
 impl Stored {
     /// Wraps a document.
     #[must_use]
     pub fn new(value: Value) -> Self {
-        let size = footprint(&value);
-        Self { value: Arc::new(value), json: Arc::default(), size }
+        let measure = Measure::of(&value);
+        Self::young(Arc::new(value), measure)
+    }
+
+    fn young(tree: Arc<Value>, measure: Measure) -> Self {
+        Self(Arc::new(Document { form: Mutex::new(Form::Tree { tree, json: None }), measure }))
+    }
+
+    /// The document, in the version it was asked for (in the store: the storage version). Read from
+    /// its bytes when it is packed and nobody holds it; so hold it while you look at it, not longer.
+    #[must_use]
+    pub fn value(&self) -> Arc<Value> {
+        self.0.form.lock().tree()
     }
 
     /// The document as JSON, serialised at most once for all clones.
     #[must_use]
     pub fn json(&self) -> Bytes {
-        let serialise = || {
-            let mut json = Vec::with_capacity(EXPECTED_BYTES);
-            serde_json::to_writer(&mut json, &*self.value).unwrap_or_default();
-            json.shrink_to_fit();
-            Bytes::from(json)
-        };
-        self.json.get_or_init(serialise).clone()
+        self.0.form.lock().json()
     }
 
     /// The document on its own, copied only when others hold it too.
     #[must_use]
     pub fn into_value(self) -> Value {
-        Arc::try_unwrap(self.value).unwrap_or_else(|shared| (*shared).clone())
+        let tree = match Arc::try_unwrap(self.0).map(|document| document.form.into_inner()) {
+            Ok(Form::Tree { tree, .. }) => tree,
+            Ok(mut packed) => packed.tree(),
+            Err(shared) => shared.form.lock().tree(),
+        };
+        Arc::try_unwrap(tree).unwrap_or_else(|shared| (*shared).clone())
+    }
+
+    /// Whether both are one object, not only equal ones.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
     fn stamp(&mut self, revision: Revision) {
-        let value = Arc::make_mut(&mut self.value);
-        value.set(&["metadata", "resourceVersion"], Value::String(revision.to_string()));
-        self.json = Arc::default();
+        let revision = Value::String(revision.to_string());
+        let write = |tree: &mut Arc<Value>| {
+            Arc::make_mut(tree).set(&["metadata", "resourceVersion"], revision);
+        };
+        if let Some(document) = Arc::get_mut(&mut self.0)
+            && let Form::Tree { tree, json } = document.form.get_mut()
+        {
+            write(tree);
+            *json = None;
+            return;
+        }
+        let mut tree = self.value();
+        write(&mut tree);
+        *self = Self::young(tree, self.0.measure);
     }
 }
 
@@ -62,25 +137,49 @@ const MAP_NODE: usize = 11 * (size_of::<String>() + size_of::<Value>()) + 16;
 /// How full such nodes are in the middle.
 const MAP_NODE_MEMBERS: usize = 8;
 
-/// About how many bytes a document takes besides its root, with its text, which goes out sooner or
-/// later.
-fn footprint(value: &Value) -> usize {
-    match value {
-        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
-        Value::String(text) => text.len() * 2,
-        Value::Array(items) => items.iter().map(|item| footprint(item) + size_of::<Value>()).sum(),
-        Value::Object(members) => {
-            let nodes = members.len().div_ceil(MAP_NODE_MEMBERS);
-            let members: usize =
-                members.iter().map(|(key, value)| key.len() * 2 + footprint(value)).sum();
-            nodes * MAP_NODE + members
+/// What was found out about a document when it was wrapped.
+#[derive(Debug, Clone, Copy)]
+struct Measure {
+    /// About how many bytes a tree takes besides its root, with its text, which goes out sooner or
+    /// later.
+    size: usize,
+    /// Whether its text tells all: numbers with a fraction may be read back differently in the last
+    /// digit, and what is nested very deep not at all.
+    packs: bool,
+}
+
+impl Measure {
+    fn of(value: &Value) -> Self {
+        let mut measure = Self { size: 0, packs: true };
+        measure.add(value, 0);
+        measure
+    }
+
+    fn add(&mut self, value: &Value, depth: usize) {
+        match value {
+            Value::Null | Value::Bool(_) => {}
+            Value::Number(number) => self.packs &= !number.is_f64(),
+            Value::String(text) => self.size += text.len() * 2,
+            Value::Array(items) => {
+                self.size += size_of_val(items.as_slice());
+                self.packs &= depth < DEPTH;
+                items.iter().for_each(|item| self.add(item, depth + 1));
+            }
+            Value::Object(members) => {
+                self.size += members.len().div_ceil(MAP_NODE_MEMBERS) * MAP_NODE;
+                self.packs &= depth < DEPTH;
+                for (key, value) in members {
+                    self.size += key.len() * 2;
+                    self.add(value, depth + 1);
+                }
+            }
         }
     }
 }
 
 impl store::Value for Stored {
     fn size(&self) -> usize {
-        self.size
+        self.0.measure.size
     }
 
     fn committed(&mut self, revision: Revision) {
@@ -90,16 +189,25 @@ impl store::Value for Stored {
     fn deleted(&mut self, revision: Revision) {
         self.stamp(revision);
     }
+
+    fn cool(&self) {
+        if self.0.measure.packs {
+            self.0.form.lock().pack();
+        }
+    }
 }
 
 impl PartialEq for Stored {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.value, &other.value) || self.value == other.value
+        self.is_same(other) || self.value() == other.value()
     }
 }
 
 impl fmt::Debug for Stored {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.value, f)
+        fmt::Debug::fmt(&self.value(), f)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -94,9 +94,11 @@ impl ApiServer {
             let Some(current) = self.store().get(&key) else {
                 return Err(error::not_found(call.resource, call.name));
             };
-            let mut wanted = change(&current.value.value)?;
-            self.check_version(call, strategy, &mut wanted, &current)?;
-            if let Some(stored) = self.write_once(call, strategy, wanted, &current)? {
+            // Held, so that it is read once however often it is looked at.
+            let old = current.value.value();
+            let mut wanted = change(&old)?;
+            self.check_version(call, strategy, &mut wanted, &old)?;
+            if let Some(stored) = self.write_once(call, strategy, wanted, (&current, &old))? {
                 return Ok(Written::ok(self.present(call.resource, &stored)));
             }
         }
@@ -133,9 +135,8 @@ impl ApiServer {
         call: &Call<'_>,
         strategy: &dyn Strategy,
         wanted: &mut Value,
-        current: &KeyValue<Stored>,
+        old: &Value,
     ) -> Result<(), Status> {
-        let old = &current.value.value;
         if !wanted.uid().is_empty() && wanted.uid() != old.uid() {
             let uids = (wanted.uid(), old.uid());
             return Err(error::uid_differs(call.resource, call.namespace, call.name, uids));
@@ -158,9 +159,8 @@ impl ApiServer {
         call: &Call<'_>,
         strategy: &dyn Strategy,
         mut wanted: Value,
-        current: &KeyValue<Stored>,
+        (current, old): (&KeyValue<Stored>, &Value),
     ) -> Result<Option<Stored>, Status> {
-        let old = &*current.value.value;
         self.admit(call, Operation::Update, &mut wanted, Some(old))?;
         self.shape_changed(call, strategy, &mut wanted, old)?;
         if wanted == *old {
@@ -230,8 +230,8 @@ impl ApiServer {
         if !strategy.has_claims() {
             return self.put_at(strategy, key, current.mod_revision, value);
         }
-        let before = strategy.claims(&current.value.value);
-        let after = strategy.claims(&value.value);
+        let before = strategy.claims(&current.value.value());
+        let after = strategy.claims(&value.value());
         let mut txn = Txn::new()
             .when(Compare::mod_revision(key).equal(current.mod_revision))
             .then(Op::put(key, value));
@@ -261,10 +261,11 @@ impl ApiServer {
         let mut txn = Txn::new()
             .when(Compare::mod_revision(key).equal(current.mod_revision))
             .then(Op::delete(key));
-        for claim in strategy.claims(&current.value.value) {
+        let last = current.value.value();
+        for claim in strategy.claims(&last) {
             txn = txn.then(Op::delete(key::claim(claim.range, &claim.item)));
         }
-        for prefix in strategy.leaves(self, &current.value.value) {
+        for prefix in strategy.leaves(self, &last) {
             txn = txn.then(Op::delete_prefix(prefix));
         }
         let succeeded = self.store().txn(txn).is_ok_and(|response| response.succeeded);

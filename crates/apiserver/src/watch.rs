@@ -53,7 +53,7 @@ pub(crate) struct View {
 impl View {
     pub(crate) fn show(&self, stored: &Stored) -> Stored {
         match self.map {
-            Some(map) => Stored::new(map(&stored.value)),
+            Some(map) => Stored::new(map(&stored.value())),
             None => self.server.present(self.resource, stored),
         }
     }
@@ -207,7 +207,7 @@ impl StoreEvents {
             .store()
             .range(&Range::prefix(prefix))
             .map_err(|error| error::unreadable_list(&error, false))?;
-        for kv in response.kvs.iter().filter(|kv| self.selection.matches(&kv.value.value)) {
+        for kv in response.kvs.iter().filter(|kv| self.selection.selects(&kv.value)) {
             self.pending.push_back(WatchEvent::Added(self.view.show(&kv.value)));
         }
         if mark_end {
@@ -222,7 +222,7 @@ impl StoreEvents {
     }
 
     fn translate(&self, event: &Event<Stored>) -> Option<WatchEvent> {
-        let matched = |stored: &Stored| self.selection.matches(&stored.value);
+        let matched = |stored: &Stored| self.selection.selects(stored);
         let before = event.prev.as_ref().is_some_and(|prev| matched(&prev.value));
         if event.kind == EventKind::Delete {
             return before.then(|| WatchEvent::Deleted(self.view.show(&event.kv.value)));
@@ -233,7 +233,7 @@ impl StoreEvents {
             (false, false) => None,
             (true, false) => {
                 let prev = event.prev.as_ref()?;
-                let mut last = (*prev.value.value).clone();
+                let mut last = (*prev.value.value()).clone();
                 last.set(&["metadata", "resourceVersion"], json!(event.revision.to_string()));
                 Some(WatchEvent::Deleted(self.view.show(&Stored::new(last))))
             }

@@ -37,7 +37,7 @@ fn check_open(request: &AdmissionRequest<'_>) -> Result<(), Status> {
     let Some(namespace) = request.server.store().get(&key) else {
         return Err(error::not_found(&api::NAMESPACES, call.namespace));
     };
-    if !is_terminating(&namespace.value.value) {
+    if !is_terminating(&namespace.value.value()) {
         return Ok(());
     }
     let text = format!(

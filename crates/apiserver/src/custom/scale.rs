@@ -67,7 +67,7 @@ fn keys(path: &[String]) -> Vec<&str> {
 impl RestHandler for CustomScale {
     fn get(&self, cx: &HandlerContext<'_>) -> Result<Stored, Status> {
         let object = cx.server.get(&cx.redirect(cx.call.resource, ""))?;
-        Ok(Stored::new(Places::of(cx)?.show(&object.value)))
+        Ok(Stored::new(Places::of(cx)?.show(&object.value())))
     }
 
     fn update(&self, cx: &HandlerContext<'_>, body: Value) -> Result<Written, Status> {
@@ -84,6 +84,6 @@ impl RestHandler for CustomScale {
             new.set(&keys(&places.spec), json!(replicas));
             Ok(new)
         })?;
-        Ok(Written::ok(Stored::new(places.show(&written.object.value))))
+        Ok(Written::ok(Stored::new(places.show(&written.object.value()))))
     }
 }

@@ -481,7 +481,7 @@ impl<'a> Request<'a> {
     fn written(&self, written: &Written) -> Answer {
         let code = StatusCode::from_u16(written.code).unwrap_or(StatusCode::OK);
         // There was nothing to be done: no content, not even a Status.
-        let nothing = &written.object.value;
+        let nothing = &written.object.value();
         let nothing = nothing.kind() == "Status" && nothing.int_at(&["code"]) == Some(204);
         let mut answer = if nothing {
             respond::finish(StatusCode::NO_CONTENT, "", Bytes::new(), self.asked.wishes)

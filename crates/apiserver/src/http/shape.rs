@@ -75,11 +75,14 @@ impl Shaper {
 
     /// One object. A `Status` is never reshaped.
     pub(crate) fn object(&self, object: &Stored) -> Bytes {
-        let value = &*object.value;
+        if self.shape == Shape::Object {
+            return object.json();
+        }
+        let value = object.value();
         match self.shape {
             _ if value.kind() == "Status" => object.json(),
             Shape::Object => object.json(),
-            Shape::Metadata(version) => encode(&Partial::new(version, value)),
+            Shape::Metadata(version) => encode(&Partial::new(version, &value)),
             Shape::Table(version) => {
                 let metadata = ListMeta::of(value.resource_version());
                 self.table(version, metadata, std::slice::from_ref(object), true)
@@ -95,12 +98,20 @@ impl Shaper {
                 let parts = self.parts(list).unwrap_or_default();
                 Bytes::from(parts.concat())
             }
-            Shape::Metadata(version) => encode(&PartialList {
-                kind: "PartialObjectMetadataList",
-                api_version: version.api_version(),
-                metadata,
-                items: list.items.iter().map(|item| Partial::new(version, &item.value)).collect(),
-            }),
+            Shape::Metadata(version) => {
+                let kind = "PartialObjectMetadataList";
+                let mut list_bytes = list_head(kind, version.api_version(), &metadata);
+                for (index, item) in list.items.iter().enumerate() {
+                    if index > 0 {
+                        list_bytes.push(b',');
+                    }
+                    let value = item.value();
+                    let partial = Partial::new(version, &value);
+                    serde_json::to_writer(&mut list_bytes, &partial).unwrap_or_default();
+                }
+                list_bytes.extend_from_slice(b"]}");
+                Bytes::from(list_bytes)
+            }
             Shape::Table(version) => self.table(version, metadata, &list.items, true),
         }
     }
@@ -112,7 +123,8 @@ impl Shaper {
             return None;
         }
         let mut parts = Vec::with_capacity(list.items.len() * 2 + 2);
-        parts.push(Bytes::from(self.list_head(&ListMeta::of_list(list))));
+        let (kind, version) = (self.resource.list_kind(), self.resource.api_version());
+        parts.push(Bytes::from(list_head(&kind, &version, &ListMeta::of_list(list))));
         for (index, item) in list.items.iter().enumerate() {
             if index > 0 {
                 parts.push(Bytes::from_static(b","));
@@ -127,7 +139,8 @@ impl Shaper {
     pub(crate) fn event(&self, object: &Stored, first: bool) -> Bytes {
         match self.shape {
             Shape::Table(version) => {
-                let metadata = ListMeta::of(object.value.resource_version());
+                let value = object.value();
+                let metadata = ListMeta::of(value.resource_version());
                 self.table(version, metadata, std::slice::from_ref(object), first)
             }
             Shape::Object | Shape::Metadata(_) => self.object(object),
@@ -156,7 +169,7 @@ impl Shaper {
 
     /// Whether a list is shown as a table of the resource's own kind.
     pub(crate) fn tabulates(&self, list: &ObjectList) -> bool {
-        let own = |item: &Stored| item.value.kind() == self.resource.kind;
+        let own = |item: &Stored| item.value().kind() == self.resource.kind;
         matches!(self.shape, Shape::Table(_)) && list.items.first().is_some_and(own)
     }
 
@@ -193,7 +206,8 @@ impl Shaper {
 
     /// Writes a row; metadata are copied out of the object's cached bytes.
     fn write_row(&self, version: MetaVersion, object: &Stored, now: Time, piece: &mut Vec<u8>) {
-        let row = self.row(version, &object.value, now);
+        let value = object.value();
+        let row = self.row(version, &value, now);
         let json = object.json();
         let metadata =
             member(&json, "metadata").filter(|_| self.include == IncludeObject::Metadata);
@@ -219,18 +233,6 @@ impl Shaper {
         piece.extend_from_slice(b"}}");
     }
 
-    fn list_head(&self, metadata: &ListMeta<'_>) -> Vec<u8> {
-        let mut head = format!(
-            "{{\"kind\":\"{}\",\"apiVersion\":\"{}\",\"metadata\":",
-            self.resource.list_kind(),
-            self.resource.api_version()
-        )
-        .into_bytes();
-        head.extend_from_slice(&encode(metadata));
-        head.extend_from_slice(b",\"items\":[");
-        head
-    }
-
     fn table(
         &self,
         version: MetaVersion,
@@ -239,8 +241,9 @@ impl Shaper {
         describe: bool,
     ) -> Bytes {
         let now = self.world.now();
-        let rows = objects.iter().map(|object| self.row(version, &object.value, now)).collect();
-        let kind = objects.first().map_or(self.resource.kind, |object| object.value.kind());
+        let values: Vec<_> = objects.iter().map(Stored::value).collect();
+        let rows = values.iter().map(|value| self.row(version, value, now)).collect();
+        let kind = values.first().map_or(self.resource.kind, |value| value.kind());
         let custom = self.custom.as_deref().filter(|_| kind == self.resource.kind);
         let columns = describe.then(|| match custom {
             Some(custom) => columns::custom_definitions(custom),
@@ -272,6 +275,15 @@ impl Shaper {
             object: object_part,
         }
     }
+}
+
+/// Everything of a list up to its first item.
+fn list_head(kind: &str, version: &str, metadata: &ListMeta<'_>) -> Vec<u8> {
+    let mut head =
+        format!("{{\"kind\":\"{kind}\",\"apiVersion\":\"{version}\",\"metadata\":").into_bytes();
+    head.extend_from_slice(&encode(metadata));
+    head.extend_from_slice(b",\"items\":[");
+    head
 }
 
 fn encode(document: &impl Serialize) -> Bytes {
@@ -320,15 +332,6 @@ impl<'a> Partial<'a> {
             metadata: object.at(&["metadata"]),
         }
     }
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct PartialList<'a> {
-    kind: &'static str,
-    api_version: &'static str,
-    metadata: ListMeta<'a>,
-    items: Vec<Partial<'a>>,
 }
 
 #[derive(Debug, Serialize)]

@@ -65,7 +65,7 @@ pub(crate) fn serve(
     asked: &mut Asked,
 ) -> Result<Answer, Status> {
     let pod = Call { subresource: "", ..call.clone() };
-    let object = Arc::clone(&state.api.get(&pod)?.value);
+    let object = state.api.get(&pod)?.value();
     let container = match kind {
         Kind::PortForward => "",
         _ => {

@@ -59,7 +59,7 @@ impl RestHandler for ProjectRequests {
         if !call.options.dry_run {
             bind_roles(cx.server, &system, name, &cx.call.user.name)?;
         }
-        Ok(Written { object: Stored::new(project_of(&written.object.value)), ..written })
+        Ok(Written { object: Stored::new(project_of(&written.object.value())), ..written })
     }
 }
 

@@ -38,7 +38,7 @@ impl RestHandler for Bindings {
 fn write(server: &ApiServer, call: &Call<'_>, body: &Value) -> Result<Written, Status> {
     for _ in 0..ATTEMPTS {
         let current = server.current(call)?;
-        let pod = bind(&current.value.value, body, &server.world().now().rfc3339())
+        let pod = bind(&current.value.value(), body, &server.world().now().rfc3339())
             .map_err(|text| Status::conflict("", "pods/binding", call.name, &text))?;
         let strategy = server.strategy(&api::PODS);
         let done =

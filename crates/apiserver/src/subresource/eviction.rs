@@ -33,7 +33,7 @@ impl RestHandler for PodEviction {
             DeleteOptions::from_value(body.get("deleteOptions").unwrap_or(&Value::Null));
         options.dry_run |= cx.call.options.dry_run;
         let call = cx.redirect(&api::PODS, "");
-        let pod = &cx.server.current(&call)?.value.value;
+        let pod = &cx.server.current(&call)?.value.value();
         // One that has ended does no good any more.
         if !api::views::pod::is_terminal(pod) {
             ask_budget(cx, pod, options.dry_run)?;

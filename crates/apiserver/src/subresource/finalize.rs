@@ -22,17 +22,17 @@ impl RestHandler for NamespaceFinalize {
         for _ in 0..ATTEMPTS {
             let current = cx.server.current(call)?;
             let version = body.resource_version();
-            if !version.is_empty() && version != current.value.value.resource_version() {
+            if !version.is_empty() && version != current.value.value().resource_version() {
                 return Err(error::modified(call.resource, call.name));
             }
-            let mut namespace = (*current.value.value).clone();
+            let mut namespace = (*current.value.value()).clone();
             let finalizers = body.list_at(&["spec", "finalizers"]).to_vec();
             if finalizers.is_empty() {
                 namespace.remove(&["spec", "finalizers"]);
             } else {
                 namespace.set(&["spec", "finalizers"], Value::Array(finalizers));
             }
-            if namespace == *current.value.value || call.options.dry_run {
+            if namespace == *current.value.value() || call.options.dry_run {
                 return Ok(Written::ok(Stored::new(namespace)));
             }
             let strategy = cx.server.strategy(call.resource);

@@ -21,13 +21,13 @@ impl RestHandler for Secrets {
         cx.server.get(&cx.redirect(&api::IMAGE_STREAMS, ""))?;
         let call = Call::new(cx.call.user, &api::SECRETS).within(cx.call.namespace);
         let all = cx.server.list(&call, &ListOptions::default())?;
-        let usable = |secret: &&Stored| {
-            let kind = secret.value.str_at(&["type"]);
+        let usable = |secret: &Value| {
+            let kind = secret.str_at(&["type"]);
             let docker = ["kubernetes.io/dockercfg", "kubernetes.io/dockerconfigjson"];
-            docker.contains(&kind) && secret.value.annotation(EXCLUDED) != Some("true")
+            docker.contains(&kind) && secret.annotation(EXCLUDED) != Some("true")
         };
         let items: Vec<Value> =
-            all.items.iter().filter(usable).map(|secret| (*secret.value).clone()).collect();
+            all.items.into_iter().map(Stored::into_value).filter(usable).collect();
         Ok(Stored::new(json!({
             "kind": "SecretList", "apiVersion": "v1",
             "metadata": {"resourceVersion": all.resource_version}, "items": items,
@@ -40,7 +40,7 @@ pub(super) struct Layers;
 
 impl RestHandler for Layers {
     fn get(&self, cx: &HandlerContext<'_>) -> Result<Stored, Status> {
-        let stream = cx.server.get(&cx.redirect(&api::IMAGE_STREAMS, ""))?.value;
+        let stream = cx.server.get(&cx.redirect(&api::IMAGE_STREAMS, ""))?.value();
         let (mut blobs, mut images) = (Map::new(), Map::new());
         let tags = stream.list_at(&["status", "tags"]).iter();
         for event in tags.flat_map(|tag| tag.list_at(&["items"])) {
@@ -50,7 +50,7 @@ impl RestHandler for Layers {
             }
             let call = Call::new(cx.call.user, &api::IMAGES).named(name);
             if let Ok(image) = cx.server.get(&call) {
-                images.insert(name.to_owned(), image_layers(&image.value, &mut blobs));
+                images.insert(name.to_owned(), image_layers(&image.value(), &mut blobs));
             }
         }
         Ok(Stored::new(json!({

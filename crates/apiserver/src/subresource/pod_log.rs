@@ -16,7 +16,7 @@ pub(super) struct PodLog;
 impl RestHandler for PodLog {
     fn log(&self, cx: &HandlerContext<'_>, options: &LogOptions) -> Result<LogStream, Status> {
         let current = cx.server.current(cx.call)?;
-        let pod = &*current.value.value;
+        let pod = &*current.value.value();
         let container = choose(pod, &options.container).map_err(Status::bad_request)?;
         if pod.str_at(&["spec", "nodeName"]).is_empty() {
             // Not placed yet: upstream answers with an empty log.

@@ -21,7 +21,7 @@ pub(super) struct ScaleOf;
 impl RestHandler for ScaleOf {
     fn get(&self, cx: &HandlerContext<'_>) -> Result<Stored, Status> {
         let current = cx.server.current(cx.call)?;
-        Ok(Stored::new(scale_of(cx.call, &current.value.value)))
+        Ok(Stored::new(scale_of(cx.call, &current.value.value())))
     }
 
     fn update(&self, cx: &HandlerContext<'_>, body: Value) -> Result<Written, Status> {
@@ -44,7 +44,7 @@ impl RestHandler for ScaleOf {
             new.set(&["spec", "replicas"], json!(replicas));
             Ok(new)
         })?;
-        Ok(Written::ok(Stored::new(scale_of(call, &written.object.value))))
+        Ok(Written::ok(Stored::new(scale_of(call, &written.object.value()))))
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod compaction;
 mod concurrency;
+mod cooling;
 mod lease;
 mod model;
 mod property;

@@ -3,7 +3,6 @@
 //! Deviation: there is no kubelet that listens; the pages are made here from what the API knows, and
 //! other pages (`/logs`, `/metrics`, `/run`) are not found.
 
-use std::sync::Arc;
 
 use apimachinery::Status;
 use hyper::StatusCode;
@@ -26,8 +25,7 @@ pub(super) fn serve(state: &State, call: &Call<'_>, rest: &str) -> Result<Answer
                 ..ListOptions::default()
             };
             let list = state.api.list(&pods, &of_node)?;
-            let items: Vec<&serde_json::Value> =
-                list.items.iter().map(|item| Arc::as_ref(&item.value)).collect();
+            let items: Vec<_> = list.items.into_iter().map(crate::Stored::into_value).collect();
             let list =
                 json!({"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": items});
             Ok(respond::json(StatusCode::OK, &list, Wishes::default()))

@@ -56,14 +56,14 @@ impl Target {
         if name.scheme == "https" {
             return Err(super::unreachable("https to a pod is not supported"));
         }
-        let object = api.get(&Call { name: name.name, subresource: "", ..call.clone() })?.value;
+        let object = api.get(&Call { name: name.name, subresource: "", ..call.clone() })?.value();
         if call.resource.plural == "pods" {
             return of_pod(&object, name.port);
         }
         let endpoints =
             Call { resource: &api::ENDPOINTS, name: name.name, subresource: "", ..call.clone() };
         let endpoints = match api.get(&endpoints) {
-            Ok(found) => (*found.value).clone(),
+            Ok(found) => (*found.value()).clone(),
             Err(status) if status.is_not_found() => Value::Null,
             Err(status) => return Err(status),
         };
