@@ -49,14 +49,14 @@ pub(crate) fn find(
     ns: &str,
     name: &str,
 ) -> Option<Arc<Value>> {
-    Some(Arc::clone(&server.store().get(&key::object(resource, ns, name))?.value.value))
+    Some(Arc::clone(&server.store().get(&key::object(resource, ns, name))?.value.value()))
 }
 
 /// All stored objects of a namespace, or of the cluster, in the order of their names.
 pub(crate) fn all(server: &ApiServer, resource: &Resource, ns: &str) -> Vec<Arc<Value>> {
     let range = server.store().range(&Range::prefix(key::collection(resource, ns)));
     let kvs = range.map(|range| range.kvs).unwrap_or_default();
-    kvs.iter().map(|kv| Arc::clone(&kv.value.value)).collect()
+    kvs.iter().map(|kv| Arc::clone(&kv.value.value())).collect()
 }
 
 /// The namespace of the request.

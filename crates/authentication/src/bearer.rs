@@ -51,7 +51,7 @@ impl Bearers {
         if name.starts_with("system:serviceaccount:") {
             return User::system(name);
         }
-        let user = stored(server, &api::USERS, name).map(|stored| stored.value);
+        let user = stored(server, &api::USERS, name).map(|stored| stored.value());
         let uid = user.as_deref().map(|user| user.uid().to_owned()).unwrap_or_default();
         let groups = token::groups_of(server, &self.groups, name, user.as_deref());
         User { name: name.to_owned(), uid, groups, ..User::default() }

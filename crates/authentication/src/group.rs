@@ -52,7 +52,7 @@ impl Followed {
         let found = store.range(&Range::prefix(&*prefix)).expect("the present can be read");
         self.of_user.clear();
         for kv in &found.kvs {
-            let group = &kv.value.value;
+            let group = &kv.value.value();
             for user in group.list_at(&["users"]).iter().filter_map(Value::as_str) {
                 self.of_user.entry(user.to_owned()).or_default().insert(group.name().to_owned());
             }

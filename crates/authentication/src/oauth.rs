@@ -94,7 +94,7 @@ impl OAuth {
     fn remembered(&self, asked: &Asked<'_>) -> Option<Person> {
         let person = self.sessions.open(asked.cookie(SESSION)?)?;
         let user = stored(self.client.server(), &api::USERS, &person.name)?;
-        (user.value.uid() == person.uid).then_some(person)
+        (user.value().uid() == person.uid).then_some(person)
     }
 
     fn metadata(&self) -> Response<Bytes> {

@@ -50,8 +50,8 @@ impl Authenticator for Tokens {
 /// The user an access token stands for, with all groups.
 #[must_use]
 pub fn user_of(server: &ApiServer, groups: &Groups, token: &str) -> Option<User> {
-    let token = stored(server, &api::OAUTH_ACCESS_TOKENS, token)?.value;
-    let user = stored(server, &api::USERS, token.str_at(&["userName"]))?.value;
+    let token = stored(server, &api::OAUTH_ACCESS_TOKENS, token)?.value();
+    let user = stored(server, &api::USERS, token.str_at(&["userName"]))?.value();
     let same = user.uid() == token.str_at(&["userUID"]);
     if !same || is_expired(&token, server.world().now()) || token.deletion_timestamp().is_some() {
         return None;

@@ -39,7 +39,7 @@ impl Strategy for Users {
 fn myself(server: &ApiServer, user: &User) -> Value {
     let groups: BTreeSet<&String> = user.groups.iter().collect();
     let mut object = match stored(server, &api::USERS, &user.name) {
-        Some(stored) => (*stored.value).clone(),
+        Some(stored) => (*stored.value()).clone(),
         None => json!({
             "kind": "User",
             "apiVersion": "user.openshift.io/v1",

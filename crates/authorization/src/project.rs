@@ -65,7 +65,7 @@ impl RestHandler for Projects {
             return self.inner.list(cx, options);
         }
         let mut list = self.inner.list(cx, &ListOptions { limit: 0, ..options.clone() })?;
-        list.items.retain(|project| sees(&self.rbac, user, project.value.name()));
+        list.items.retain(|project| sees(&self.rbac, user, project.value().name()));
         Ok(list)
     }
 

@@ -89,7 +89,7 @@ impl Followed {
                         EventKind::Delete => {
                             self.policy.remove(place.kind, place.namespace, place.name);
                         }
-                        EventKind::Put => self.policy.put(place.kind, &event.kv.value.value),
+                        EventKind::Put => self.policy.put(place.kind, &event.kv.value.value()),
                     }
                 }
                 Ok(None) => return,
@@ -104,7 +104,7 @@ impl Followed {
         self.policy = Policy::default();
         for kv in &found.kvs {
             if let Some(place) = Place::parse(&kv.key) {
-                self.policy.put(place.kind, &kv.value.value);
+                self.policy.put(place.kind, &kv.value.value());
             }
         }
         // When the history is gone already, the next question looks again.

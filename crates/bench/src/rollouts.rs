@@ -82,7 +82,8 @@ impl Bench {
         let reached = self.cluster.run_until(deadline, &mut || {
             while let Ok(Some(event)) = watcher.try_next() {
                 let new = event.kind == EventKind::Put && event.prev.is_none();
-                made += usize::from(new && event.kv.value.value.kind() == "ReplicationController");
+                made +=
+                    usize::from(new && event.kv.value.value().kind() == "ReplicationController");
             }
             made >= count
         });

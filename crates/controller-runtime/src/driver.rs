@@ -358,11 +358,11 @@ impl Reflector {
             match watch.poll_next(task) {
                 Poll::Pending => return,
                 Poll::Ready(WatchEvent::Added(object) | WatchEvent::Modified(object)) => {
-                    let change = caches.upsert(self.resource, object.value);
+                    let change = caches.upsert(self.resource, object.value());
                     self.notify(caches, queue, &change);
                 }
                 Poll::Ready(WatchEvent::Deleted(object)) => {
-                    if let Some(change) = caches.remove(self.resource, &Key::of(&object.value)) {
+                    if let Some(change) = caches.remove(self.resource, &Key::of(&object.value())) {
                         self.notify(caches, queue, &change);
                     }
                 }
@@ -381,9 +381,9 @@ impl Reflector {
         let list = client.list_with(self.resource, "", &ListOptions::default())?;
         let mut gone: BTreeSet<Key> = caches.keys(self.resource).into_iter().collect();
         for object in list.items {
-            let key = Key::of(&object.value);
+            let key = Key::of(&object.value());
             gone.remove(&key);
-            let change = caches.upsert(self.resource, object.value);
+            let change = caches.upsert(self.resource, object.value());
             self.notify(caches, queue, &change);
         }
         for key in gone {

@@ -133,7 +133,7 @@ fn existing(
     let (uid, version) = (import.uid(), import.resource_version());
     let missing = || Status::not_found(GROUP, "imagestreams", name);
     let stream = match server.get(&call) {
-        Ok(stored) => stored.value,
+        Ok(stored) => stored.value(),
         Err(status) if !status.is_not_found() => return Err(status),
         Err(_) if uid.is_empty() && version.is_empty() => return Ok(None),
         Err(_) => return Err(missing()),
@@ -153,7 +153,8 @@ fn keyring(server: &ApiServer, namespace: &str) -> Result<Keyring, Status> {
     let user = User::system_admin();
     let call = Call::new(&user, &api::SECRETS).within(namespace);
     let secrets = server.list(&call, &ListOptions::default())?;
-    let values = secrets.items.iter().map(|secret| &*secret.value);
+    let values: Vec<Arc<Value>> = secrets.items.iter().map(Stored::value).collect();
+    let values = values.iter().map(|secret| &**secret);
     Ok(Keyring::of_secrets(values.filter(|secret| is_for_imports(secret))))
 }
 
@@ -203,7 +204,7 @@ fn write(
         stream.set_annotation(CHECKED, now);
         cx.server.create(&call, stream)?
     };
-    Ok(written.object.value)
+    Ok(written.object.value())
 }
 
 /// Makes the Images that are not there; one that lacks its manifest gets it.
@@ -226,11 +227,11 @@ fn complete(server: &ApiServer, user: &User, image: &Value) -> Result<(), Status
     let call = Call::new(user, &api::IMAGES).named(image.name());
     let stored = server.get(&call)?;
     let given = |image: &Value| !image.str_at(&["dockerImageManifest"]).is_empty();
-    let kept = stored.value.annotation(crate::image::MANIFEST_STORED) == Some("true");
-    if given(&stored.value) || kept || !given(image) {
+    let kept = stored.value().annotation(crate::image::MANIFEST_STORED) == Some("true");
+    if given(&stored.value()) || kept || !given(image) {
         return Ok(());
     }
-    let mut changed = (*stored.value).clone();
+    let mut changed = (*stored.value()).clone();
     for field in ["dockerImageManifest", "dockerImageManifestMediaType", "dockerImageConfig"] {
         changed[field] = image.get(field).cloned().unwrap_or_default();
     }

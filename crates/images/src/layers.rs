@@ -86,10 +86,10 @@ impl RestHandler for ImageStreamSecrets {
         let user = User::system_admin();
         let call = Call::new(&user, &api::SECRETS).within(cx.call.namespace);
         let secrets = cx.server.list(&call, &ListOptions::default())?;
-        let fitting = secrets.items.iter().filter(|secret| is_for_imports(&secret.value));
+        let fitting = secrets.items.iter().filter(|secret| is_for_imports(&secret.value()));
         let items: Vec<Value> = fitting
             .map(|secret| {
-                let mut secret = (*secret.value).clone();
+                let mut secret = (*secret.value()).clone();
                 for field in ["kind", "apiVersion"] {
                     secret.remove(&[field]);
                 }

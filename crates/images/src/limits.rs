@@ -21,7 +21,7 @@ pub(crate) fn check(cx: &StrategyContext<'_>, stream: &Value) -> Result<(), Stri
     let call = Call::new(&user, &api::LIMIT_RANGES).within(cx.namespace);
     let ranges = cx.server.list(&call, &ListOptions::default()).map_err(|status| status.message)?;
     let errors: Vec<String> =
-        ranges.items.iter().flat_map(|range| exceeded(stream, &range.value)).collect();
+        ranges.items.iter().flat_map(|range| exceeded(stream, &range.value())).collect();
     let text = match errors.as_slice() {
         [] => return Ok(()),
         [one] => one.clone(),

@@ -69,7 +69,7 @@ pub(crate) fn read_stream(
     name: &str,
 ) -> Result<Arc<Value>, Status> {
     let call = Call::new(user, &api::IMAGE_STREAMS).within(namespace).named(name);
-    server.get(&call).map(|stored| stored.value)
+    server.get(&call).map(|stored| stored.value())
 }
 
 impl Strategy for ImageStreamStrategy {

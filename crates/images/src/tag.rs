@@ -53,12 +53,12 @@ impl RestHandler for ImageStreamTags {
         let streams = cx.server.list(&call, &streams)?;
         let mut items = Vec::new();
         for stream in &streams.items {
-            for entry in stream.value.list_at(&["status", "tags"]) {
+            for entry in stream.value().list_at(&["status", "tags"]) {
                 let tag = entry.str_at(&["tag"]);
                 let event = entry.list_at(&["items"]).first().map(TagEvent::read);
                 let Some(event) = event.filter(|event| !event.image.is_empty()) else { continue };
                 let image = json!({"metadata": {"name": event.image}});
-                items.push(Stored::new(document(&stream.value, tag, Some(&event), image)));
+                items.push(Stored::new(document(&stream.value(), tag, Some(&event), image)));
             }
         }
         Ok(ObjectList { items, continue_token: None, remaining: None, ..streams })

@@ -97,13 +97,13 @@ impl RestHandler for Pods {
     fn get(&self, cx: &HandlerContext<'_>) -> Result<Stored, Status> {
         let call = Call { resource: &api::PODS, ..cx.call.clone() };
         let found = cx.server.get(&call).ok();
-        let figures = found.and_then(|found| self.of(&found.value));
+        let figures = found.and_then(|found| self.of(&found.value()));
         figures.map(Stored::new).ok_or_else(|| not_found("pods", cx))
     }
 
     fn list(&self, cx: &HandlerContext<'_>, options: &ListOptions) -> Result<ObjectList, Status> {
         let mut list = objects(cx, &api::PODS, options)?;
-        let figures = list.items.iter().filter_map(|item| self.of(&item.value));
+        let figures = list.items.iter().filter_map(|item| self.of(&item.value()));
         list.items = figures.map(Stored::new).collect();
         list.resource_version.clear();
         Ok(list)
@@ -119,11 +119,11 @@ impl Nodes {
         let pods = Call { namespace: "", name: "", resource: &api::PODS, ..cx.call.clone() };
         let pods = cx.server.list(&pods, &ListOptions::default())?;
         let mut usage: BTreeMap<String, Usage> = BTreeMap::new();
-        for pod in &pods.items {
-            let node = pod.value.str_at(&["spec", "nodeName"]);
+        for pod in pods.items.iter().map(Stored::value) {
+            let node = pod.str_at(&["spec", "nodeName"]);
             if !node.is_empty() {
                 let sum = usage.entry(node.to_owned()).or_default();
-                self.0.pod(pod.value.uid()).iter().for_each(|container| sum.add(container));
+                self.0.pod(pod.uid()).iter().for_each(|container| sum.add(container));
             }
         }
         Ok(usage)
@@ -135,7 +135,7 @@ impl RestHandler for Nodes {
         let call = Call { resource: &api::NODES, ..cx.call.clone() };
         let Ok(found) = cx.server.get(&call) else { return Err(not_found("nodes", cx)) };
         let usage = self.usage(cx)?.remove(cx.call.name).unwrap_or_default();
-        Ok(Stored::new(node(&found.value, &usage, cx.server.world().now())))
+        Ok(Stored::new(node(&found.value(), &usage, cx.server.world().now())))
     }
 
     fn list(&self, cx: &HandlerContext<'_>, options: &ListOptions) -> Result<ObjectList, Status> {
@@ -143,8 +143,8 @@ impl RestHandler for Nodes {
         let mut usage = self.usage(cx)?;
         let now = cx.server.world().now();
         for item in &mut list.items {
-            let of = usage.remove(item.value.name()).unwrap_or_default();
-            *item = Stored::new(node(&item.value, &of, now));
+            let of = usage.remove(item.value().name()).unwrap_or_default();
+            *item = Stored::new(node(&item.value(), &of, now));
         }
         list.resource_version.clear();
         Ok(list)

@@ -49,7 +49,7 @@ impl Streams {
         let call = Call::new(&self.registry, &api::IMAGE_STREAMS);
         let all = self.server.list(&call, &ListOptions::default())?;
         let name = |stream: &Value| format!("{}/{}", stream.namespace(), stream.name());
-        let mut names: Vec<_> = all.items.iter().map(|stream| name(&stream.value)).collect();
+        let mut names: Vec<_> = all.items.iter().map(|stream| name(&stream.value())).collect();
         names.sort_unstable();
         Ok(names)
     }
@@ -58,9 +58,10 @@ impl Streams {
     /// media type.
     pub(crate) fn kept_manifest(&self, digest: &Digest) -> Option<(Vec<u8>, String)> {
         let name = digest.to_string();
-        let image = self.server.get(&Call::new(&self.registry, &api::IMAGES).named(&name)).ok()?;
-        let manifest = image.value.str_at(&["dockerImageManifest"]);
-        let media_type = image.value.str_at(&["dockerImageManifestMediaType"]);
+        let image =
+            self.server.get(&Call::new(&self.registry, &api::IMAGES).named(&name)).ok()?.value();
+        let manifest = image.str_at(&["dockerImageManifest"]);
+        let media_type = image.str_at(&["dockerImageManifestMediaType"]);
         let whole = Digest::of(manifest.as_bytes()) == *digest;
         whole.then(|| (manifest.as_bytes().to_vec(), media_type.to_owned()))
     }

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use api::SECRETS;
 use apimachinery::image_reference::ImageReference;
 use apimachinery::{ObjectExt as _, Value};
-use apiserver::{ApiServer, Call, ListOptions, User};
+use apiserver::{ApiServer, Call, ListOptions, Stored, User};
 use images::source::registry::Registries;
 use images::source::{Error as SourceError, Keyring, Platform, Wanted};
 
@@ -178,5 +178,6 @@ fn keyring(server: &ApiServer, namespace: &str) -> Keyring {
     let Ok(secrets) = server.list(&call, &ListOptions::default()) else {
         return Keyring::default();
     };
-    Keyring::of_secrets(secrets.items.iter().map(|secret| &*secret.value))
+    let values: Vec<_> = secrets.items.iter().map(Stored::value).collect();
+    Keyring::of_secrets(values.iter().map(|secret| &**secret))
 }

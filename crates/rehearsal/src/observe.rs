@@ -107,8 +107,9 @@ impl Observer {
     /// When history was compacted under it, so that writes would be missed.
     pub fn catch_up(&mut self) -> Result<(), store::Error> {
         while let Some(event) = self.watcher.try_next()? {
-            let old = event.prev.as_ref().map(|kv| kv.value.value.as_ref());
-            let new = (event.kind == EventKind::Put).then(|| event.kv.value.value.as_ref());
+            let old = event.prev.as_ref().map(|kv| kv.value.value());
+            let new = (event.kind == EventKind::Put).then(|| event.kv.value.value());
+            let (old, new) = (old.as_deref(), new.as_deref());
             let now = self.world.now();
             let Some(object) = new.or(old) else { continue };
             self.rollouts.see(now, old, new);

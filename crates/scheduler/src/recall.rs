@@ -58,8 +58,8 @@ pub fn recall(client: &Client, namespace: &str, name: &str) -> Result<Option<Rec
     let Some((revision, turn)) = recorded else { return Ok(None) };
     let snapshot = facts_at(client, revision)?;
     let pods = client.list_with(&PODS, namespace, &exactly(revision))?.items;
-    let then = pods.into_iter().find(|then| then.value.name() == name);
-    Ok(then.map(|pod| Recall { revision, turn, snapshot, pod: PodInfo::new(pod.value) }))
+    let then = pods.into_iter().find(|then| then.value().name() == name);
+    Ok(then.map(|pod| Recall { revision, turn, snapshot, pod: PodInfo::new(pod.value()) }))
 }
 
 fn marks(event: &Value) -> Option<(u64, u64)> {
@@ -75,7 +75,7 @@ pub fn facts_at(client: &Client, revision: u64) -> Result<Snapshot, Status> {
     let mut objects = Vec::new();
     for resource in RESOURCES {
         let list = client.list_with(resource, "", &exactly(revision))?;
-        objects.extend(list.items.into_iter().map(|object| (resource, object.value)));
+        objects.extend(list.items.into_iter().map(|object| (resource, object.value())));
     }
     Ok(Snapshot::of(objects))
 }

@@ -66,7 +66,7 @@ impl Facts {
                 ..ListOptions::default()
             };
             let list = client.list_with(resource, if all { "" } else { namespace }, &options)?;
-            let objects = list.items.into_iter().map(|item| item.value).collect();
+            let objects = list.items.into_iter().map(|item| item.value()).collect();
             facts.objects.insert(resource.plural, objects);
         }
         let unplaced = |pod: &Arc<Value>| pod.str_at(&["spec", "nodeName"]).is_empty();

@@ -108,8 +108,8 @@ impl Simulated {
 
     fn catch_up(&mut self) {
         while let Some(event) = self.watcher.try_next().unwrap() {
-            let old = event.prev.as_ref().map(|kv| Value::clone(&kv.value.value));
-            let new = (event.kind == EventKind::Put).then(|| Value::clone(&event.kv.value.value));
+            let old = event.prev.as_ref().map(|kv| Value::clone(&kv.value.value()));
+            let new = (event.kind == EventKind::Put).then(|| Value::clone(&event.kv.value.value()));
             self.history.push(Write { old, new });
         }
     }

@@ -166,8 +166,8 @@ impl Follower {
     fn look(&mut self, now: Time) {
         let at = now.since(self.begin).as_secs_f64();
         while let Some(event) = self.watcher.try_next().unwrap() {
-            let old = event.prev.as_ref().map(|kv| Value::clone(&kv.value.value));
-            let new = (event.kind == EventKind::Put).then(|| Value::clone(&event.kv.value.value));
+            let old = event.prev.as_ref().map(|kv| Value::clone(&kv.value.value()));
+            let new = (event.kind == EventKind::Put).then(|| Value::clone(&event.kv.value.value()));
             if let Some(pod) = new.as_ref().filter(|new| new.kind() == "Pod") {
                 self.follow(pod);
             }

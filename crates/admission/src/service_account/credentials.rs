@@ -213,7 +213,7 @@ fn apply(
                 new.set(&["imagePullSecrets"], json!(list(&pull)));
                 Ok(new)
             })?;
-            *account = written.object.value;
+            *account = written.object.value();
         }
     }
     Ok(())

@@ -53,8 +53,8 @@ fn the_last_state_is_told_before_the_end() {
     let mut watch = client.watch(&api::PODS, "test", &options).unwrap();
     delete_pod(&client, grace(0)).unwrap();
     let Some(WatchEvent::Modified(last)) = watch.try_next() else { panic!("no last state") };
-    assert_eq!(last.value.int_at(&["metadata", "deletionGracePeriodSeconds"]), Some(0));
-    assert_eq!(last.value.deletion_timestamp(), Some("2018-10-11T12:00:00Z"));
+    assert_eq!(last.value().int_at(&["metadata", "deletionGracePeriodSeconds"]), Some(0));
+    assert_eq!(last.value().deletion_timestamp(), Some("2018-10-11T12:00:00Z"));
     assert!(matches!(watch.try_next(), Some(WatchEvent::Deleted(_))));
 }
 

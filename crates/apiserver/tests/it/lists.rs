@@ -21,8 +21,8 @@ fn list(client: &Client, options: &ListOptions) -> Result<ObjectList, Status> {
     client.list_with(&api::CONFIG_MAPS, "test", options)
 }
 
-fn names(list: &ObjectList) -> Vec<&str> {
-    list.items.iter().map(|item| item.value.name()).collect()
+fn names(list: &ObjectList) -> Vec<String> {
+    list.items.iter().map(|item| item.value().name().to_owned()).collect()
 }
 
 #[test]

@@ -198,7 +198,7 @@ fn a_dry_run_checks_and_stores_nothing() {
     let mut call = Call::new(&user, &api::PODS).within("test");
     call.options = WriteOptions { dry_run: true, ..WriteOptions::default() };
     let written = client.server().create(&call, pod("a")).unwrap();
-    assert_eq!(written.object.value.name(), "a");
+    assert_eq!(written.object.value().name(), "a");
     assert_eq!(client.get(&api::PODS, "test", "a").unwrap_err().reason, Reason::NotFound);
 }
 
@@ -229,8 +229,8 @@ fn fields_are_validated_as_asked() {
     );
     let warned = create(FieldValidation::Warn, body).unwrap();
     assert_eq!(warned.warnings, ["unknown field \"foo\"", "duplicate field \"data\""]);
-    assert_eq!(warned.object.value.get("foo"), None);
-    assert_eq!(warned.object.value["data"]["x"], "2");
+    assert_eq!(warned.object.value().get("foo"), None);
+    assert_eq!(warned.object.value()["data"]["x"], "2");
 }
 
 #[test]

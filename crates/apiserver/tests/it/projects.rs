@@ -65,7 +65,7 @@ fn projects_are_their_namespaces() {
         )
         .unwrap();
     let Some(WatchEvent::Added(seen)) = watch.try_next() else { panic!("not seen") };
-    assert_eq!(seen.value.kind(), "Project");
+    assert_eq!(seen.value().kind(), "Project");
     let project = client.get(&api::PROJECTS, "", "test").unwrap();
     let namespace = client.get(&api::NAMESPACES, "", "test").unwrap();
     assert_eq!(project.uid(), namespace.uid());

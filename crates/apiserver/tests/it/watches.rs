@@ -10,9 +10,9 @@ use crate::{bind, cluster, configmap, create_pod};
 
 fn describe(event: &WatchEvent) -> String {
     match event {
-        WatchEvent::Added(object) => format!("+{}", object.value.name()),
-        WatchEvent::Modified(object) => format!("~{}", object.value.name()),
-        WatchEvent::Deleted(object) => format!("-{}", object.value.name()),
+        WatchEvent::Added(object) => format!("+{}", object.value().name()),
+        WatchEvent::Modified(object) => format!("~{}", object.value().name()),
+        WatchEvent::Deleted(object) => format!("-{}", object.value().name()),
         WatchEvent::Bookmark(_) => "bookmark".to_owned(),
         WatchEvent::InitialEventsEnd(_) => "end".to_owned(),
         WatchEvent::Error(status) => status.message.clone(),
@@ -62,8 +62,8 @@ fn selectors_turn_changes_into_coming_and_going() {
     let events: Vec<WatchEvent> = std::iter::from_fn(|| watch.try_next()).collect();
     assert_eq!(events.iter().map(describe).collect::<Vec<_>>(), ["+a", "~a", "-a"]);
     let WatchEvent::Deleted(gone) = &events[2] else { panic!("not deleted") };
-    assert_eq!(gone.value.label("tier"), "front");
-    assert_eq!(gone.value.resource_version(), last.resource_version());
+    assert_eq!(gone.value().label("tier"), "front");
+    assert_eq!(gone.value().resource_version(), last.resource_version());
 }
 
 #[test]
@@ -109,9 +109,9 @@ fn replaying_events_gives_what_a_list_shows() {
     while let Some(event) = watch.try_next() {
         match event {
             WatchEvent::Added(object) | WatchEvent::Modified(object) => {
-                replayed.insert(object.value.name().to_owned(), object.value);
+                replayed.insert(object.value().name().to_owned(), object.value());
             }
-            WatchEvent::Deleted(object) => drop(replayed.remove(object.value.name())),
+            WatchEvent::Deleted(object) => drop(replayed.remove(object.value().name())),
             other => panic!("unexpected {other:?}"),
         }
     }

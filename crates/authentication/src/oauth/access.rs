@@ -114,7 +114,7 @@ pub(super) fn redeem(
     let server = oauth.client.server();
     let found = stored(server, &api::OAUTH_AUTHORIZE_TOKENS, shown.code);
     let Some(code) = found else { return Err(Refusal::of(UNAUTHORIZED_CLIENT)) };
-    let code = code.value;
+    let code = code.value();
     let redirect = code.str_at(&["redirectURI"]);
     if code.str_at(&["clientName"]) != client.name() || is_expired(&code, server.world().now()) {
         return Err(invalid());
@@ -125,7 +125,7 @@ pub(super) fn redeem(
     check_verifier(&code, shown.verifier)?;
     let name = code.str_at(&["userName"]);
     let user = stored(server, &api::USERS, name).ok_or_else(invalid)?;
-    if user.value.uid() != code.str_at(&["userUID"]) {
+    if user.value().uid() != code.str_at(&["userUID"]) {
         return Err(invalid());
     }
     let options = DeleteOptions::now(code.uid());

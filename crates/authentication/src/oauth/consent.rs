@@ -33,8 +33,8 @@ pub(super) fn was_given(oauth: &OAuth, person: &Person, client: &str, scopes: &[
     let name = format!("{}:{client}", person.name);
     let stored = stored(oauth.client.server(), &api::OAUTH_CLIENT_AUTHORIZATIONS, &name);
     stored.is_some_and(|stored| {
-        let own = texts(&stored.value, "scopes");
-        stored.value["userUID"] == json!(person.uid)
+        let own = texts(&stored.value(), "scopes");
+        stored.value()["userUID"] == json!(person.uid)
             && scopes.iter().all(|scope| own.contains(scope))
     })
 }

@@ -51,7 +51,7 @@ impl VisibleProjects {
             selected,
             projects,
             policy: store.watch(PREFIX, store.revision()).ok(),
-            shown: known.into_iter().map(|p| (p.value.name().to_owned(), p)).collect(),
+            shown: known.into_iter().map(|p| (p.value().name().to_owned(), p)).collect(),
             pending: VecDeque::new(),
         }
     }
@@ -76,7 +76,7 @@ impl VisibleProjects {
         let call = Call::new(&self.user, &api::PROJECTS);
         let Ok(list) = self.server.list(&call, &self.selected) else { return };
         let mut visible: BTreeMap<_, _> =
-            list.items.into_iter().map(|p| (p.value.name().to_owned(), p)).collect();
+            list.items.into_iter().map(|p| (p.value().name().to_owned(), p)).collect();
         for (_, gone) in self.shown.extract_if(.., |name, _| !visible.contains_key(name)) {
             self.pending.push_back(WatchEvent::Deleted(gone));
         }
@@ -89,7 +89,7 @@ impl VisibleProjects {
     fn translate(&mut self, event: WatchEvent) -> Option<WatchEvent> {
         match event {
             WatchEvent::Added(project) | WatchEvent::Modified(project) => {
-                let name = project.value.name().to_owned();
+                let name = project.value().name().to_owned();
                 if !sees(&self.rbac, &self.user, &name) {
                     return self.shown.remove(&name).map(|_| WatchEvent::Deleted(project));
                 }
@@ -98,7 +98,7 @@ impl VisibleProjects {
                 Some(event(project))
             }
             WatchEvent::Deleted(project) => {
-                self.shown.remove(project.value.name()).map(|_| WatchEvent::Deleted(project))
+                self.shown.remove(project.value().name()).map(|_| WatchEvent::Deleted(project))
             }
             other => Some(other),
         }

@@ -16,9 +16,9 @@ fn names(client: &Client) -> Vec<String> {
 fn told(watch: &mut Watch) -> Vec<String> {
     let events = std::iter::from_fn(|| watch.try_next());
     let tell = |event| match event {
-        WatchEvent::Added(project) => format!("+{}", project.value.name()),
-        WatchEvent::Modified(project) => format!("~{}", project.value.name()),
-        WatchEvent::Deleted(project) => format!("-{}", project.value.name()),
+        WatchEvent::Added(project) => format!("+{}", project.value().name()),
+        WatchEvent::Modified(project) => format!("~{}", project.value().name()),
+        WatchEvent::Deleted(project) => format!("-{}", project.value().name()),
         other => format!("{other:?}"),
     };
     events.map(tell).collect()

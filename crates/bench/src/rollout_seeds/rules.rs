@@ -37,8 +37,8 @@ impl Rules {
     pub(super) fn look(&mut self) {
         while let Ok(Some(event)) = self.watcher.try_next() {
             let deleted = event.kind != EventKind::Put;
-            let prev = event.prev.as_ref().map(|kv| kv.value.value.clone());
-            let object = if deleted { prev } else { Some(event.kv.value.value.clone()) };
+            let prev = event.prev.as_ref().map(|kv| kv.value.value());
+            let object = if deleted { prev } else { Some(event.kv.value.value()) };
             let Some(object) = object.filter(|object| object.namespace() == PROJECT) else {
                 continue;
             };

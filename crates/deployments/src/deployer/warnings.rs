@@ -30,5 +30,5 @@ fn warnings_about(cx: &Context<'_>, rc: &Value) -> Vec<std::sync::Arc<Value>> {
     let field_selector = format!("involvedObject.uid={},type=Warning", rc.uid());
     let options = ListOptions { field_selector, ..ListOptions::default() };
     let list = cx.client.list_with(&api::EVENTS, rc.namespace(), &options);
-    list.map(|list| list.items.into_iter().map(|item| item.value).collect()).unwrap_or_default()
+    list.map(|list| list.items.into_iter().map(|item| item.value()).collect()).unwrap_or_default()
 }

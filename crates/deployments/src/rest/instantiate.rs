@@ -106,8 +106,8 @@ fn resolve(cx: &HandlerContext<'_>, params: &Value) -> Option<String> {
     let call = Call::new(cx.call.user, &api::IMAGE_STREAM_TAGS)
         .within(namespace)
         .named(params.str_at(&["from", "name"]));
-    let tag = cx.server.get(&call).ok()?;
-    let reference = tag.value.str_at(&["image", "dockerImageReference"]);
+    let tag = cx.server.get(&call).ok()?.value();
+    let reference = tag.str_at(&["image", "dockerImageReference"]);
     Some(reference.to_owned()).filter(|reference| !reference.is_empty())
 }
 
@@ -164,5 +164,5 @@ fn latest_config(cx: &HandlerContext<'_>, dc: &Value) -> Result<Option<Value>, S
         .within(cx.call.namespace)
         .named(&name);
     let rc = cx.server.get(&call)?;
-    Ok(decode_config(&rc.value))
+    Ok(decode_config(&rc.value()))
 }

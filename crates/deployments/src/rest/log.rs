@@ -75,7 +75,7 @@ fn application_pod(cx: &HandlerContext<'_>, rollout: &str) -> Result<String, Sta
         let ready = api::views::pod::is_ready(pod);
         (Reverse((assigned, running, ready)), pod.creation_timestamp().to_owned())
     };
-    let best = pods.iter().min_by_key(|pod| rank(&pod.value));
-    best.map(|pod| pod.value.name().to_owned())
+    let best = pods.iter().min_by_key(|pod| rank(&pod.value()));
+    best.map(|pod| pod.value().name().to_owned())
         .ok_or_else(|| Status::not_found("", "pods", rollout))
 }

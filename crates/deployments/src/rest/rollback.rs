@@ -28,7 +28,7 @@ impl RestHandler for Rollback {
             .within(cx.call.namespace)
             .named(&name);
         let rc = cx.server.get(&call).map_err(|status| refuse(&status.message))?;
-        let Some(target) = decode_config(&rc.value) else {
+        let Some(target) = decode_config(&rc.value()) else {
             let text = "couldn't decode deployment config from deployment: the annotation cannot \
                         be read";
             return Err(refuse(text));

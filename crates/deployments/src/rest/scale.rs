@@ -30,7 +30,7 @@ impl RestHandler for Scale {
         let call = cx.redirect(&api::DEPLOYMENT_CONFIGS, "");
         let patch = json!({"spec": {"replicas": replicas}});
         let written = cx.server.patch(&call, PatchKind::Merge, patch)?;
-        let scale = scale_of(&written.object.value);
+        let scale = scale_of(&written.object.value());
         Ok(Written { object: Stored::new(scale), ..written })
     }
 }

@@ -79,7 +79,7 @@ fn attempt(input: &[u8]) -> Result<String, String> {
     let user = User::system_admin();
     let call = Call::new(&user, resource).within("test");
     let answered = match server.create(&call, object.clone()) {
-        Ok(written) => shape(&written.object.value),
+        Ok(written) => shape(&written.object.value()),
         Err(status) => refused(&status)?,
     };
     let named = call.named("t").subresource("scale");

@@ -70,7 +70,7 @@ fn attempt(input: &[u8]) -> Result<String, String> {
     let call = Call::new(&user, resource).within(namespace);
     let body = Body::from(Bytes::copy_from_slice(input));
     let stored = match server.create(&call, body) {
-        Ok(written) => written.object.value,
+        Ok(written) => written.object.value(),
         Err(status) => return refused(&status),
     };
     if let Some(of) = type_of(resource.group, resource.version, resource.kind) {
@@ -85,7 +85,7 @@ fn attempt(input: &[u8]) -> Result<String, String> {
     let name = stored["metadata"]["name"].as_str().unwrap_or_default();
     let call = call.named(name);
     if let Ok(read) = server.get(&call) {
-        check(read.value == stored, || "what was stored is read differently".to_owned())?;
+        check(read.value() == stored, || "what was stored is read differently".to_owned())?;
         unchanged(server, &call, &stored)?;
     }
     Ok(format!("{} {}", resource.kind, shape(&stored)))
@@ -94,13 +94,13 @@ fn attempt(input: &[u8]) -> Result<String, String> {
 /// An update with what is there is taken; a second one changes nothing.
 fn unchanged(server: &apiserver::ApiServer, call: &Call<'_>, stored: &Value) -> Result<(), String> {
     let updated = match server.update(call, stored.clone()) {
-        Ok(updated) => updated.object.value,
+        Ok(updated) => updated.object.value(),
         Err(status) if status.code < 500 && status.code != 422 => return Ok(()),
         Err(status) => return Err(format!("an update with itself: {}", kind(&status.message))),
     };
     let again = server.update(call, (*updated).clone());
     let again = again.map_err(|status| format!("refused again: {}", kind(&status.message)))?;
-    match difference(&updated, &again.object.value) {
+    match difference(&updated, &again.object.value()) {
         Some(place) => Err(format!("an update with itself changes {place}")),
         None => Ok(()),
     }

@@ -171,9 +171,9 @@ fn apply_attempt(input: &[u8]) -> Result<String, String> {
         Err(status) => return refused(&status),
     };
     let again = apply("one").map_err(|status| format!("refused again: {}", status.message))?;
-    check(first.value == again.object.value, || "applying twice changes something".to_owned())?;
+    check(first.value() == again.object.value(), || "applying twice changes something".to_owned())?;
     match apply("two") {
-        Ok(two) => Ok(shape(&two.object.value)),
+        Ok(two) => Ok(shape(&two.object.value())),
         Err(status) => refused(&status),
     }
 }

@@ -223,7 +223,7 @@ fn answer(
     written: &Written,
     code: u16,
 ) -> Result<Written, Status> {
-    let stream = &written.object.value;
+    let stream = &written.object.value();
     let event = latest(stream, tag).filter(|event| !event.image.is_empty());
     let image = match &event {
         Some(event) => match read_image(cx.server, cx.call.user, &event.image) {

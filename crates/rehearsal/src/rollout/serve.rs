@@ -111,10 +111,10 @@ impl Follower {
         loop {
             match watcher.try_next() {
                 Ok(Some(event)) => {
-                    let old = event.prev.as_ref().map(|kv| kv.value.value.as_ref());
-                    let new = &event.kv.value.value;
-                    let new = (event.kind == EventKind::Put).then(|| new.as_ref());
-                    self.rollouts.recorder.lock().see(self.world.now(), old, new);
+                    let old = event.prev.as_ref().map(|kv| kv.value.value());
+                    let new = (event.kind == EventKind::Put).then(|| event.kv.value.value());
+                    let mut recorder = self.rollouts.recorder.lock();
+                    recorder.see(self.world.now(), old.as_deref(), new.as_deref());
                 }
                 Ok(None) => return,
                 Err(_) => {

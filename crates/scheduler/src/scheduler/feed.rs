@@ -50,9 +50,9 @@ impl Feed {
             while let Some(event) = watch.try_next() {
                 match event {
                     WatchEvent::Added(object) | WatchEvent::Modified(object) => {
-                        sink(resource, &Key::of(&object.value), Some(&object.value));
+                        sink(resource, &Key::of(&object.value()), Some(&object.value()));
                     }
-                    WatchEvent::Deleted(object) => sink(resource, &Key::of(&object.value), None),
+                    WatchEvent::Deleted(object) => sink(resource, &Key::of(&object.value()), None),
                     WatchEvent::Bookmark(_) | WatchEvent::InitialEventsEnd(_) => {}
                     WatchEvent::Error(_) => return false,
                 }

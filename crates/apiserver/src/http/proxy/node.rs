@@ -3,7 +3,6 @@
 //! Deviation: there is no kubelet that listens; the pages are made here from what the API knows, and
 //! other pages (`/logs`, `/metrics`, `/run`) are not found.
 
-
 use apimachinery::Status;
 use hyper::StatusCode;
 use serde_json::json;

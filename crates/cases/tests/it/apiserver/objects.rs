@@ -92,7 +92,7 @@ fn pods(suites: &mut Suites) {
         let field_selector = format!("{}={value}", text("field"));
         let options = ListOptions { field_selector, ..ListOptions::default() };
         let listed = client.list_with(&api::PODS, "test", &options).expect("a list");
-        let found = listed.items.iter().any(|other| other.value.name() == pod.name());
+        let found = listed.items.iter().any(|other| other.value().name() == pod.name());
         same(&json!(found), row.arg("expectMatch"))
     });
     suites.add(POD, "TestCheckGracefulDelete.L255", |row| {
