@@ -2,6 +2,7 @@
 
 mod autoscaling;
 mod availability;
+mod death;
 mod deployments;
 mod failure;
 mod promotion;

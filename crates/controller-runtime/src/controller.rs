@@ -59,6 +59,8 @@ pub struct Context<'a> {
     pub world: &'a World,
     /// Events.
     pub recorder: &'a mut Recorder,
+    /// How often in a row the reconcile of this key has failed before.
+    pub retries: u32,
 }
 
 /// When to look at a key again although nothing changed.

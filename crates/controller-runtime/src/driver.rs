@@ -259,8 +259,9 @@ impl Driver {
                 caches: &self.caches,
                 world: &self.world,
                 recorder: &mut self.recorder,
+                retries: 0,
             };
-            enter(self.faults.as_ref());
+            enter(self.faults.as_ref(), index);
             let keys = self.controllers[index].poll(&mut cx);
             if leave(self.faults.as_ref()) {
                 self.killed.push(index);
@@ -292,8 +293,9 @@ impl Driver {
             caches: &self.caches,
             world: &self.world,
             recorder: &mut self.recorder,
+            retries: self.queue.retries(&item),
         };
-        enter(self.faults.as_ref());
+        enter(self.faults.as_ref(), index);
         let result = if self.world.is_simulated() {
             controller.reconcile(&mut cx, key)
         } else {
@@ -325,9 +327,9 @@ impl Driver {
     }
 }
 
-fn enter(faults: Option<&Faults>) {
+fn enter(faults: Option<&Faults>, index: usize) {
     if let Some(faults) = faults {
-        faults.enter();
+        faults.enter(index);
     }
 }
 

@@ -55,6 +55,11 @@ impl Queue {
         self.add_at(item, now + delay);
     }
 
+    /// How often `item` has failed since it was forgotten.
+    pub(crate) fn retries(&self, item: &Item) -> u32 {
+        self.failures.get(item).copied().unwrap_or(0)
+    }
+
     pub(crate) fn forget(&mut self, item: &Item) {
         self.failures.remove(item);
     }

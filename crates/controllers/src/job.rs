@@ -3,8 +3,9 @@
 //! [`plan()`] decides, with `index` (numbered pods) and `policy` (what a failure means); this file
 //! observes and acts.
 //!
-//! Deviation: upstream 1.11 syncs with a cache that may lag behind its own writes; a failure then
-//! counts twice now and then. Here it counts once: `backoffLimit: 2` always means three attempts.
+//! Upstream 1.11 looks at a job again as soon as its new pod is there, through a cache that has not
+//! seen the failure counted yet, so each failure uses up two attempts: `backoffLimit: 2` means two
+//! pods, the second waited for 20 s. So it was recorded, and so it is here.
 //!
 //! Mirrors: `k8s.io/kubernetes/pkg/controller/job/job_controller.go`.
 

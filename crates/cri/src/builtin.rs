@@ -137,6 +137,13 @@ impl Builtin {
         wake_all(&mut container.wakers);
     }
 
+    /// Whether the running container of pod `pod_uid` has written anything to its log.
+    #[must_use]
+    pub fn has_printed(&self, pod_uid: &str) -> bool {
+        let inner = self.state.inner.lock();
+        inner.running_of(pod_uid).is_some_and(|(_, container)| !container.lines.is_empty())
+    }
+
     /// Ends the container of pod `pod_uid` with `code`.
     pub fn exit(&self, pod_uid: &str, code: i64) {
         let mut inner = self.state.inner.lock();

@@ -21,6 +21,7 @@ use controller_runtime::{
 };
 use serde_json::json;
 
+use crate::deployer_controller::MAX_RETRIES;
 use crate::keys;
 use crate::rollout::{self, Phase, is_cancelled, newest_first, replicas, rollout_name, version_of};
 use crate::status::{Progressing, calculate};
@@ -144,8 +145,12 @@ impl Controller for DeploymentConfigController {
         let mut rollouts = claim(cx, &dc)?;
         newest_first(&mut rollouts);
         let plan = plan(&dc, &rollouts);
-        act(cx, &dc, &rollouts, plan)?;
-        Ok(Requeue::Done)
+        match act(cx, &dc, &rollouts, plan) {
+            Err(Error::Retry(status)) if cx.retries >= MAX_RETRIES => {
+                Err(Error::Terminal(status.message))
+            }
+            done => done.map(|()| Requeue::Done),
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 //! waits.
 //!
 //! Invariant: only a running deployer container scales; when it is asked to stop it stops at once.
+//! Invariant: an action whose write fails is tried again before anything else is done.
 //!
 //! Mirrors: `openshift/origin pkg/cmd/infra/deployer/deployer.go`.
 
@@ -13,7 +14,7 @@ mod hook_run;
 mod rollouts;
 mod warnings;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use apimachinery::{ObjectExt as _, Value};
 use controller_runtime::{Change, Context, Controller, Error, Key, Requeue, Watching};
@@ -42,6 +43,8 @@ struct Process {
     strategy: Strategy,
     config: Value,
     hook: Option<HookRun>,
+    /// What the strategy wants done and is not done yet.
+    actions: VecDeque<Action>,
 }
 
 /// Where a deployer writes its log.
@@ -109,64 +112,81 @@ impl Deployer {
             }
             process.hook = None;
         }
-        let actions = process.strategy.next(&rollouts.observe(cx, outcome));
-        self.carry_out(cx, container, &rollouts, actions)
+        if process.actions.is_empty() {
+            process.actions = process.strategy.next(&rollouts.observe(cx, outcome)).into();
+        }
+        self.carry_out(cx, uid, &rollouts)
     }
 
-    /// Chooses the strategy of a deployer that was just started.
+    /// Chooses the strategy of a deployer that was just started. One that has written to its log
+    /// lives on from before this process was killed: it may have got as far as removing the number
+    /// of replicas that it was asked for.
     fn begin(&mut self, uid: &str, rollouts: Rollouts) -> Result<Rollouts, String> {
-        if rollouts.to.annotation(keys::DESIRED_REPLICAS).is_none() {
+        let fresh = !self.builtin.has_printed(uid);
+        if fresh && rollouts.to.annotation(keys::DESIRED_REPLICAS).is_none() {
             let name = rollouts.to.name();
             return Err(format!("deployment {name} has already run to completion"));
         }
         let config = rollouts.config()?;
         let strategy = Strategy::for_config(&config, rollouts.from.is_some())?;
-        self.processes.insert(uid.to_owned(), Process { strategy, config, hook: None });
+        let process = Process { strategy, config, hook: None, actions: VecDeque::new() };
+        self.processes.insert(uid.to_owned(), process);
         Ok(rollouts)
     }
 
+    /// Does what the strategy wants, up to a write that fails.
     fn carry_out(
         &mut self,
         cx: &mut Context<'_>,
-        container: &BuiltinContainer,
+        uid: &str,
         rollouts: &Rollouts,
-        actions: Vec<Action>,
     ) -> Result<Requeue, Error> {
-        let uid = container.pod_uid.as_str();
         let mut requeue = Requeue::Done;
-        for action in actions {
-            let log = Log { builtin: &self.builtin, pod_uid: uid };
-            match action {
-                Action::Print(text) => log.print(&text),
-                Action::Scale(side, count) => {
-                    if let Some(rc) = rollouts.side(side) {
-                        set_replicas(cx, rc, count)?;
-                    }
-                }
-                Action::BeginUpdate => begin_update(cx, rollouts)?,
-                Action::EndUpdate => end_update(cx, rollouts)?,
-                Action::RunHook(moment) => {
-                    if let Some(process) = self.processes.get_mut(uid) {
-                        let hook = HookRun::begin(cx, &process.config, rollouts, moment, log);
-                        process.hook = Some(hook);
-                        requeue = requeue.sooner(Requeue::After(hook_run::FIRST_LOOK));
-                    }
-                }
-                Action::Wake(at) => {
-                    requeue = requeue.sooner(Requeue::After(at.since(cx.world.now())));
-                }
-                Action::Succeed => {
-                    warnings::tell(cx, rollouts, log);
-                    log.print("--> Success");
-                    self.exit(uid, 0);
-                }
-                Action::Fail(text) => {
-                    warnings::tell(cx, rollouts, log);
-                    self.fail(uid, &text);
-                }
+        while let Some(action) = self.processes.get(uid).and_then(|p| p.actions.front().cloned()) {
+            requeue = requeue.sooner(self.act(cx, uid, rollouts, action)?);
+            if let Some(process) = self.processes.get_mut(uid) {
+                process.actions.pop_front();
             }
         }
         Ok(requeue)
+    }
+
+    fn act(
+        &mut self,
+        cx: &mut Context<'_>,
+        uid: &str,
+        rollouts: &Rollouts,
+        action: Action,
+    ) -> Result<Requeue, Error> {
+        let log = Log { builtin: &self.builtin, pod_uid: uid };
+        match action {
+            Action::Print(text) => log.print(&text),
+            Action::Scale(side, count) => {
+                if let Some(rc) = rollouts.side(side) {
+                    set_replicas(cx, rc, count)?;
+                }
+            }
+            Action::BeginUpdate => begin_update(cx, rollouts)?,
+            Action::EndUpdate => end_update(cx, rollouts)?,
+            Action::RunHook(moment) => {
+                if let Some(process) = self.processes.get_mut(uid) {
+                    let hook = HookRun::begin(cx, &process.config, rollouts, moment, log);
+                    process.hook = Some(hook);
+                    return Ok(Requeue::After(hook_run::FIRST_LOOK));
+                }
+            }
+            Action::Wake(at) => return Ok(Requeue::After(at.since(cx.world.now()))),
+            Action::Succeed => {
+                warnings::tell(cx, rollouts, log);
+                log.print("--> Success");
+                self.exit(uid, 0);
+            }
+            Action::Fail(text) => {
+                warnings::tell(cx, rollouts, log);
+                self.fail(uid, &text);
+            }
+        }
+        Ok(Requeue::Done)
     }
 }
 

@@ -3,6 +3,8 @@
 //!
 //! Invariant: a phase only moves forward ([`Phase::may_become`]).
 //! Invariant: all events are about the `DeploymentConfig`, as users look there.
+//! Invariant: a rollout that fails again and again is left alone after [`MAX_RETRIES`] retries, until
+//! it or its pods change.
 //!
 //! Mirrors: `openshift/origin pkg/apps/controller/deployer/deployer_controller.go`.
 
@@ -10,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use apimachinery::selector::LabelSelector;
-use apimachinery::{ObjectExt as _, Value};
+use apimachinery::{ObjectExt as _, Status, Value};
 use apiserver::{DeleteOptions, PatchKind};
 use controller_runtime::{
     Change, Context, Controller, Error, EventType, Key, Requeue, Watching, same_key,
@@ -23,6 +25,8 @@ use crate::keys;
 use crate::rollout::{Phase, decode_config, deployer_pod_name, is_cancelled, replicas};
 
 const NAME: &str = "deployer-controller";
+/// Retries before a key is dropped; the last is 82 s after the one before.
+pub(crate) const MAX_RETRIES: u32 = 15;
 
 /// The controller. It keeps nothing in memory.
 #[derive(Debug, Default)]
@@ -39,6 +43,8 @@ pub struct Observed<'a> {
     pub unowned: Vec<String>,
     /// The present.
     pub now: Time,
+    /// Hardly any retry is left.
+    pub last_try: bool,
 }
 
 /// What is to be done for one rollout.
@@ -54,8 +60,19 @@ pub enum Action {
     Become(Phase, Map<String, Value>),
     /// Record this event (reason, message) about the config.
     Event(EventType, &'static str, String),
-    /// Look again after this long.
-    LookAgain(Duration),
+    /// Fail with this, to be called again.
+    Retry(Status),
+}
+
+/// Why a rollout could not be brought further.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    /// Something that goes by.
+    #[error(transparent)]
+    Passing(#[from] Error),
+    /// Something that users can do something about; told when retries are used up.
+    #[error("{0}")]
+    Actionable(String, Status),
 }
 
 /// Decides what is to be done for one rollout.
@@ -81,7 +98,7 @@ fn own(observed: &Observed<'_>) -> impl Iterator<Item = Action> {
 
 fn plan_new(observed: &Observed<'_>) -> Vec<Action> {
     let rc = observed.rc;
-    let name = format!("{}/{}", rc.namespace(), rc.name());
+    let name = place(rc);
     let config = decode_config(rc).unwrap_or(Value::Null);
     let timeout = timeout_seconds(&config);
     let created = Time::parse_rfc3339(rc.creation_timestamp()).unwrap_or(observed.now);
@@ -125,7 +142,11 @@ fn plan_under_way(observed: &Observed<'_>, phase: Phase, cancelled: bool) -> Vec
         if cancelled {
             return finish(rc, Phase::Failed, Map::new());
         }
-        let text = format!("Deployer pod {:?} has gone missing", deployer_pod_name(rc.name()));
+        let name = deployer_pod_name(rc.name());
+        if phase == Phase::Pending && !observed.last_try {
+            return vec![Action::Retry(Status::not_found("", "pods", &name))];
+        }
+        let text = format!("Deployer pod {name:?} has gone missing");
         let mut actions = vec![fail("deployer pod no longer exists")];
         actions.push(Action::Event(EventType::Warning, "Failed", text));
         return actions;
@@ -148,7 +169,7 @@ fn plan_under_way(observed: &Observed<'_>, phase: Phase, cancelled: bool) -> Vec
 
 /// The end of a rollout: phase, bookkeeping of replicas, and what there is to say about it.
 fn finish(rc: &Value, phase: Phase, mut annotations: Map<String, Value>) -> Vec<Action> {
-    let name = format!("{}/{}", rc.namespace(), rc.name());
+    let name = place(rc);
     let mut actions = Vec::new();
     if phase == Phase::Complete {
         let desired = rc.annotation(keys::DESIRED_REPLICAS).unwrap_or_default();
@@ -244,13 +265,27 @@ impl Controller for DeployerController {
         let pod = cx.caches.get(&api::PODS, rc.namespace(), &deployer_pod_name(rc.name()));
         let unowned = pods_of(cx, &rc).filter(|pod| !is_owned(pod, &rc));
         let unowned = unowned.map(|pod| pod.name().to_owned()).collect();
-        let observed = Observed { rc: &rc, pod: pod.as_deref(), unowned, now: cx.world.now() };
-        let mut requeue = Requeue::Done;
-        for action in plan(&observed) {
-            requeue = requeue.sooner(act(cx, &rc, action)?);
-        }
-        Ok(requeue)
+        let (now, last_try) = (cx.world.now(), cx.retries >= MAX_RETRIES - 2);
+        let observed = Observed { rc: &rc, pod: pod.as_deref(), unowned, now, last_try };
+        let mut actions = plan(&observed).into_iter();
+        let done = actions.try_for_each(|action| act(cx, &rc, action));
+        done.map_or_else(|failure| Err(or_give_up(cx, &rc, failure)), |()| Ok(Requeue::Done))
     }
+}
+
+/// The error to end with: when all retries are used up nothing is tried any more.
+fn or_give_up(cx: &mut Context<'_>, rc: &Value, failure: Failure) -> Error {
+    if cx.retries < MAX_RETRIES {
+        return match failure {
+            Failure::Passing(error) => error,
+            Failure::Actionable(_, status) => Error::Retry(status),
+        };
+    }
+    let text = format!("Stop retrying: {failure}");
+    if matches!(failure, Failure::Actionable(..)) {
+        record(cx, rc, EventType::Warning, "FailedRetry", &text);
+    }
+    Error::Terminal(text)
 }
 
 /// The rollout that a deployer pod works for.
@@ -260,35 +295,41 @@ fn rollout_of(change: &Change) -> Vec<Key> {
     if rollout.is_empty() { Vec::new() } else { vec![Key::new(pod.namespace(), rollout)] }
 }
 
-fn act(cx: &mut Context<'_>, rc: &Value, action: Action) -> Result<Requeue, Error> {
+fn act(cx: &mut Context<'_>, rc: &Value, action: Action) -> Result<(), Failure> {
     match action {
         Action::CreatePod => create_pod(cx, rc)?,
         Action::DeletePods => delete_pods(cx, rc)?,
         Action::Own(name) => own_pod(cx, rc, &name)?,
         Action::Become(phase, annotations) => become_phase(cx, rc, phase, annotations)?,
         Action::Event(event_type, reason, text) => record(cx, rc, event_type, reason, &text),
-        Action::LookAgain(delay) => return Ok(Requeue::After(delay)),
+        Action::Retry(status) => return Err(Error::Retry(status).into()),
     }
-    Ok(Requeue::Done)
+    Ok(())
 }
 
-fn create_pod(cx: &mut Context<'_>, rc: &Value) -> Result<(), Error> {
+fn create_pod(cx: &mut Context<'_>, rc: &Value) -> Result<(), Failure> {
     let Some(config) = decode_config(rc) else {
         let text = format!("couldn't decode deployment config from deployment {}", rc.name());
-        return Err(Error::Terminal(text));
+        return Err(Error::Terminal(text).into());
     };
     let made = deployer_pod::make(rc, &config);
     match cx.client.create(&api::PODS, rc.namespace(), made) {
         Ok(pod) => {
             let annotations = begun_annotations(&pod);
-            become_phase(cx, rc, Phase::Pending, annotations)
+            Ok(become_phase(cx, rc, Phase::Pending, annotations)?)
         }
         Err(status) => {
             let text = format!("Error creating deployer pod: {status}");
             record(cx, rc, EventType::Warning, "FailedCreate", &text);
-            Err(Error::Retry(status))
+            let text = format!("couldn't create deployer pod for {:?}: {status}", place(rc));
+            Err(Failure::Actionable(text, status))
         }
     }
+}
+
+/// How messages name a rollout.
+fn place(rc: &Value) -> String {
+    format!("{}/{}", rc.namespace(), rc.name())
 }
 
 /// The deployer and hook pods of a rollout.
@@ -313,16 +354,18 @@ fn own_pod(cx: &Context<'_>, rc: &Value, name: &str) -> Result<(), Error> {
     }
 }
 
-fn delete_pods(cx: &Context<'_>, rc: &Value) -> Result<(), Error> {
+/// Deletes all deployer and hook pods, as far as that can be done.
+fn delete_pods(cx: &Context<'_>, rc: &Value) -> Result<(), Failure> {
+    let mut left = None;
     for pod in pods_of(cx, rc).filter(|pod| pod.deletion_timestamp().is_none()) {
         let options = DeleteOptions::default();
         match cx.client.delete(&api::PODS, pod.namespace(), pod.name(), options) {
-            Ok(_) => {}
-            Err(status) if status.is_not_found() => {}
-            Err(status) => return Err(status.into()),
+            Err(status) if !status.is_not_found() => left = Some(status),
+            _ => {}
         }
     }
-    Ok(())
+    let text = || format!("couldn't clean up all deployer pods for {:?}", place(rc));
+    left.map_or(Ok(()), |status| Err(Failure::Actionable(text(), status)))
 }
 
 fn become_phase(

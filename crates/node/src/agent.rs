@@ -21,7 +21,7 @@ use world::Time;
 
 pub use self::control::AgentControl;
 use self::eviction::Pressure;
-use self::recovery::Recovery;
+use self::recovery::{Ended, Recovery};
 use crate::admission::{Refusal, Used, admit};
 use crate::config::{AgentConfig, NodeConfig, Served};
 use crate::node_status;
@@ -151,11 +151,17 @@ impl Agent {
             },
             Event::ContainerExited(exit) => match self.tickets.owner(&exit.id) {
                 Some(uid) => self.hand(&uid, Input::Exited(exit)),
-                None => Vec::new(),
+                None => {
+                    self.recovery.note(Ended::Container(exit));
+                    Vec::new()
+                }
             },
             Event::SandboxExited { id } => match self.tickets.owner(&id) {
                 Some(uid) => self.hand(&uid, Input::SandboxExited(id)),
-                None => Vec::new(),
+                None => {
+                    self.recovery.note(Ended::Sandbox(id));
+                    Vec::new()
+                }
             },
             Event::EngineUnavailable { message } => {
                 self.trouble = Some(message);

@@ -1,4 +1,5 @@
-//! Extenders: programs that have a say over HTTP in which nodes fit, how good they are, and who binds.
+//! Extenders: programs that have a say over HTTP in which nodes fit, how good they are, who binds, and
+//! whom to send away for a pod that fits nowhere.
 //!
 //! The loop never waits for one: [`next`] says, from the answers that are in, what to ask or what to
 //! decide, and is asked again when another answer comes. The call itself is a [`Caller`]'s.
@@ -6,8 +7,8 @@
 //! Invariant: [`next`] is pure. What an extender has approved must still fit when it is bound.
 //!
 //! Mirrors: `k8s.io/kubernetes/pkg/scheduler/core/extender.go`.
-//! Deviation: extenders are not asked about preemption (`preemptVerb`); ignorable or not, they do not
-//! stop it.
+
+mod preempt;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -21,6 +22,8 @@ use crate::pod::PodInfo;
 use crate::predicates::Reason;
 use crate::profile::Profile;
 use crate::snapshot::Snapshot;
+
+pub use self::preempt::{Choice, choose};
 
 /// Why an extender cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -44,6 +47,7 @@ pub struct Extender {
     filter: String,
     prioritize: String,
     bind: String,
+    preempt: String,
     weight: i64,
     /// Whether it is called over TLS.
     pub tls: bool,
@@ -66,6 +70,8 @@ pub enum Verb {
     Prioritize,
     /// To bind.
     Bind,
+    /// From which nodes which pods may be sent away.
+    Preempt,
 }
 
 impl Extender {
@@ -89,6 +95,7 @@ impl Extender {
             filter: text("filterVerb"),
             prioritize: text("prioritizeVerb"),
             bind: text("bindVerb"),
+            preempt: text("preemptVerb"),
             weight,
             tls: entry.bool_at(&["enableHttps"]),
             ca: ca.as_bytes().to_vec(),
@@ -112,6 +119,7 @@ impl Extender {
             Verb::Filter => &self.filter,
             Verb::Prioritize => &self.prioritize,
             Verb::Bind => &self.bind,
+            Verb::Preempt => &self.preempt,
         };
         (!path.is_empty()).then(|| format!("{}/{path}", self.url_prefix))
     }

@@ -52,25 +52,35 @@ pub struct Plan {
     pub outranked: Vec<Key>,
 }
 
-/// How to make room for `pod`, about which `decision` was made; `None` when nothing helps.
+/// The nodes on which room can be made for `pod`, about which `decision` was made, and who must go
+/// from each.
 #[must_use]
-pub fn plan(
+pub fn candidates(
     profile: &Profile,
     snapshot: &Snapshot,
     pod: &PodInfo,
     decision: &Decision,
-) -> Option<Plan> {
+) -> BTreeMap<String, Victims> {
     if !is_eligible(snapshot, pod) {
-        return None;
+        return BTreeMap::new();
     }
     let neighbours = profile.neighbours(snapshot, pod);
-    let mut nodes = BTreeMap::new();
-    for verdict in decision.verdicts.iter().filter(|verdict| might_help(verdict)) {
-        let Some(node) = snapshot.node(&verdict.node) else { continue };
-        if let Some(victims) = victims(profile, snapshot, &neighbours, pod, node) {
-            nodes.insert(verdict.node.clone(), victims);
-        }
-    }
+    let helped = decision.verdicts.iter().filter(|verdict| might_help(verdict));
+    let nodes = helped.filter_map(|verdict| {
+        let node = snapshot.node(&verdict.node)?;
+        let victims = victims(profile, snapshot, &neighbours, pod, node)?;
+        Some((verdict.node.clone(), victims))
+    });
+    nodes.collect()
+}
+
+/// What to do for `pod`, for whom room can be made on these nodes; `None` when there are none.
+#[must_use]
+pub fn plan(
+    snapshot: &Snapshot,
+    pod: &PodInfo,
+    mut nodes: BTreeMap<String, Victims>,
+) -> Option<Plan> {
     let node = pick(&nodes)?.to_owned();
     let outranked = snapshot
         .nominated

@@ -22,7 +22,7 @@ use world::Time;
 
 use crate::DEFAULT_SCHEDULER;
 use crate::decision::{Outcome, decide};
-use crate::extender::{self, Caller, Next, Verb};
+use crate::extender::{self, Caller, Choice, Next, Verb};
 use crate::fast::Fast;
 use crate::pod::PodInfo;
 use crate::predicates::bindings;
@@ -177,8 +177,9 @@ impl Scheduler {
                 self.assign(cx, key, pod, &node, write::Facts { revision, turn, took_turn })
             }
             Outcome::Unschedulable(message) => {
+                let Some(room) = self.room_for(key, pod) else { return Ok(()) };
                 self.refuse(cx, key, pod, &message)?;
-                self.preempt(cx, pod);
+                self.make_room(cx, pod, room);
                 Ok(())
             }
             Outcome::Failed(message) => self.refuse(cx, key, pod, &message),
@@ -196,10 +197,11 @@ impl Scheduler {
     ) -> Result<(), Error> {
         let open = self.snapshot.node(node).map(|n| bindings(&self.snapshot.volumes, pod, n));
         if let Some(open) = open.filter(|open| !open.is_empty()) {
-            write::bind_claims(cx, &open, node)?;
+            // Tried again soon, whether the claims could be written or not.
+            let written = write::bind_claims(cx, &open, node);
             self.outside.forget(key);
             self.queue.failed(key, cx.world.now());
-            return Ok(());
+            return written;
         }
         if let Some(question) = extender::binding(&self.profile, pod, node) {
             match self.outside.answer(key, question.extender, Verb::Bind).cloned() {
@@ -270,30 +272,62 @@ impl Scheduler {
         write::condition(cx, &pod.pod, "Unschedulable", message)
     }
 
-    /// Sends less important pods away, if that helps.
-    fn preempt(&mut self, cx: &mut Context<'_>, pod: &PodInfo) {
+    /// What less important pods could make way for; `None` when extenders must be heard first.
+    fn room_for(&mut self, key: &Key, pod: &PodInfo) -> Option<Room> {
         let lesser = self.snapshot.least_priority().is_some_and(|least| least < pod.priority);
         if !lesser {
-            return;
+            return Some(Room::NotSought);
         }
         let decision = decide(&self.profile, &self.snapshot, pod, self.turn);
-        let plan = preemption::plan(&self.profile, &self.snapshot, pod, &decision);
-        let Some(plan) = plan else {
-            if !pod.pod.str_at(&["status", "nominatedNodeName"]).is_empty()
-                && preemption::is_eligible(&self.snapshot, pod)
-            {
-                write::nominate(cx, &Key::of(&pod.pod), None);
+        let nodes = preemption::candidates(&self.profile, &self.snapshot, pod, &decision);
+        let answers = self.outside.answers(key);
+        match extender::choose(&self.profile, &self.snapshot, pod, nodes, answers) {
+            Choice::Ask(question) => {
+                self.outside.ask(&self.profile, key, &question);
+                None
             }
-            return;
-        };
-        write::nominate(cx, &Key::of(&pod.pod), Some(&plan.node));
-        for victim in &plan.victims {
-            write::evict(cx, &victim.pod, &pod.pod, &plan.node);
-        }
-        for key in &plan.outranked {
-            write::nominate(cx, key, None);
+            Choice::Among(nodes) => {
+                Some(preemption::plan(&self.snapshot, pod, nodes).map_or(Room::None, Room::By))
+            }
+            Choice::Failed(text) => {
+                tracing::warn!(%key, text, "an extender failed, nobody is preempted");
+                Some(Room::NotSought)
+            }
         }
     }
+
+    /// Sends less important pods away, if that helps.
+    fn make_room(&self, cx: &mut Context<'_>, pod: &PodInfo, room: Room) {
+        let key = Key::of(&pod.pod);
+        match room {
+            Room::NotSought => {}
+            Room::None => {
+                let nominated = pod.pod.str_at(&["status", "nominatedNodeName"]);
+                if !nominated.is_empty() && preemption::is_eligible(&self.snapshot, pod) {
+                    write::nominate(cx, &key, None);
+                }
+            }
+            Room::By(plan) => {
+                write::nominate(cx, &key, Some(&plan.node));
+                for victim in &plan.victims {
+                    write::evict(cx, &victim.pod, &pod.pod, &plan.node);
+                }
+                for key in &plan.outranked {
+                    write::nominate(cx, key, None);
+                }
+            }
+        }
+    }
+}
+
+/// Whether less important pods can make way for one that fits nowhere.
+enum Room {
+    /// There are none, or an extender failed.
+    NotSought,
+    /// It does not help.
+    None,
+    /// So.
+    By(preemption::Plan),
 }
 
 /// Whether an extender says that it has bound the pod.

@@ -352,3 +352,43 @@ fn a_newer_rollout_supersedes_one_that_is_under_way() {
         .collect();
     assert_eq!(images, ["hello:v3"; 4]);
 }
+
+/// A deployer pod that cannot be made is tried 15 times more, over less than three minutes; then the
+/// rollout is left alone.
+#[test]
+fn a_deployer_pod_that_quota_forbids_is_given_up_on() {
+    let mut cluster = Simulated::with(1, |config| config.access = cluster::Access::Policy);
+    let quota =
+        "{apiVersion: v1, kind: ResourceQuota, metadata: {name: none}, spec: {hard: {pods: '0'}}}";
+    cluster.create("hello", quota);
+    cluster.run_for(5);
+    cluster.create("hello", HELLO);
+    cluster.run_for(1200);
+    let mut told: Vec<(String, i64, String)> = Vec::new();
+    let about = |event: &Value| event["source"]["component"] == "deployer-controller";
+    for event in cluster.client().list(&api::EVENTS, "hello").unwrap().iter().filter(|e| about(e)) {
+        let count = event.int_at(&["count"]).unwrap();
+        told.push((
+            event.str_at(&["reason"]).to_owned(),
+            count,
+            event.str_at(&["message"]).to_owned(),
+        ));
+    }
+    told.sort();
+    let refusal = "pods \"hello-1-deploy\" is forbidden: exceeded quota: none, requested: pods=1, used: pods=0, limited: pods=0";
+    assert_eq!(
+        told,
+        [
+            ("FailedCreate".to_owned(), 16, format!("Error creating deployer pod: {refusal}")),
+            (
+                "FailedRetry".to_owned(),
+                1,
+                format!(
+                    "Stop retrying: couldn't create deployer pod for \"hello/hello-1\": {refusal}"
+                )
+            ),
+        ]
+    );
+    let rc = cluster.client().get(&api::REPLICATION_CONTROLLERS, "hello", "hello-1").unwrap();
+    assert_eq!(rc.annotation(PHASE), Some("New"), "nothing looks at it any more");
+}

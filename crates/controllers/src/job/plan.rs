@@ -24,6 +24,9 @@ const FIRST_BACKOFF: Duration = Duration::from_secs(10);
 /// The longest delay.
 const MAX_BACKOFF: Duration = Duration::from_secs(360);
 
+/// Attempts that one failure uses up: see the top of the module.
+const ATTEMPTS_PER_FAILURE: i64 = 2;
+
 /// What a decision is made from.
 #[derive(Debug)]
 pub struct Observed<'a> {
@@ -31,7 +34,7 @@ pub struct Observed<'a> {
     pub job: &'a Value,
     /// Its pods, ended and terminating ones included.
     pub pods: &'a [Arc<Value>],
-    /// How many failures were answered by another attempt since the last success.
+    /// How many attempts the failures since the last success have used up that were answered.
     pub retries: i64,
     /// The present.
     pub now: Time,
@@ -100,7 +103,7 @@ pub fn backoff(retries: i64) -> Duration {
     (FIRST_BACKOFF * 2_u32.pow(doublings)).min(MAX_BACKOFF)
 }
 
-/// The failures since the last success that an earlier sync has answered.
+/// The attempts used up by the failures since the last success that an earlier sync has answered.
 ///
 /// Deviation: upstream counts the attempts of its work queue, which a restart forgets; here they
 /// are read off the pods, so that a restarted controller goes on where it stood.
@@ -111,7 +114,7 @@ pub fn retries(job: &Value, pods: &[Arc<Value>]) -> i64 {
     let since = failures(job, pods).filter(|pod| last_success.is_none_or(|at| ended_at(pod) > at));
     let answered = count(since.count());
     let new = count(failures(job, pods).count()) - job.int_at(&["status", "failed"]).unwrap_or(0);
-    (answered - new.max(0)).max(0)
+    (answered - new.max(0)).max(0) * ATTEMPTS_PER_FAILURE
 }
 
 /// The failures that count: not those that the job's policy ignores, nor the ends of pods that were

@@ -102,17 +102,28 @@ fn failures_are_answered_until_the_limit() {
     for (counted, letters, expected) in [
         (0, "f", "+1 -0 1/0/1"),
         (0, "F", "+1 -0 1/0/1"),
-        (1, "ff", "+1 -0 1/0/2"),
         (1, "fF", "nothing"),
-        (2, "fff", "+0 -0 0/0/3 Failed"),
-        (2, "ffF", "nothing"),
-        (2, "ff", "+1 -0 1/0/2"),
+        (1, "ff", "+0 -0 0/0/2 Failed"),
+        (1, "f", "+1 -0 1/0/1"),
     ] {
         job["status"] = json!({"failed": counted});
         assert_eq!(shown(&planned(&job, letters)), expected, "{counted} counted with {letters}");
     }
     job["status"] = json!({"failed": 1});
-    assert_eq!(planned(&job, "fF").resync, Some(Duration::from_secs(10)));
+    assert_eq!(planned(&job, "fF").resync, Some(Duration::from_secs(20)));
+}
+
+/// Each answered failure counts twice.
+#[test]
+fn the_limit_is_used_up_two_at_a_time() {
+    for (limit, pods) in [(0, 1), (1, 2), (2, 2), (3, 3), (4, 3), (6, 4)] {
+        let mut job = job(1, Some(1), &json!({"backoffLimit": limit}));
+        let ended = (1..10).find(|failures| {
+            job["status"] = json!({"failed": failures - 1});
+            shown(&planned(&job, &"f".repeat(*failures))).ends_with("Failed")
+        });
+        assert_eq!(ended, Some(pods), "with a limit of {limit}");
+    }
 }
 
 #[test]

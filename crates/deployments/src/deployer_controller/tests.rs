@@ -29,7 +29,7 @@ fn pod(phase: &str) -> Value {
 
 fn look(rc: &Value, pod: Option<&Value>, age_seconds: u64) -> Vec<Action> {
     let now = world::SIMULATION_EPOCH + Duration::from_secs(age_seconds);
-    plan(&Observed { rc, pod, unowned: Vec::new(), now })
+    plan(&Observed { rc, pod, unowned: Vec::new(), now, last_try: false })
 }
 
 fn becomes(actions: &[Action]) -> Option<Phase> {
@@ -79,6 +79,17 @@ fn a_lost_pod_fails_the_rollout() {
     assert_eq!(becomes(&actions), Some(Phase::Failed));
     assert!(actions.iter().any(|action| matches!(action, Action::Event(_, "Failed", text)
         if text == "Deployer pod \"web-1-deploy\" has gone missing")));
+}
+
+/// Upstream's cache may not show the pod yet.
+#[test]
+fn a_pod_that_has_hardly_been_made_may_still_show_up() {
+    let rc = rc(Phase::Pending, false);
+    let actions = look(&rc, None, 1);
+    assert!(matches!(&actions[..], [Action::Retry(status)] if status.is_not_found()));
+    let now = world::SIMULATION_EPOCH;
+    let last = Observed { rc: &rc, pod: None, unowned: Vec::new(), now, last_try: true };
+    assert_eq!(becomes(&plan(&last)), Some(Phase::Failed));
 }
 
 #[test]

@@ -1,11 +1,13 @@
 //! An agent's beginning: it asks the runtime what there is before it looks at any pod.
+//!
+//! Invariant: what ends before anyone looks after its pod is not forgotten.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use apimachinery::ObjectExt as _;
 use controller_runtime::{Context, Key};
-use cri::{Command, ContainerStatus, Reply, SandboxStatus};
+use cri::{Command, ContainerExit, ContainerState, ContainerStatus, Reply, SandboxStatus};
 use serde_json::Value;
 use world::Time;
 
@@ -19,10 +21,17 @@ type Found = (Vec<SandboxStatus>, Vec<ContainerStatus>);
 pub(super) enum Recovery {
     /// Nothing has been asked yet.
     Begins,
-    /// The runtime is being asked.
-    Asks,
+    /// The runtime is being asked; these have ended meanwhile.
+    Asks(Vec<Ended>),
     /// Known; what was found waits for its pods by their uids.
     Over(BTreeMap<String, Found>),
+}
+
+/// What has ended while no worker looked after it.
+#[derive(Debug)]
+pub(super) enum Ended {
+    Container(ContainerExit),
+    Sandbox(String),
 }
 
 impl Recovery {
@@ -34,7 +43,28 @@ impl Recovery {
     pub(super) fn take(&mut self, uid: &str) -> Found {
         match self {
             Self::Over(found) => found.remove(uid).unwrap_or_default(),
-            Self::Begins | Self::Asks => Found::default(),
+            Self::Begins | Self::Asks(_) => Found::default(),
+        }
+    }
+
+    /// Something has ended that no worker looks after, perhaps because none has come to it yet.
+    pub(super) fn note(&mut self, ended: Ended) {
+        match (self, ended) {
+            (Self::Begins, _) => {}
+            (Self::Asks(all), ended) => all.push(ended),
+            (Self::Over(found), Ended::Container(exit)) => {
+                let mut containers = found.values_mut().flat_map(|(_, containers)| containers);
+                if let Some(container) = containers.find(|container| container.id == exit.id) {
+                    container.state = ContainerState::Exited;
+                    container.exit = Some(exit);
+                }
+            }
+            (Self::Over(found), Ended::Sandbox(id)) => {
+                let mut sandboxes = found.values_mut().flat_map(|(sandboxes, _)| sandboxes);
+                if let Some(sandbox) = sandboxes.find(|sandbox| sandbox.id == id) {
+                    sandbox.running = false;
+                }
+            }
         }
     }
 }
@@ -45,7 +75,7 @@ impl Agent {
         if matches!(self.recovery, Recovery::Begins) || !self.recovery.is_over() && self.idle() {
             // An agent before this one used smaller numbers.
             self.tickets.begin_after(u64::try_from(now.unix_nanos()).unwrap_or_default());
-            self.recovery = Recovery::Asks;
+            self.recovery = Recovery::Asks(Vec::new());
             self.list();
         }
     }
@@ -65,7 +95,10 @@ impl Agent {
         for container in containers {
             found.entry(container.pod_uid.clone()).or_default().1.push(container);
         }
-        self.recovery = Recovery::Over(found);
+        let before = std::mem::replace(&mut self.recovery, Recovery::Over(found));
+        if let Recovery::Asks(ended) = before {
+            ended.into_iter().for_each(|ended| self.recovery.note(ended));
+        }
         self.look_at_all = true;
         Vec::new()
     }

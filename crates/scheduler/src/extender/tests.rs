@@ -96,3 +96,90 @@ fn the_binder_is_told_who_goes_where() {
         json!({"podName": "p", "podNamespace": "ns", "podUID": "", "node": "a"})
     );
 }
+
+/// Two nodes that are full of pods of less importance.
+fn full() -> Snapshot {
+    let mut snapshot = snapshot();
+    for (node, uid) in [("a", "u1"), ("b", "u2")] {
+        let pod = PodInfo::new(Arc::new(json!({
+            "metadata": {"name": format!("on-{node}"), "namespace": "ns", "uid": uid},
+            "spec": {"nodeName": node, "containers": [{}]}})));
+        snapshot.place(&controller_runtime::Key::of(&pod.pod), &pod, node);
+    }
+    snapshot
+}
+
+fn victims(snapshot: &Snapshot) -> BTreeMap<String, crate::preemption::Victims> {
+    let of = |name: &str| {
+        let pods = snapshot.node(name).unwrap().pods.values().cloned().collect();
+        (name.to_owned(), crate::preemption::Victims { pods, violations: 1 })
+    };
+    ["a", "b"].map(of).into()
+}
+
+fn chosen(profile: &Profile, answers: &Answers) -> String {
+    let snapshot = full();
+    match choose(profile, &snapshot, &pod(), victims(&snapshot), answers) {
+        Choice::Ask(question) => format!("asks {} {}", question.extender, question.body),
+        Choice::Failed(text) => text,
+        Choice::Among(nodes) => {
+            let shown = |(node, victims): (&String, &crate::preemption::Victims)| {
+                let pods: Vec<&str> = victims.pods.iter().map(|pod| pod.pod.name()).collect();
+                format!("{node}: {} ({})", pods.join(" "), victims.violations)
+            };
+            nodes.iter().map(shown).collect::<Vec<_>>().join(", ")
+        }
+    }
+}
+
+#[test]
+fn extenders_narrow_down_whom_to_send_away_one_after_the_other() {
+    let profile = profile(
+        "[{urlPrefix: 'http://x', preemptVerb: spare, nodeCacheCapable: true}, {urlPrefix: 'http://y', \
+         filterVerb: filter}, {urlPrefix: 'http://z', preemptVerb: spare}]",
+    );
+    assert_eq!(profile.extenders[0].url(Verb::Preempt).unwrap(), "http://x/spare");
+    let asked = chosen(&profile, &Answers::new());
+    let (start, body) = asked.split_at("asks 0 ".len());
+    let body: Value = serde_json::from_str(body).unwrap();
+    assert_eq!((start, body["pod"]["metadata"]["name"].as_str()), ("asks 0 ", Some("p")));
+    let meta = json!({"a": {"pods": [{"uid": "u1"}], "numPDBViolations": 1},
+        "b": {"pods": [{"uid": "u2"}], "numPDBViolations": 1}});
+    assert_eq!(body["nodeNameToMetaVictims"], meta);
+
+    // The answer in the spelling of Go's untagged fields.
+    let first = json!({"NodeNameToMetaVictims":
+        {"b": {"Pods": [{"UID": "u2"}], "NumPDBViolations": 0}}});
+    let mut answers = Answers::from([((0, Verb::Preempt), Ok(first))]);
+    let asked = chosen(&profile, &answers);
+    let (start, body) = asked.split_at("asks 2 ".len());
+    let body: Value = serde_json::from_str(body).unwrap();
+    assert_eq!((start, body["nodeToVictims"]["a"].is_null()), ("asks 2 ", true));
+    assert_eq!(body["nodeToVictims"]["b"]["pods"][0]["metadata"]["name"], "on-b");
+
+    let second = json!({"nodeNameToMetaVictims": {"b": {"pods": [{"uid": "u2"}]}}});
+    answers.insert((2, Verb::Preempt), Ok(second));
+    assert_eq!(chosen(&profile, &answers), "b: on-b (0)");
+}
+
+#[test]
+fn an_extender_that_spares_everyone_ends_the_matter() {
+    let profile = profile("[{urlPrefix: 'http://x', preemptVerb: spare}]");
+    let answers = Answers::from([((0, Verb::Preempt), Ok(json!({})))]);
+    assert_eq!(chosen(&profile, &answers), "");
+}
+
+#[test]
+fn an_extender_that_fails_or_raves_stops_preemption_unless_it_is_ignorable() {
+    let must = profile("[{urlPrefix: 'http://x', preemptVerb: spare}]");
+    let may = profile("[{urlPrefix: 'http://x', preemptVerb: spare, ignorable: true}]");
+    let stranger = json!({"nodeNameToMetaVictims": {"a": {"pods": [{"uid": "u2"}]}}});
+    for (answer, text) in [
+        (Err("refused".to_owned()), "refused"),
+        (Ok(stranger), r#"the extender names pod "u2", which is not on node "a""#),
+    ] {
+        let answers = Answers::from([((0, Verb::Preempt), answer)]);
+        assert_eq!(chosen(&must, &answers), text);
+        assert_eq!(chosen(&may, &answers), "a: on-a (1), b: on-b (1)");
+    }
+}

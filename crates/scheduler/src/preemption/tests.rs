@@ -32,7 +32,8 @@ fn snapshot(pods: &[(&str, &str, i64, &str)]) -> Snapshot {
 fn planned(snapshot: &Snapshot, pod: &Arc<Value>) -> Option<(String, Vec<String>)> {
     let (profile, pod) = (Profile::default(), PodInfo::new(Arc::clone(pod)));
     let decision = decide(&profile, snapshot, &pod, 0);
-    let plan = plan(&profile, snapshot, &pod, &decision)?;
+    let nodes = candidates(&profile, snapshot, &pod, &decision);
+    let plan = plan(snapshot, &pod, nodes)?;
     let victims = plan.victims.iter().map(|victim| victim.pod.name().to_owned()).collect();
     Some((plan.node, victims))
 }
