@@ -3,6 +3,7 @@
 //! Invariant: a machine without a client passes, saying so on standard error.
 
 mod helm;
+mod kube_rs;
 mod python;
 
 use std::path::PathBuf;

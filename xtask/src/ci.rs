@@ -11,6 +11,7 @@ use anyhow::{Context as _, Result, ensure};
 /// Runs every check in the workspace at `root`.
 pub(crate) fn run(root: &Path) -> Result<()> {
     cargo(root, &["fmt", "--all", "--check"])?;
+    cargo(root, &["fmt", "--manifest-path", "tests/kube-rs-client/Cargo.toml", "--check"])?;
     cargo(root, &["xtask", "tidy"])?;
     cargo(root, &["xtask", "codegen", "--check"])?;
     cargo(root, &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])?;
