@@ -4,8 +4,13 @@
 //! `GOLDEN_DIR` names the recordings; without it there is nothing to compare with. What differs is
 //! listed in [`KNOWN`] with the reason, and must differ.
 
+mod application;
+mod names;
 mod oc;
+mod rollout;
 mod story;
+mod stream;
+mod triggers;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
@@ -14,18 +19,20 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use apimachinery::yaml::load_documents;
 use apimachinery::{ObjectExt as _, Value};
 use apiserver::{Call, Client, LogOptions, LogStream, Stored};
 use futures_core::Stream as _;
 use store::{EventKind, Watcher};
 use world::Time;
 
-use self::oc::Oc;
+use self::names::Names;
+use self::oc::{Answer, Oc};
 use self::story::{Seen, Story, tell};
 use crate::harness::simulated::Simulated;
 
 /// The recordings that are replayed.
-const SCENARIOS: [&str; 10] = [
+const SCENARIOS: [&str; 16] = [
     "a2_rolling_default_probe",
     "a2_run2_rolling_default_probe",
     "b2_rolling_surge1_unavail0_probe",
@@ -35,7 +42,13 @@ const SCENARIOS: [&str; 10] = [
     "e_rolling_hooks_tagimages",
     "f_hooks_abort",
     "g_badimage_timeout",
+    "h2_two_triggers",
+    "h3_registry_push",
+    "h_ict",
+    "i_promotion",
     "j_configchange",
+    "k3_deployment_image_trigger",
+    "k_deployment",
 ];
 
 /// What differs: scenario, topic, and why it may.
@@ -60,37 +73,74 @@ const REVERTED: &str = "a controller scaled by hand is set back at once; the rec
 
 /// Where a replay ends when not with the recording: commands that the loaded master got while a
 /// rollout was under way would find it ended here.
-const ENDS: [(&str, f64); 1] = [("j_configchange", 214.0)];
+const ENDS: [(&str, f64); 2] = [("i_promotion", 152.5), ("j_configchange", 214.0)];
 
 #[expect(clippy::disallowed_methods, reason = "the recordings live outside the project")]
 fn recordings() -> Option<PathBuf> {
     std::env::var("GOLDEN_DIR").ok().filter(|dir| !dir.is_empty()).map(PathBuf::from)
 }
 
-/// A command of a transcript: when, what, and what it printed (an error begins with `error: `).
+/// A command of a transcript: when, what, and what it printed.
 #[derive(Debug)]
 struct Command {
     at: f64,
     line: String,
+    /// What was posted, where `oc` was not used.
+    body: String,
     printed: String,
+}
+
+impl Command {
+    /// Its parts, if they are several, spread over the time it took.
+    fn parts(self, took: f64) -> Vec<Self> {
+        let lines: Vec<&str> = self.line.split("; oc ").collect();
+        let share = took / f64::from(u32::try_from(lines.len()).unwrap());
+        let mut parts = Vec::new();
+        let mut at = self.at;
+        for line in &lines {
+            let line = format!("oc {}", line.trim_start_matches("oc "));
+            let body = self.body.clone();
+            // All of them print into one text: the last one is compared with it.
+            parts.push(Self { at, line, body, printed: "not compared".to_owned() });
+            at += share;
+        }
+        parts.last_mut().unwrap().printed = self.printed;
+        parts
+    }
 }
 
 fn commands(folder: &Path) -> Vec<Command> {
     let text = std::fs::read_to_string(folder.join("transcript.txt")).unwrap();
     let mut commands: Vec<Command> = Vec::new();
-    let mut inside = false;
+    let mut inside = "";
     for line in text.lines() {
         if let Some((at, rest)) = line.strip_prefix("[t=").and_then(|rest| rest.split_once(']')) {
-            inside = false;
-            if let Some(command) = rest.strip_prefix(" $ ").filter(|rest| !rest.contains(" &  ")) {
-                let (at, line) = (at.parse().unwrap(), command.to_owned());
-                commands.push(Command { at, line, printed: String::new() });
+            inside = "";
+            let command = rest.strip_prefix(" $ ").filter(|rest| !rest.contains(" &  "));
+            let posted = rest.strip_prefix(" POST ").map(|_| rest.trim_start());
+            if let Some(line) = command.or(posted) {
+                let (at, line) = (at.parse().unwrap(), line.to_owned());
+                let (body, printed) = (String::new(), String::new());
+                commands.push(Command { at, line, body, printed });
             }
-        } else if line.starts_with("--- ") {
-            inside = line.starts_with("--- std");
-        } else if let Some(command) = commands.last_mut().filter(|_| inside && !line.is_empty()) {
-            command.printed.push_str(line);
-            command.printed.push('\n');
+        } else if let Some(part) = line.strip_prefix("--- ") {
+            let took = part.split_once("(took ").and_then(|part| part.1.strip_suffix("s)"));
+            if let Some(took) =
+                took.filter(|_| commands.last().is_some_and(|c| c.line.contains("; oc ")))
+            {
+                let several = commands.pop().unwrap();
+                commands.extend(several.parts(took.parse().unwrap()));
+            }
+            let part = part.split(' ').next().unwrap_or_default();
+            inside = if part.starts_with("std") || part == "response" { "printed" } else { part };
+        } else if let Some(command) = commands.last_mut().filter(|_| !line.is_empty()) {
+            let text = match inside {
+                "request" => &mut command.body,
+                "printed" => &mut command.printed,
+                _ => continue,
+            };
+            text.push_str(line);
+            text.push('\n');
         }
     }
     commands
@@ -214,42 +264,107 @@ impl Follower {
 struct Replayed {
     writes: Vec<Seen>,
     logs: Vec<String>,
-    /// Commands that printed something else.
-    differing: Vec<String>,
+    /// What the commands gave.
+    answers: Vec<(Command, Answer)>,
+}
+
+/// The images of the recorded engine and registry.
+fn add_images(sim: &Simulated) {
+    let quick = r#"{"startSeconds": 1.5, "stopSeconds": 0.2}"#;
+    for version in ["v1", "v2", "v3"] {
+        for repository in ["hello", "localhost:35000/demo/hello"] {
+            sim.image(&format!("{repository}:{version}"), &version_of(quick, version));
+        }
+    }
+    sim.image("bad:1", r#"{"exit": {"code": 1, "afterSeconds": 2}}"#);
+    sim.image("never:1", r#"{"startSeconds": 1.5, "readyAfterSeconds": 1000000}"#);
+    sim.image("localhost:35000/demo/slow:1", r#"{"startSeconds": 1.5, "readyAfterSeconds": 15}"#);
+    let never = r#"{"startSeconds": 1.5, "readyAfterSeconds": 1000000}"#;
+    sim.image("localhost:35000/demo/never:1", never);
+    sim.image("127.0.0.1:35000/demo/hello:nosuchtag", r#"{"missing": true}"#);
+    sim.image("localhost:35000/demo/nothere:1", r#"{"missing": true}"#);
+    let nowhere = "Get \"https://registry.invalid/v2/\": dial tcp: lookup registry.invalid on \
+                   10.255.255.53:53: no such host";
+    let nowhere = serde_json::json!({"pullError": nowhere});
+    sim.image("registry.invalid/x/y:1", &nowhere.to_string());
+}
+
+/// Images that do the same are told apart by a line of their logs.
+fn version_of(behaviour: &str, version: &str) -> String {
+    let mut behaviour: Value = serde_json::from_str(behaviour).unwrap();
+    behaviour["logs"] = serde_json::json!([version]);
+    behaviour.to_string()
 }
 
 fn replay(folder: &Path, until: f64) -> Replayed {
     let mut sim = Simulated::with_nodes(1, |_| {});
-    for version in ["v1", "v2", "v3"] {
-        sim.image(&format!("hello:{version}"), r#"{"startSeconds": 1.5, "stopSeconds": 0.2}"#);
-    }
-    sim.image("bad:1", r#"{"exit": {"code": 1, "afterSeconds": 2}}"#);
-    sim.image("127.0.0.1:35000/demo/hello:nosuchtag", r#"{"missing": true}"#);
+    add_images(&sim);
     let name = folder.file_name().unwrap().to_string_lossy().replace('_', "-");
-    let project = format!("golden-{name}");
+    let mut project = format!("golden-{name}");
     sim.create(&project, "");
     sim.run_for(30);
     let mut follower = Follower::new(&sim);
-    let mut differing = Vec::new();
-    for command in commands(folder).iter().filter(|command| command.at <= until) {
+    let mut answers = Vec::new();
+    for command in commands(folder).into_iter().filter(|command| command.at <= until) {
         run_to(&mut sim, &mut follower, command.at);
-        let oc = Oc { client: &sim.client(), project: &project, folder };
-        let Some(printed) = oc.run(&command.line) else { continue };
-        let printed = printed.unwrap_or_else(|text| format!("error: {text}"));
-        let same = |text: &str| command.printed.lines().any(|line| line.trim_end() == text);
-        if !printed.lines().all(same) {
-            let (line, recorded) = (&command.line, &command.printed);
-            differing.push(format!("{line}: recorded {recorded:?}, now {printed:?}"));
-        }
+        let mut oc = Oc { client: &sim.client(), project, folder };
+        let answer = oc.run(&command.line, &command.body);
+        project = oc.project;
+        answers.extend(answer.map(|answer| (command, answer)));
     }
     run_to(&mut sim, &mut follower, until);
     let logs = follower.log_lines();
     let mut writes = follower.writes;
     writes.retain(|write| {
         let object = write.new.as_ref().or(write.old.as_ref());
-        object.is_some_and(|object| object.namespace() == project)
+        let system = ["", "default", "openshift", "openshift-infra", "kube-system"];
+        object.is_some_and(|object| !system.contains(&object.namespace()))
     });
-    Replayed { writes, logs, differing }
+    Replayed { writes, logs, answers }
+}
+
+/// The commands that gave something else than was recorded.
+fn differing(answers: &[(Command, Answer)], was: &Names, is: &Names) -> Vec<String> {
+    let differing = answers.iter().filter_map(|(command, answer)| {
+        let (recorded, now) = match answer {
+            Answer::Text(_) if command.printed == "not compared" => return None,
+            // What is in the images is not described here.
+            Answer::Text(text) => {
+                let (about, image) =
+                    command.printed.split_once("Image Name:").unwrap_or((&command.printed, ""));
+                let error = image.lines().find(|line| line.starts_with("error: ")).unwrap_or("");
+                (was.plain(&format!("{about}{error}")), is.plain(text))
+            }
+            Answer::Object(object) => {
+                let recorded = load_documents(&command.printed).unwrap().remove(0).value;
+                (
+                    format!("{:#}", without_contents(was.plain_object(&recorded))),
+                    format!("{:#}", without_contents(is.plain_object(object))),
+                )
+            }
+        };
+        (recorded != now)
+            .then(|| format!("[t={}] {}:{}", command.at, command.line, unlike(&recorded, &now)))
+    });
+    differing.collect()
+}
+
+/// The lines of two texts from where they part to where they meet again.
+fn unlike(recorded: &str, now: &str) -> String {
+    let (was, is): (Vec<&str>, Vec<&str>) = (recorded.lines().collect(), now.lines().collect());
+    let head = was.iter().zip(&is).take_while(|(was, is)| was == is).count();
+    let (was, is) = (&was[head..], &is[head..]);
+    let tail = was.iter().rev().zip(is.iter().rev()).take_while(|(was, is)| was == is).count();
+    let (was, is) = (&was[..was.len() - tail], &is[..is.len() - tail]);
+    format!("\n  recorded {was:#?}\n  now {is:#?}")
+}
+
+/// An image of the simulated catalogue has no layers and little to tell of itself.
+fn without_contents(mut object: Value) -> Value {
+    for field in ["dockerImageLayers", "dockerImageManifestMediaType", "dockerImageMetadata"] {
+        object.remove(&["image", field]);
+    }
+    object
 }
 
 fn run_to(sim: &mut Simulated, follower: &mut Follower, at: f64) {
@@ -290,14 +405,17 @@ fn compare(dir: &Path, scenario: &str) -> BTreeMap<String, String> {
     let mut recorded = recorded;
     recorded.retain(|write| write.at <= until);
     let replayed = replay(&folder, until);
-    let (mut was, mut is) = (tell(&recorded), tell(&replayed.writes));
+    let (called, calls) = (Names::of(&recorded), Names::of(&replayed.writes));
+    let (mut was, mut is) = (tell(&recorded, &called), tell(&replayed.writes, &calls));
     let mut logs = recorded_logs(&folder);
     if end.is_some() {
         logs.truncate(replayed.logs.len());
     }
     was.insert("logs".to_owned(), logs);
     is.insert("logs".to_owned(), replayed.logs);
-    is.insert("commands".to_owned(), replayed.differing);
+    for text in differing(&replayed.answers, &called, &calls) {
+        is.entry(text).or_default().push("differs".to_owned());
+    }
     differences(&was, &is)
 }
 

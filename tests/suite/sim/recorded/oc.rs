@@ -4,93 +4,210 @@
 //! server says, so that its refusals can be compared as well.
 
 use apimachinery::yaml::load_documents;
-use apimachinery::{ObjectExt as _, Value};
+use apimachinery::{ObjectExt as _, Reason, Status, Value};
 use apiserver::{Client, DeleteOptions, PatchKind};
 use serde_json::json;
-
-const CANCELLED: &str = "openshift.io/deployment.cancelled";
-const PHASE: &str = "openshift.io/deployment.phase";
-const REASON: &str = "openshift.io/deployment.status-reason";
-const VERSION: &str = "openshift.io/deployment-config.latest-version";
-const CONFIG: &str = "openshift.io/deployment-config.name";
-const FOR: &str = "openshift.io/deployer-pod-for.name";
 
 /// One user's `oc` in one project, run from the folder of a recording.
 #[derive(Debug)]
 pub(super) struct Oc<'a> {
     pub(super) client: &'a Client,
-    pub(super) project: &'a str,
+    pub(super) project: String,
     pub(super) folder: &'a std::path::Path,
 }
 
 /// What a command prints: its output, or the error.
-type Printed = Result<String, String>;
+pub(super) type Printed = Result<String, String>;
+
+/// What came of a command.
+#[derive(Debug)]
+pub(super) enum Answer {
+    Text(String),
+    /// Something asked for with `-o yaml`.
+    Object(Value),
+}
+
+/// What a command is about.
+#[derive(Debug)]
+pub(super) struct Target {
+    pub(super) resource: &'static api::Resource,
+    /// As `oc` names the kind.
+    pub(super) kind: &'static str,
+    pub(super) name: String,
+}
+
+impl Target {
+    /// `dc/x`, `deploy/x`, `rc/x`, `svc/x`; a deployment config without a prefix.
+    pub(super) fn of(word: &str) -> Self {
+        let (kind, name) = word.split_once('/').unwrap_or(("dc", word));
+        let (resource, kind) = match kind {
+            "rc" => (&api::REPLICATION_CONTROLLERS, "replicationcontroller"),
+            "deploy" | "deployment" => {
+                let resource = api::find_kind("extensions", "v1beta1", "Deployment");
+                (resource.unwrap(), "deployment.extensions")
+            }
+            _ => (&api::DEPLOYMENT_CONFIGS, "deploymentconfig.apps.openshift.io"),
+        };
+        Self { resource, kind, name: name.to_owned() }
+    }
+
+    pub(super) fn is_config(&self) -> bool {
+        self.kind.starts_with("deploymentconfig")
+    }
+}
+
+/// A refusal as `oc` prints it.
+pub(super) fn refused(status: &Status) -> String {
+    match status.reason {
+        Reason::Invalid => format!("The {}", status.message),
+        reason => format!("Error from server ({reason:?}): {}", status.message),
+    }
+}
+
+fn error(text: String) -> String {
+    if text.starts_with("Error ") || text.starts_with("The ") {
+        text
+    } else {
+        format!("error: {text}")
+    }
+}
 
 impl Oc<'_> {
-    /// Runs `command`; `None` for one that only reads.
-    pub(super) fn run(&self, command: &str) -> Option<Printed> {
-        let words = words(command);
+    /// Runs `command`; `None` for one whose output is not told here.
+    pub(super) fn run(&mut self, command: &str, body: &str) -> Option<Answer> {
+        if command.starts_with("POST ") {
+            return Some(Answer::Text(self.post(command, body).unwrap_or_else(error)));
+        }
+        let mut words = words(command);
+        while words.first().is_some_and(|word| word != "oc") {
+            drop(words.remove(0));
+        }
+        let home = self.project.clone();
+        if let Some(at) = words.iter().position(|word| word == "-n") {
+            self.project = words[at + 1].clone();
+            drop(words.drain(at..at + 2));
+        }
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        if words.ends_with(&["-o", "yaml"]) && words.get(1) == Some(&"get") {
+            let object = self.object(&words[2..words.len() - 2]);
+            self.project = home;
+            return object.map(Answer::Object);
+        }
+        let printed = self.text(command, &words);
+        if !matches!(words.get(1), Some(&("project" | "new-project"))) {
+            self.project = home;
+        }
+        printed.map(|printed| Answer::Text(printed.unwrap_or_else(error)))
+    }
+
+    fn text(&mut self, command: &str, words: &[&str]) -> Option<Printed> {
         let flag = |name: &str| {
             let prefix = format!("--{name}=");
             words.iter().find_map(|word| word.strip_prefix(prefix.as_str()))
         };
         let dc = |word: &str| word.rsplit('/').next().unwrap_or_default().to_owned();
+        let number = |name: &str| flag(name).map_or(0, |n| n.parse().unwrap());
         Some(match words[1..] {
-            ["create", "-f", file] => self.create(file),
-            ["set", "image", target, image] => {
+            ["project", name] => self.project(name),
+            ["new-project", name, ..] => self.new_project(name, flag("display-name")),
+            ["create", "imagestream", name] => self.create_stream(name),
+            ["create", "-f", file] => self.create(file, None),
+            ["create", "-f", file, "--record"] => {
+                self.create(file, Some(format!("oc create --filename={file} --record=true")))
+            }
+            ["new-app", source] => self.new_app(source.strip_prefix("--image-stream=").unwrap()),
+            ["expose", "svc", name] => self.expose(name),
+            ["expose", target] => self.expose(&dc(target)),
+            ["policy", "add-role-to-group", role, group] => {
+                self.add_role(role, &json!({"kind": "Group", "name": group}))
+            }
+            ["tag", "-d", dest] => self.untag(dest),
+            ["tag", ref rest @ ..] => self.tag(rest),
+            ["import-image", name, ..] => {
+                let insecure = words.contains(&"--insecure");
+                self.import_image(name, flag("from").unwrap(), insecure)
+            }
+            ["describe", "is", name] => self.describe_stream(name),
+            ["set", "triggers", target] => self.list_triggers(&Target::of(target)),
+            ["set", "triggers", target, ref rest @ ..] => {
+                self.set_triggers(&Target::of(target), rest)
+            }
+            ["set", "image", target, image, ref rest @ ..] => {
                 let (container, image) = image.split_once('=').unwrap();
-                let containers = json!([{"name": container, "image": image}]);
-                self.patch_template(&dc(target), &containers, "image updated")
+                let mut patch = in_container(&json!({"name": container, "image": image}));
+                if rest.contains(&"--record") {
+                    patch["metadata"]["annotations"]["kubernetes.io/change-cause"] =
+                        json!(format!("{command}=true"));
+                }
+                self.patch(&Target::of(target), patch, "image updated")
             }
             ["set", "env", _, "--list"] => return None,
             ["set", "env", target, setting] => self.set_env(&dc(target), setting),
+            ["set", "deployment-hook", target, ..] => self.set_hook(&dc(target), words),
             ["patch", target, "-p", patch] => {
-                let patch = serde_json::from_str(patch).unwrap();
-                self.patch(&dc(target), patch, "patched")
+                self.patch(&Target::of(target), serde_json::from_str(patch).unwrap(), "patched")
             }
             ["label", target, label] => {
                 let (key, value) = label.split_once('=').unwrap();
-                self.patch(&dc(target), json!({"metadata": {"labels": {key: value}}}), "labeled")
+                let patch = json!({"metadata": {"labels": {key: value}}});
+                self.patch(&Target::of(target), patch, "labeled")
             }
             ["annotate", target, annotation] => {
                 let (key, value) = annotation.split_once('=').unwrap();
                 let patch = json!({"metadata": {"annotations": {key: value}}});
-                self.patch(&dc(target), patch, "annotated")
+                self.patch(&Target::of(target), patch, "annotated")
             }
             ["scale", target, ..] => {
                 let replicas = flag("replicas").unwrap().parse().unwrap();
-                self.scale(target, replicas, flag("current-replicas"))
+                self.scale(&Target::of(target), replicas, flag("current-replicas"))
             }
-            ["rollout", "latest", target] => self.latest(&dc(target)),
-            ["rollout", "cancel", target] => self.cancel(&dc(target)),
-            ["rollout", "retry", target] => self.retry(&dc(target)),
-            ["rollout", "pause", target] => self.pause(&dc(target), true),
-            ["rollout", "resume", target] => self.pause(&dc(target), false),
-            ["rollout", "undo", target, ..] => {
-                self.undo(&dc(target), flag("to-revision").map_or(0, |n| n.parse().unwrap()))
+            ["rollback", target, ..] => self.rollback(&dc(target), number("to-version")),
+            ["rollout", verb, target, ..] => {
+                return self.rollout(verb, &Target::of(target), number("to-revision"), words);
             }
-            ["rollout", "history", target] => self.history(&dc(target)),
             ["delete", "pod", "--all"] => self.delete_pods(),
+            ["delete", "istag", name] => self.delete_tag(name),
             ["delete", target] => self.delete(target),
-            ["set", "deployment-hook", target, ..] => self.set_hook(&dc(target), &words),
             _ => return None,
         })
     }
 
-    fn read(&self, name: &str) -> Value {
-        Value::clone(&self.client.get(&api::DEPLOYMENT_CONFIGS, self.project, name).unwrap())
+    fn rollout(
+        &self,
+        verb: &str,
+        target: &Target,
+        revision: i64,
+        words: &[&str],
+    ) -> Option<Printed> {
+        let name = target.name.as_str();
+        Some(match (verb, target.is_config()) {
+            ("pause" | "resume", _) => self.pause(target, verb == "pause"),
+            ("latest", true) => self.latest(name),
+            ("cancel", true) => self.cancel(name),
+            ("retry", true) => self.retry(name),
+            ("undo", true) => self.undo(name, revision),
+            ("undo", false) => self.undo_deployment(target, revision),
+            ("history", true) => self.history(name),
+            ("history", false) if words.len() == 4 => self.deployment_history(name),
+            _ => return None,
+        })
     }
 
-    fn rollouts(&self, dc: &str) -> Vec<Value> {
-        let all = self.client.list(&api::REPLICATION_CONTROLLERS, self.project).unwrap();
-        let own = all.iter().filter(|rc| rc.label(CONFIG) == dc);
-        let mut own: Vec<Value> = own.map(|rc| Value::clone(rc)).collect();
-        own.sort_by_key(|rc| rc.annotation(VERSION).and_then(|n| n.parse::<i64>().ok()));
-        own
+    /// What `oc get <words> -o yaml` shows; nothing for lists.
+    fn object(&self, words: &[&str]) -> Option<Value> {
+        let [kind, name] = words else { return None };
+        let resource = match *kind {
+            "is" => &api::IMAGE_STREAMS,
+            "istag" => &api::IMAGE_STREAM_TAGS,
+            "dc" => &api::DEPLOYMENT_CONFIGS,
+            "svc" => &api::SERVICES,
+            "deploy" => Target::of("deploy/").resource,
+            _ => return None,
+        };
+        Some(Value::clone(&self.client.get(resource, &self.project, name).unwrap()))
     }
 
-    fn create(&self, file: &str) -> Printed {
+    fn create(&self, file: &str, cause: Option<String>) -> Printed {
         let text = std::fs::read_to_string(self.folder.join(file)).unwrap();
         let mut lines = Vec::new();
         for document in load_documents(&text).unwrap() {
@@ -99,31 +216,30 @@ impl Oc<'_> {
             if object.kind() == "DeploymentConfig" {
                 object["apiVersion"] = json!("apps.openshift.io/v1");
             }
+            if let Some(cause) = &cause {
+                object["metadata"]["annotations"]["kubernetes.io/change-cause"] = json!(cause);
+            }
             let version = object.str_at(&["apiVersion"]);
             let (group, version) = version.split_once('/').unwrap_or(("", version));
             let resource = api::find_kind(group, version, object.kind()).unwrap();
             let kind = object.kind().to_lowercase();
             let kind = if group.is_empty() { kind } else { format!("{kind}.{group}") };
-            let made = self.client.create(resource, self.project, object);
-            let made = made.map_err(|status| status.message)?;
+            let made = self.client.create(resource, &self.project, object);
+            let made = made.map_err(|status| refused(&status))?;
             lines.push(format!("{kind}/{} created", made.name()));
         }
         Ok(lines.join("\n"))
     }
 
-    fn done(dc: &str, what: &str) -> String {
+    pub(super) fn done(dc: &str, what: &str) -> String {
         format!("deploymentconfig.apps.openshift.io/{dc} {what}")
     }
 
-    fn patch(&self, dc: &str, patch: Value, what: &str) -> Printed {
+    pub(super) fn patch(&self, target: &Target, patch: Value, what: &str) -> Printed {
         let kind = PatchKind::Strategic;
-        let patched = self.client.patch(&api::DEPLOYMENT_CONFIGS, self.project, dc, kind, patch);
-        patched.map(|_| Self::done(dc, what)).map_err(|status| status.message)
-    }
-
-    fn patch_template(&self, dc: &str, containers: &Value, what: &str) -> Printed {
-        let patch = json!({"spec": {"template": {"spec": {"containers": containers}}}});
-        self.patch(dc, patch, what)
+        let patched = self.client.patch(target.resource, &self.project, &target.name, kind, patch);
+        let line = format!("{}/{} {what}", target.kind, target.name);
+        patched.map(|_| line).map_err(|status| refused(&status))
     }
 
     fn set_env(&self, dc: &str, setting: &str) -> Printed {
@@ -133,165 +249,42 @@ impl Oc<'_> {
             Some((key, value)) => json!({"name": key, "value": value}),
             None => json!({"name": setting.trim_end_matches('-'), "$patch": "delete"}),
         };
-        self.patch_template(dc, &json!([{"name": name, "env": [variable]}]), "updated")
+        let patch = in_container(&json!({"name": name, "env": [variable]}));
+        self.patch(&Target::of(dc), patch, "updated")
     }
 
-    fn scale(&self, target: &str, replicas: i64, expected: Option<&str>) -> Printed {
-        let (kind, name) = target.split_once('/').unwrap();
-        let (resource, kind) = match kind {
-            "rc" => (&api::REPLICATION_CONTROLLERS, "replicationcontroller"),
-            _ => (&api::DEPLOYMENT_CONFIGS, "deploymentconfig.apps.openshift.io"),
-        };
-        let scale = self.client.subresource_get(resource, self.project, name, "scale").unwrap();
+    fn scale(&self, target: &Target, replicas: i64, expected: Option<&str>) -> Printed {
+        let (resource, name) = (target.resource, target.name.as_str());
+        let scale = self.client.subresource_get(resource, &self.project, name, "scale").unwrap();
         let current = scale["spec"]["replicas"].as_i64().unwrap_or(0);
         if let Some(expected) = expected.filter(|expected| *expected != current.to_string()) {
             return Err(format!("Expected replicas to be {expected}, was {current}"));
         }
-        let scaled = self.client.update_scale(resource, self.project, name, replicas);
-        scaled.map(|_| format!("{kind}/{name} scaled")).map_err(|status| status.message)
-    }
-
-    fn latest(&self, dc: &str) -> Printed {
-        let config = self.read(dc);
-        if config.bool_at(&["spec", "paused"]) {
-            return Err("cannot deploy a paused deployment config".to_owned());
-        }
-        let version = config.int_at(&["status", "latestVersion"]).unwrap_or(0);
-        let name = format!("{dc}-{version}");
-        let found = self.client.find(&api::REPLICATION_CONTROLLERS, self.project, &name).unwrap();
-        let phase = found.and_then(|rc| rc.annotation(PHASE).map(str::to_owned));
-        if let Some(phase) = phase.filter(|phase| phase != "Complete" && phase != "Failed") {
-            return Err(format!("#{version} is already in progress ({phase})."));
-        }
-        let request = json!({
-            "kind": "DeploymentRequest", "apiVersion": "apps.openshift.io/v1",
-            "name": dc, "latest": true, "force": true});
-        let made = self.client.subresource_create(
-            &api::DEPLOYMENT_CONFIGS,
-            self.project,
-            dc,
-            "instantiate",
-            request,
-        );
-        made.map(|_| Self::done(dc, "rolled out")).map_err(|status| status.message)
-    }
-
-    fn cancel(&self, dc: &str) -> Printed {
-        let place = format!("{}/{dc}", self.project);
-        if self.read(dc).bool_at(&["spec", "paused"]) {
-            return Err(format!("unable to cancel paused deployment {place}"));
-        }
-        for rc in self.rollouts(dc) {
-            let phase = rc.annotation(PHASE).unwrap_or_default();
-            if matches!(phase, "New" | "Pending" | "Running") && rc.annotation(CANCELLED).is_none()
-            {
-                let patch = json!({"metadata": {"annotations": {
-                    CANCELLED: "true", REASON: "cancelled by the user"}}});
-                let (resource, kind) = (&api::REPLICATION_CONTROLLERS, PatchKind::Strategic);
-                self.client.patch(resource, self.project, rc.name(), kind, patch).unwrap();
-            }
-        }
-        Ok(String::new())
-    }
-
-    fn retry(&self, dc: &str) -> Printed {
-        let config = self.read(dc);
-        if config.bool_at(&["spec", "paused"]) {
-            return Err(format!("unable to retry paused deployment config {dc:?}"));
-        }
-        let version = config.int_at(&["status", "latestVersion"]).unwrap_or(0);
-        if version == 0 {
-            return Err(format!("no rollouts found for {dc:?}"));
-        }
-        let name = format!("{dc}-{version}");
-        let rc = self.client.get(&api::REPLICATION_CONTROLLERS, self.project, &name).unwrap();
-        assert_eq!(rc.annotation(PHASE), Some("Failed"), "only such are retried here");
-        for pod in self.client.list(&api::PODS, self.project).unwrap() {
-            if pod.label(FOR) == name {
-                let options =
-                    DeleteOptions { grace_period_seconds: Some(0), ..DeleteOptions::default() };
-                self.client.delete(&api::PODS, self.project, pod.name(), options).unwrap();
-            }
-        }
-        let patch =
-            json!({"metadata": {"annotations": {PHASE: "New", REASON: null, CANCELLED: null}}});
-        let (resource, kind) = (&api::REPLICATION_CONTROLLERS, PatchKind::Strategic);
-        self.client.patch(resource, self.project, &name, kind, patch).unwrap();
-        Ok(Self::done(dc, &format!("retried rollout #{version}")))
-    }
-
-    fn pause(&self, dc: &str, paused: bool) -> Printed {
-        if self.read(dc).bool_at(&["spec", "paused"]) == paused {
-            let state = if paused { "already paused" } else { "not paused" };
-            return Err(format!("deploymentconfigs.apps.openshift.io {dc:?} is {state}"));
-        }
-        let what = if paused { "paused" } else { "resumed" };
-        self.patch(dc, json!({"spec": {"paused": paused}}), what)
-    }
-
-    fn undo(&self, dc: &str, revision: i64) -> Printed {
-        if self.read(dc).bool_at(&["spec", "paused"]) {
-            return Err(format!(
-                "cannot rollback a paused config; resume it first with 'rollout resume dc/{dc}' and \
-                 try again"
-            ));
-        }
-        let request = json!({
-            "kind": "DeploymentConfigRollback", "apiVersion": "apps.openshift.io/v1", "name": dc,
-            "spec": {"from": {}, "revision": revision, "includeTemplate": true}});
-        let resource = &api::DEPLOYMENT_CONFIGS;
-        let rolled =
-            self.client.subresource_create(resource, self.project, dc, "rollback", request);
-        let rolled = rolled.map_err(|status| status.message)?;
-        let written = self.client.update(resource, Value::clone(&rolled));
-        written.map(|_| Self::done(dc, "rolled back")).map_err(|status| status.message)
-    }
-
-    fn history(&self, dc: &str) -> Printed {
-        let mut text = format!("deploymentconfigs {dc:?}\nREVISION\tSTATUS\t\tCAUSE");
-        for rc in self.rollouts(dc) {
-            let of = |key: &str| rc.annotation(key).filter(|text| !text.is_empty());
-            let (version, phase) = (of(VERSION).unwrap_or("?"), of(PHASE).unwrap_or("?"));
-            let tabs = if phase.len() < 8 { "\t\t" } else { "\t" };
-            let why = of(REASON).unwrap_or("<unknown>");
-            text.push_str(&format!("\n{version}\t\t{phase}{tabs}{why}"));
-        }
-        Ok(text)
+        let scaled = self.client.update_scale(resource, &self.project, name, replicas);
+        let line = format!("{}/{name} scaled", target.kind);
+        scaled.map(|_| line).map_err(|status| refused(&status))
     }
 
     fn delete(&self, target: &str) -> Printed {
         let (_, name) = target.split_once('/').unwrap();
         let (resource, options) = (&api::REPLICATION_CONTROLLERS, DeleteOptions::background());
-        let deleted = self.client.delete(resource, self.project, name, options);
+        let deleted = self.client.delete(resource, &self.project, name, options);
         let line = format!("replicationcontroller {name:?} deleted");
-        deleted.map(|_| line).map_err(|status| status.message)
+        deleted.map(|_| line).map_err(|status| refused(&status))
     }
 
     fn delete_pods(&self) -> Printed {
-        for pod in self.client.list(&api::PODS, self.project).unwrap() {
+        for pod in self.client.list(&api::PODS, &self.project).unwrap() {
             let options = DeleteOptions::background();
-            self.client.delete(&api::PODS, self.project, pod.name(), options).unwrap();
+            self.client.delete(&api::PODS, &self.project, pod.name(), options).unwrap();
         }
         Ok(String::new())
     }
+}
 
-    /// `oc set deployment-hook`, for Rolling.
-    fn set_hook(&self, dc: &str, words: &[&str]) -> Printed {
-        let moment = if words.contains(&"--pre") { "pre" } else { "post" };
-        let hook = words.iter().position(|word| *word == "--").map_or(Value::Null, |end| {
-            let after =
-                |name: &str| words.iter().position(|word| *word == name).map(|at| words[at + 1]);
-            let (key, value) = after("-e").unwrap().split_once('=').unwrap();
-            json!({"failurePolicy": "Ignore", "execNewPod": {
-                "containerName": after("-c"), "command": words[end + 1..],
-                "env": [{"name": key, "value": value}]}})
-        });
-        let patch = json!({"spec": {"strategy": {"rollingParams": {moment: hook}}}});
-        let kind = PatchKind::Merge;
-        let resource = &api::DEPLOYMENT_CONFIGS;
-        let patched = self.client.patch(resource, self.project, dc, kind, patch);
-        patched.map(|_| Self::done(dc, "hooks updated")).map_err(|status| status.message)
-    }
+/// A patch of one container of a pod template.
+fn in_container(container: &Value) -> Value {
+    json!({"spec": {"template": {"spec": {"containers": [container]}}}})
 }
 
 /// The words of a command line; quotes hold words together.

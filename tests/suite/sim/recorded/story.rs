@@ -3,10 +3,12 @@
 //!
 //! Invariant: one function reads both sides.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use apimachinery::{ObjectExt as _, Value};
 use serde_json::json;
+
+use super::names::Names;
 
 /// One write with the second at which it was seen.
 #[derive(Debug)]
@@ -21,12 +23,36 @@ pub(super) type Story = BTreeMap<String, Vec<String>>;
 
 const PHASE: &str = "openshift.io/deployment.phase";
 
-/// The story of `writes`, which are in order.
-pub(super) fn tell(writes: &[Seen]) -> Story {
+/// The story of `writes`, which are in order. What is in several projects has its own part.
+pub(super) fn tell(writes: &[Seen], names: &Names) -> Story {
+    let mut story = Story::new();
+    let projects: BTreeSet<&str> =
+        writes.iter().filter_map(|write| write.new.as_ref()).map(|new| new.namespace()).collect();
+    for project in &projects {
+        let own = writes
+            .iter()
+            .filter(|write| write.new.as_ref().is_some_and(|new| new.namespace() == *project));
+        for (topic, lines) in tell_one(own) {
+            let lines = lines.iter().map(|line| names.plain(line)).collect();
+            let part = if projects.len() > 1 { format!("{project}: ") } else { String::new() };
+            story.insert(format!("{part}{}", names.plain(&topic)), lines);
+        }
+    }
+    story
+}
+
+fn tell_one<'a>(writes: impl Iterator<Item = &'a Seen>) -> Story {
     let mut story = Story::new();
     for write in writes {
         let Some(new) = &write.new else { continue };
         match new.kind() {
+            "ImageStream" => stream(&mut story, write.old.as_ref(), new),
+            "Deployment" => deployment(&mut story, write.old.as_ref(), new),
+            "ReplicaSet" => replica_set(&mut story, write.old.as_ref(), new),
+            "RoleBinding" if write.old.is_none() => {
+                let (subjects, role) = (&new["subjects"], new.str_at(&["roleRef", "name"]));
+                say(&mut story, "bindings", format!("{} {role} {subjects}", new.name()));
+            }
             "DeploymentConfig" => config(&mut story, write.old.as_ref(), new),
             "ReplicationController" => controller(&mut story, write.old.as_ref(), new),
             "Event" => event(&mut story, write.old.as_ref(), new),
@@ -44,6 +70,64 @@ fn say(story: &mut Story, topic: &str, line: String) {
     }
 }
 
+/// What a stream asks for and what its tags point to.
+fn stream(story: &mut Story, old: Option<&Value>, new: &Value) {
+    let name = new.name();
+    for (part, key) in [("spec", "name"), ("status", "tag")] {
+        let before = old.map_or(&[][..], |old| old.list_at(&[part, "tags"]));
+        let after = new.list_at(&[part, "tags"]);
+        for tag in after.iter().filter(|tag| !before.contains(tag)) {
+            let mut tag = tag.clone();
+            for list in ["items", "conditions"] {
+                let fields = tag.get_mut(list).and_then(Value::as_array_mut);
+                for field in fields.into_iter().flatten() {
+                    field.remove(&["created"]);
+                    field.remove(&["lastTransitionTime"]);
+                }
+            }
+            say(story, &format!("{part} of {name}"), tag.to_string());
+        }
+        let gone = before.iter().filter(|tag| !after.iter().any(|kept| kept[key] == tag[key]));
+        for tag in gone {
+            say(story, &format!("{part} of {name}"), format!("without {}", tag.str_at(&[key])));
+        }
+    }
+}
+
+fn conditions(story: &mut Story, new: &Value) {
+    let name = new.name();
+    for kind in ["Available", "Progressing", "ReplicaFailure"] {
+        let conditions = new.list_at(&["status", "conditions"]);
+        let found = conditions.iter().find(|condition| condition.str_at(&["type"]) == kind);
+        if let Some(condition) = found {
+            let text = |field| condition.str_at(&[field]);
+            let line = format!("{} {}: {}", text("status"), text("reason"), text("message"));
+            say(story, &format!("{kind} of {name}"), line);
+        }
+    }
+}
+
+fn deployment(story: &mut Story, old: Option<&Value>, new: &Value) {
+    let name = new.name();
+    let annotations = new["metadata"]["annotations"].to_string();
+    say(story, &format!("annotations of {name}"), annotations);
+    if old.is_none_or(|old| old["spec"] != new["spec"]) {
+        say(story, &format!("specs of {name}"), new["spec"].to_string());
+    }
+    conditions(story, new);
+}
+
+fn replica_set(story: &mut Story, old: Option<&Value>, new: &Value) {
+    let name = new.name();
+    let before = old.map_or(0, size);
+    if before != size(new) {
+        let lines = story.entry("sizes".to_owned()).or_default();
+        lines.push(format!("{name} {before}->{}", size(new)));
+    }
+    let annotations = new["metadata"]["annotations"].to_string();
+    say(story, &format!("annotations of {name}"), annotations);
+}
+
 fn config(story: &mut Story, old: Option<&Value>, new: &Value) {
     let name = new.name();
     let version = |dc: &Value| dc.int_at(&["status", "latestVersion"]).unwrap_or(0);
@@ -54,15 +138,9 @@ fn config(story: &mut Story, old: Option<&Value>, new: &Value) {
         let line = format!("{} {} {kinds:?}", version(new), details.str_at(&["message"]));
         say(story, &format!("versions of {name}"), line);
     }
-    for kind in ["Available", "Progressing"] {
-        let conditions = new.list_at(&["status", "conditions"]);
-        let found = conditions.iter().find(|condition| condition.str_at(&["type"]) == kind);
-        if let Some(condition) = found {
-            let text = |field| condition.str_at(&[field]);
-            let line = format!("{} {}: {}", text("status"), text("reason"), text("message"));
-            say(story, &format!("{kind} of {name}"), line);
-        }
-    }
+    let triggers = new["spec"]["triggers"].to_string();
+    say(story, &format!("triggers of {name}"), triggers);
+    conditions(story, new);
 }
 
 fn size(rc: &Value) -> i64 {
@@ -118,7 +196,7 @@ fn event(story: &mut Story, old: Option<&Value>, new: &Value) {
     let about = &new["involvedObject"];
     let (kind, name) = (about.str_at(&["kind"]), about.str_at(&["name"]));
     let text = |path: &[&str]| new.str_at(path).to_owned();
-    if kind == "DeploymentConfig" {
+    if kind == "DeploymentConfig" || kind == "Deployment" {
         let line = format!(
             "{} {} {}: {}",
             text(&["source", "component"]),
@@ -127,7 +205,7 @@ fn event(story: &mut Story, old: Option<&Value>, new: &Value) {
             text(&["message"])
         );
         say(story, &format!("events of {name}"), line);
-    } else if kind == "ReplicationController" && old.is_none() {
+    } else if (kind == "ReplicationController" || kind == "ReplicaSet") && old.is_none() {
         let topic = format!("number of {} of {name}", text(&["reason"]));
         let lines = story.entry(topic).or_insert_with(|| vec!["0".to_owned()]);
         let count: u32 = lines[0].parse().unwrap();
