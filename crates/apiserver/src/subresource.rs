@@ -6,6 +6,7 @@ mod eviction;
 mod finalize;
 mod image_stream;
 mod pod_log;
+mod rollback;
 mod scale;
 
 use api::Resource;
@@ -31,6 +32,7 @@ pub(crate) fn built_in() -> Vec<(&'static Resource, &'static str, Box<dyn RestHa
         (&api::NAMESPACES, "finalize", Box::new(finalize::NamespaceFinalize)),
         (&api::REPLICATION_CONTROLLERS, "scale", Box::new(scale::ScaleOf)),
         (&api::REPLICA_SETS, "scale", Box::new(scale::ScaleOf)),
+        (&api::DEPLOYMENTS, "rollback", Box::new(rollback::DeploymentRollback)),
         (&api::DEPLOYMENTS, "scale", Box::new(scale::ScaleOf)),
         (&api::PROJECTS, "", Box::new(Projects)),
         (&api::PROJECT_REQUESTS, "", Box::new(ProjectRequests)),

@@ -109,9 +109,17 @@ pub(crate) fn read_image(server: &ApiServer, user: &User, digest: &str) -> Resul
     server.get(&call).map(Stored::into_value)
 }
 
-/// Removes what is large and of no use through a stream: manifest and config.
+/// Removes what is large and of no use through a stream, manifest and config, and what only an object
+/// of its own has.
 pub(crate) fn strip_manifest(image: &mut Value) {
-    for field in ["dockerImageManifest", "dockerImageConfig"] {
+    for field in ["apiVersion", "kind", "dockerImageManifest", "dockerImageConfig"] {
+        image.remove(&[field]);
+    }
+}
+
+/// Removes what only an object of its own has.
+pub(crate) fn strip_kind(image: &mut Value) {
+    for field in ["apiVersion", "kind"] {
         image.remove(&[field]);
     }
 }

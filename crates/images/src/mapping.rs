@@ -44,7 +44,7 @@ impl RestHandler for ImageStreamMappings {
         let reference = store_image(cx, &body, &own)?;
         point_tag(cx, &name, &body, &reference)?;
         let success = json!({
-            "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",
+            "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201,
         });
         Ok(Written::created(Stored::new(success)))
     }

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 
 use apimachinery::{ObjectExt as _, Value};
 use serde_json::{Map, json};
+use world::Time;
 
 /// Annotation that tells in which order the layers stand.
 const LAYERS_ORDER: &str = "image.openshift.io/dockerLayersOrder";
@@ -105,7 +106,7 @@ fn describe(config: &Value, id: &str, size: i64) -> Value {
     for (docker, ours) in RECORDED {
         let value = config.get(docker).map(tidy).filter(|value| !is_zero(value));
         if let Some(value) = value {
-            metadata[ours] = value;
+            metadata[ours] = if ours == "Created" { in_seconds(value) } else { value };
         }
     }
     metadata["ContainerConfig"] = config.get("container_config").map_or_else(|| json!({}), tidy);
@@ -113,6 +114,12 @@ fn describe(config: &Value, id: &str, size: i64) -> Value {
         metadata["Size"] = json!(size);
     }
     metadata
+}
+
+/// A moment as the API writes it: without the fraction of a second that Docker writes.
+fn in_seconds(moment: Value) -> Value {
+    let parsed = moment.as_str().and_then(Time::parse_rfc3339);
+    parsed.map_or(moment, |time| json!(time.rfc3339()))
 }
 
 /// A configuration without the fields that say nothing.
@@ -154,7 +161,7 @@ mod tests {
     #[test]
     fn a_pushed_image_tells_its_layers_its_size_and_its_labels() {
         let config = json!({
-            "architecture": "amd64", "created": "2018-10-11T12:00:00Z", "author": "",
+            "architecture": "amd64", "created": "2018-10-11T12:00:00.063076332Z", "author": "",
             "config": {"Env": ["A=b"], "Labels": {"version": "1"}, "Hostname": "", "Tty": false},
         });
         let manifest = json!({

@@ -167,6 +167,7 @@ fn apply_tags(
         match event_for(stream, &tag, streams, now) {
             Ok(Some(event)) => {
                 add_event(stream, name, &event);
+                share_generation(stream, &tag, event.generation);
                 update_tracking_tags(stream, name, &event);
             }
             Ok(None) => {}
@@ -174,6 +175,25 @@ fn apply_tags(
         }
     }
     if errors.is_empty() { Ok(()) } else { Err(errors) }
+}
+
+/// An alias and the tag that it names share one event, also when it is made anew for the alias: the
+/// named tag gets its generation.
+fn share_generation(stream: &mut Value, alias: &Value, generation: i64) {
+    let from = |field: &str| alias.str_at(&["from", field]);
+    let namespace = Some(from("namespace")).filter(|namespace| !namespace.is_empty());
+    let name = from("name");
+    let (source, tag) = name.split_once(':').unwrap_or_else(|| (stream.name(), name));
+    let own = namespace.is_none_or(|namespace| namespace == stream.namespace());
+    if from("kind") != "ImageStreamTag" || !own || source != stream.name() {
+        return;
+    }
+    let tag = tag.to_owned();
+    let entry = crate::history::status_tag_mut(stream, &tag);
+    let items = entry.and_then(|entry| entry.get_mut("items")).and_then(Value::as_array_mut);
+    if let Some(newest) = items.and_then(|items| items.first_mut()) {
+        newest["generation"] = json!(generation);
+    }
 }
 
 /// The event that spec tag `tag` of `stream` stands for; `None` when it resolves to nothing now.

@@ -55,21 +55,23 @@ pub(crate) fn set_condition(conditions: &mut Vec<Value>, mut condition: Value) {
     conditions.push(condition);
 }
 
-/// Records that the deployment was paused or resumed, so that the deadline does not run on.
-pub(crate) fn note_pause(sync: &mut Sync<'_>) {
-    if deadline(sync.deployment).is_none() {
-        return;
-    }
+/// Records that the deployment was paused or resumed, so that the deadline does not run on; gives the
+/// status that says so, when it did not yet.
+pub(crate) fn note_pause(sync: &mut Sync<'_>) -> Option<Value> {
+    deadline(sync.deployment)?;
     let current = find(&sync.conditions, PROGRESSING).map_or("", |c| c.str_at(&["reason"]));
     let paused = sync.deployment.bool_at(&["spec", "paused"]);
     let (reason, message) = match (paused, current) {
-        (_, TIMED_OUT_REASON) | (true, "DeploymentPaused") => return,
+        (_, TIMED_OUT_REASON) | (true, "DeploymentPaused") => return None,
         (true, _) => ("DeploymentPaused", "Deployment is paused"),
         (false, "DeploymentPaused") => ("DeploymentResumed", "Deployment is resumed"),
-        (false, _) => return,
+        (false, _) => return None,
     };
     let condition = make(PROGRESSING, "Unknown", reason, message, sync.now);
     set_condition(&mut sync.conditions, condition);
+    let mut status = sync.deployment.at(&["status"]).cloned().unwrap_or_default();
+    status.set(&["conditions"], sync.conditions.clone().into());
+    Some(status)
 }
 
 /// Starts counting progress of a replica set that was there before a deadline was.

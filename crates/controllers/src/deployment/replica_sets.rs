@@ -103,21 +103,21 @@ impl Set {
 
     /// Brings annotations, revision and `minReadySeconds` in line with the deployment.
     ///
-    /// Deviation: the revision joins `revision-history` only when it changes; upstream 1.11 also
-    /// adds it when any copied annotation changes.
+    /// As upstream has it, a revision joins the history also when only some other annotation changed.
     pub(crate) fn follow(&mut self, deployment: &Value, revision: i64) {
-        copy_annotations(deployment, &mut self.value);
+        let mut changed = copy_annotations(deployment, &mut self.value);
         let before = self.value.annotation(REVISION).map(str::to_owned);
         let number = before.as_deref().map_or(Some(0), |text| text.parse().ok());
         if number.is_some_and(|number: i64| number < revision) {
             self.value.set_annotation(REVISION, &revision.to_string());
-            if let Some(before) = before {
-                let history = match self.value.annotation(REVISION_HISTORY) {
-                    Some(history) if !history.is_empty() => format!("{history},{before}"),
-                    _ => before,
-                };
-                self.value.set_annotation(REVISION_HISTORY, &history);
-            }
+            changed = true;
+        }
+        if let Some(before) = before.filter(|_| changed) {
+            let history = match self.value.annotation(REVISION_HISTORY) {
+                Some(history) if !history.is_empty() => format!("{history},{before}"),
+                _ => before,
+            };
+            self.value.set_annotation(REVISION_HISTORY, &history);
         }
         let path = ["spec", "minReadySeconds"];
         let wanted = deployment.int_at(&path).unwrap_or(0);
@@ -127,11 +127,18 @@ impl Set {
     }
 }
 
-fn copy_annotations(deployment: &Value, set: &mut Value) {
+/// Gives whether there was anything new.
+fn copy_annotations(deployment: &Value, set: &mut Value) -> bool {
+    let mut changed = false;
     let annotations = deployment.map_at(&["metadata", "annotations"]).into_iter().flatten();
     for (key, value) in annotations.filter(|(key, _)| !is_own_annotation(key)) {
-        set.set(&["metadata", "annotations", key], value.clone());
+        let path = ["metadata", "annotations", key];
+        if set.at(&path) != Some(value) {
+            set.set(&path, value.clone());
+            changed = true;
+        }
     }
+    changed
 }
 
 /// The replica set to create for the deployment's template, without pods yet.
@@ -228,6 +235,10 @@ mod tests {
         assert_eq!(set.value.annotation(REVISION_HISTORY), Some("1,3"));
         set.follow(&deployment(), 2);
         assert_eq!(set.value.annotation(REVISION), Some("5"), "revisions never go back");
+        let mut renamed = deployment();
+        renamed.set_annotation("team", "b");
+        set.follow(&renamed, 5);
+        assert_eq!(set.value.annotation(REVISION_HISTORY), Some("1,3,5"), "as upstream does");
     }
 
     #[test]

@@ -86,7 +86,7 @@ pub(crate) fn plan(observed: Observed<'_>) -> Plan {
         sync.write_plain_status();
         return sync.finish();
     }
-    progress::note_pause(&mut sync);
+    let noted = progress::note_pause(&mut sync);
     if deployment.bool_at(&["spec", "paused"]) {
         scaling::sync(&mut sync);
         if deployment.annotation(ROLLBACK_TO).is_none() {
@@ -102,7 +102,24 @@ pub(crate) fn plan(observed: Observed<'_>) -> Plan {
         rollout::advance(&mut sync);
         progress::write_status(&mut sync);
     }
-    sync.finish()
+    match noted {
+        Some(status) => after_note(status, sync.finish()),
+        None => sync.finish(),
+    }
+}
+
+/// That the deployment was paused or resumed is written first and by itself. What the sync then does to
+/// replica sets it does; its other writes of the deployment come too late and are made by the next
+/// sync, which also goes on after a new replica set has been made.
+fn after_note(status: Value, plan: Plan) -> Plan {
+    let mut actions = vec![Action::UpdateStatus(status, None)];
+    let creates = |action: &Action| matches!(action, Action::CreateReplicaSet(..));
+    let created = plan.actions.iter().any(creates);
+    actions.extend(plan.actions.into_iter().filter(|action| match action {
+        Action::UpdateStatus(..) | Action::UpdateDeployment(_) => false,
+        other => !created || creates(other),
+    }));
+    Plan { actions, resync: plan.resync }
 }
 
 /// A deployment that selects every pod is refused; only that it was seen is recorded.

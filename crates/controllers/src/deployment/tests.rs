@@ -337,7 +337,17 @@ fn pausing_stops_the_rollout_and_the_clock() {
     deployment.set(&["spec", "paused"], json!(true));
     let (short, status) = shorten(&plan(observed(&deployment, &[set("old", 1, 2)])));
     assert_eq!(short, ["update 3 [Scaled up replica set old to 3]"]);
-    assert_eq!(status.unwrap()["conditions"][0]["reason"], "DeploymentPaused");
+    assert_eq!(status.as_ref().unwrap()["conditions"][0]["reason"], "DeploymentPaused");
+    // Resumed with another template: nothing but the note and the new set.
+    deployment.set(&["status"], status.unwrap());
+    deployment.set(&["spec", "paused"], json!(false));
+    let resumed = plan(observed(&deployment, &[set("old", 1, 3)]));
+    let notes =
+        [Action::UpdateStatus(json!({}), None), Action::CreateReplicaSet(json!({}), vec![])];
+    let same = |(a, b)| std::mem::discriminant::<Action>(a) == std::mem::discriminant(b);
+    assert!(resumed.actions.len() == 2 && resumed.actions.iter().zip(&notes).all(same));
+    let (_, status) = shorten(&resumed);
+    assert_eq!(status.unwrap()["conditions"][0]["reason"], "DeploymentResumed");
 }
 
 #[test]

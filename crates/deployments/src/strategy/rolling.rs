@@ -28,7 +28,8 @@ pub struct Rolling {
     interval: Duration,
     timeout: Duration,
     step: Step,
-    last_change: Option<Time>,
+    /// The end of the last turn that changed something.
+    last_progress: Time,
     changed_in_turn: bool,
 }
 
@@ -54,7 +55,7 @@ impl Rolling {
             interval: seconds(params, "intervalSeconds", 1).max(POLL),
             timeout: seconds(params, "timeoutSeconds", 600),
             step: Step::Begin,
-            last_change: None,
+            last_progress: Time::default(),
             changed_in_turn: false,
         }
     }
@@ -74,7 +75,7 @@ impl Rolling {
         let now = observed.now;
         match self.step {
             Step::Begin => {
-                self.last_change = Some(now);
+                self.last_progress = now;
                 actions.push(Action::BeginUpdate);
                 actions.push(Action::Print(self.plan_line(observed, from)));
                 self.step = Step::ScaleUp;
@@ -170,8 +171,9 @@ impl Rolling {
         if target < old {
             return self.scale(observed, Side::From, target, actions);
         }
-        let idle_since = self.last_change.unwrap_or(observed.now);
-        if !self.changed_in_turn && observed.now.since(idle_since) > self.timeout {
+        if self.changed_in_turn {
+            self.last_progress = observed.now;
+        } else if observed.now.since(self.last_progress) >= self.timeout {
             let text = "timed out waiting for any update progress to be made".to_owned();
             return self.fail(text, actions);
         }
@@ -193,7 +195,6 @@ impl Rolling {
             Side::From => format!("    Scaling {from} down to {replicas}"),
         };
         self.changed_in_turn = true;
-        self.last_change = Some(now);
         let check_at = now + self.interval;
         let give_up_at = now + self.timeout;
         self.step = Step::Await { side, replicas, check_at, give_up_at };
@@ -208,7 +209,10 @@ impl Rolling {
     fn after_scale(&mut self, side: Side, now: Time) {
         self.step = match side {
             Side::To => Step::Sleep { until: now + self.update_period },
-            Side::From => Step::ScaleUp,
+            Side::From => {
+                self.last_progress = now;
+                Step::ScaleUp
+            }
         };
     }
 

@@ -165,14 +165,26 @@ fn image(reference: &ImageReference, fetched: Fetched) -> Value {
 }
 
 impl Answer {
+    /// The tag at the place it came from, which need not be the one it goes under.
+    fn tag_outside(&self) -> String {
+        let Ok(reference) = ImageReference::parse(&self.from) else { return String::new() };
+        match (reference.tag.as_str(), reference.id.as_str()) {
+            ("", "") => "latest".to_owned(),
+            (tag, _) => tag.to_owned(),
+        }
+    }
+
     /// An entry of `status.images`.
     #[must_use]
     pub fn shown(&self) -> Value {
-        let mut entry = json!({"status": {"metadata": {}, "status": "Success"}, "tag": self.tag});
+        let mut entry =
+            json!({"status": {"metadata": {}, "status": "Success"}, "tag": self.tag_outside()});
         match &self.image {
             Ok(image) => {
                 let mut image = image.clone();
-                if !self.include_manifest {
+                if self.include_manifest {
+                    crate::image::strip_kind(&mut image);
+                } else {
                     crate::image::strip_manifest(&mut image);
                 }
                 entry["image"] = image;

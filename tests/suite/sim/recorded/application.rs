@@ -8,7 +8,7 @@ use serde_json::json;
 use super::oc::{Oc, Printed, refused};
 
 impl Oc<'_> {
-    pub(super) fn project(&mut self, name: &str) -> Printed {
+    pub(super) fn go_to(&mut self, name: &str) -> Printed {
         self.client.get(&api::PROJECTS, "", name).map_err(|status| refused(&status))?;
         self.project = name.to_owned();
         Ok(format!("Now using project {name:?} on server \"https://192.0.2.2:38443\"."))
@@ -19,7 +19,7 @@ impl Oc<'_> {
             "metadata": {"name": name}, "displayName": shown});
         let made = self.client.create(&api::PROJECT_REQUESTS, "", request);
         made.map_err(|status| refused(&status))?;
-        let using = self.project(name)?;
+        let using = self.go_to(name)?;
         Ok(format!(
             "{using}\n\nYou can add applications to this project with the 'new-app' command. For \
              example, try:\n\n    oc new-app centos/ruby-25-centos7~https://github.com/sclorg/ruby-ex.git\

@@ -69,7 +69,11 @@ impl Names {
         match object {
             Value::Object(fields) => {
                 let own = ["uid", "resourceVersion", "selfLink", "clusterIP"];
-                let kept = fields.iter().filter(|(key, _)| !own.contains(&key.as_str()));
+                // Items are always shown, stored or not.
+                let bare = |key: &str, value: &Value| key == "items" && value.is_null();
+                let kept = fields
+                    .iter()
+                    .filter(|(key, value)| !own.contains(&key.as_str()) && !bare(key, value));
                 kept.map(|(key, value)| (self.plain(key), self.plain_object(value))).collect()
             }
             Value::Array(items) => items.iter().map(|item| self.plain_object(item)).collect(),

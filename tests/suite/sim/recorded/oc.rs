@@ -76,7 +76,7 @@ impl Oc<'_> {
     /// Runs `command`; `None` for one whose output is not told here.
     pub(super) fn run(&mut self, command: &str, body: &str) -> Option<Answer> {
         if command.starts_with("POST ") {
-            return Some(Answer::Text(self.post(command, body).unwrap_or_else(error)));
+            return Some(Answer::Object(self.post(command, body)));
         }
         let mut words = words(command);
         while words.first().is_some_and(|word| word != "oc") {
@@ -108,7 +108,11 @@ impl Oc<'_> {
         let dc = |word: &str| word.rsplit('/').next().unwrap_or_default().to_owned();
         let number = |name: &str| flag(name).map_or(0, |n| n.parse().unwrap());
         Some(match words[1..] {
-            ["project", name] => self.project(name),
+            // What it prints hangs on where the user was before.
+            ["project", name] => {
+                self.go_to(name).unwrap();
+                return None;
+            }
             ["new-project", name, ..] => self.new_project(name, flag("display-name")),
             ["create", "imagestream", name] => self.create_stream(name),
             ["create", "-f", file] => self.create(file, None),
@@ -165,7 +169,11 @@ impl Oc<'_> {
             ["rollout", verb, target, ..] => {
                 return self.rollout(verb, &Target::of(target), number("to-revision"), words);
             }
-            ["delete", "pod", "--all"] => self.delete_pods(),
+            // Prints random names.
+            ["delete", "pod", "--all"] => {
+                self.delete_pods();
+                return None;
+            }
             ["delete", "istag", name] => self.delete_tag(name),
             ["delete", target] => self.delete(target),
             _ => return None,
@@ -273,12 +281,11 @@ impl Oc<'_> {
         deleted.map(|_| line).map_err(|status| refused(&status))
     }
 
-    fn delete_pods(&self) -> Printed {
+    fn delete_pods(&self) {
         for pod in self.client.list(&api::PODS, &self.project).unwrap() {
             let options = DeleteOptions::background();
             self.client.delete(&api::PODS, &self.project, pod.name(), options).unwrap();
         }
-        Ok(String::new())
     }
 }
 

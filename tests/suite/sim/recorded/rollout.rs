@@ -61,17 +61,28 @@ impl Oc<'_> {
         if self.rollouts(dc).is_empty() {
             return Err(format!("there have been no replication controllers for {place}"));
         }
-        for rc in self.rollouts(dc) {
+        let rollouts = self.rollouts(dc);
+        let under_way = |rc: &&Value| {
             let phase = rc.annotation(PHASE).unwrap_or_default();
-            if matches!(phase, "New" | "Pending" | "Running") && rc.annotation(CANCELLED).is_none()
-            {
-                let patch = json!({"metadata": {"annotations": {
-                    CANCELLED: "true", REASON: "cancelled by the user"}}});
-                let (resource, kind) = (&api::REPLICATION_CONTROLLERS, PatchKind::Strategic);
-                self.client.patch(resource, &self.project, rc.name(), kind, patch).unwrap();
-            }
+            matches!(phase, "New" | "Pending" | "Running") && rc.annotation(CANCELLED).is_none()
+        };
+        let (resource, kind) = (&api::REPLICATION_CONTROLLERS, PatchKind::Strategic);
+        let mut cancelled = 0;
+        for rc in rollouts.iter().filter(under_way) {
+            let patch = json!({"metadata": {"annotations": {
+                CANCELLED: "true", REASON: "cancelled by the user"}}});
+            self.client.patch(resource, &self.project, rc.name(), kind, patch).unwrap();
+            cancelled += 1;
         }
-        Ok(String::new())
+        let Some(latest) = rollouts.last().filter(|_| cancelled == 0) else {
+            return Ok(String::new());
+        };
+        let of = |key: &str| latest.annotation(key).unwrap_or_default().to_lowercase();
+        let cancelling = if of(CANCELLED).is_empty() { "" } else { " (cancelling)" };
+        let (version, phase) = (of(VERSION), of(PHASE));
+        Ok(format!(
+            "No rollout is in progress (latest rollout #{version} {phase}{cancelling} 1 second ago)"
+        ))
     }
 
     pub(super) fn retry(&self, dc: &str) -> Printed {

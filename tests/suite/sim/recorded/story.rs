@@ -21,7 +21,7 @@ pub(super) struct Seen {
 /// Lines by topic.
 pub(super) type Story = BTreeMap<String, Vec<String>>;
 
-const PHASE: &str = "openshift.io/deployment.phase";
+pub(super) const PHASE: &str = "openshift.io/deployment.phase";
 
 /// The story of `writes`, which are in order. What is in several projects has its own part.
 pub(super) fn tell(writes: &[Seen], names: &Names) -> Story {
@@ -39,6 +39,18 @@ pub(super) fn tell(writes: &[Seen], names: &Names) -> Story {
         }
     }
     story
+}
+
+/// The controllers that were given pods before they were said to run.
+pub(super) fn acted_before_running(writes: &[Seen]) -> BTreeSet<String> {
+    let of = writes.iter().filter_map(|write| Some((write.old.as_ref()?, write.new.as_ref()?)));
+    let early = of.filter(|(old, new)| {
+        new.kind() == "ReplicationController"
+            && size(old) == 0
+            && size(new) > 0
+            && new.annotation(PHASE) == Some("Pending")
+    });
+    early.map(|(_, new)| new.name().to_owned()).collect()
 }
 
 fn tell_one<'a>(writes: impl Iterator<Item = &'a Seen>) -> Story {
@@ -78,6 +90,10 @@ fn stream(story: &mut Story, old: Option<&Value>, new: &Value) {
         let after = new.list_at(&[part, "tags"]);
         for tag in after.iter().filter(|tag| !before.contains(tag)) {
             let mut tag = tag.clone();
+            // Stored or not, it is always shown.
+            if tag.get("items").is_some_and(Value::is_null) {
+                tag.remove(&["items"]);
+            }
             for list in ["items", "conditions"] {
                 let fields = tag.get_mut(list).and_then(Value::as_array_mut);
                 for field in fields.into_iter().flatten() {
@@ -112,7 +128,8 @@ fn deployment(story: &mut Story, old: Option<&Value>, new: &Value) {
     let annotations = new["metadata"]["annotations"].to_string();
     say(story, &format!("annotations of {name}"), annotations);
     if old.is_none_or(|old| old["spec"] != new["spec"]) {
-        say(story, &format!("specs of {name}"), new["spec"].to_string());
+        let line = format!("{} {}", new.generation(), new["spec"]);
+        say(story, &format!("specs of {name}"), line);
     }
     conditions(story, new);
 }
@@ -138,12 +155,12 @@ fn config(story: &mut Story, old: Option<&Value>, new: &Value) {
         let line = format!("{} {} {kinds:?}", version(new), details.str_at(&["message"]));
         say(story, &format!("versions of {name}"), line);
     }
-    let triggers = new["spec"]["triggers"].to_string();
+    let triggers = format!("{} {}", new.generation(), new["spec"]["triggers"]);
     say(story, &format!("triggers of {name}"), triggers);
     conditions(story, new);
 }
 
-fn size(rc: &Value) -> i64 {
+pub(super) fn size(rc: &Value) -> i64 {
     rc.int_at(&["spec", "replicas"]).unwrap_or(0)
 }
 

@@ -16,16 +16,13 @@ pub(super) const REGISTRIES: [&str; 2] = ["127.0.0.1:35000", "docker-registry.de
 
 impl Oc<'_> {
     /// Something posted without `oc`, as the registry does when an image has been pushed.
-    pub(super) fn post(&self, line: &str, body: &str) -> Printed {
+    pub(super) fn post(&self, line: &str, body: &str) -> Value {
         assert!(line.ends_with("/imagestreammappings"), "{line}");
         let body = body.replace(REGISTRIES[0], REGISTRIES[1]);
         let mapping: Value = serde_json::from_str(&body).unwrap();
         let project = mapping.namespace().to_owned();
         let posted = self.client.create(&api::IMAGE_STREAM_MAPPINGS, &project, mapping);
-        Ok(match posted {
-            Ok(answer) => answer.to_string(),
-            Err(status) => status.to_value().to_string(),
-        })
+        posted.map_or_else(|status| status.to_value(), |answer| Value::clone(&answer))
     }
 
     pub(super) fn create_stream(&self, name: &str) -> Printed {

@@ -13,15 +13,24 @@ fn play(
     params: &Value,
     delay: &dyn Fn(usize) -> Option<u64>,
 ) -> (String, Vec<String>) {
+    play_until(desired, params, delay, &mut { SIMULATION_EPOCH })
+}
+
+/// The same; `now` is when it ended.
+fn play_until(
+    desired: i64,
+    params: &Value,
+    delay: &dyn Fn(usize) -> Option<u64>,
+    now: &mut Time,
+) -> (String, Vec<String>) {
     let mut rolling = Rolling::new(Some(params));
-    let mut now = SIMULATION_EPOCH;
     let (mut old, mut new) = (desired, 0_i64);
     let mut made: Vec<Time> = Vec::new();
     let (mut steps, mut log) = (Vec::new(), Vec::new());
     let (surge, unavailable) = resolve_fenceposts(Some(params), desired);
     for _ in 0..10_000 {
         let ready = |(index, at): (usize, &Time)| {
-            delay(index).is_some_and(|seconds| *at + Duration::from_secs(seconds) <= now)
+            delay(index).is_some_and(|seconds| *at + Duration::from_secs(seconds) <= *now)
         };
         let available = made.iter().enumerate().filter(|pod| ready(*pod)).count();
         let available = i64::try_from(available).unwrap();
@@ -34,7 +43,7 @@ fn play(
             available,
         };
         let observed = Observed {
-            now,
+            now: *now,
             namespace: "p".to_owned(),
             from: Some(controller("app-1", old, old)),
             to: controller("app-2", new, available),
@@ -47,7 +56,7 @@ fn play(
             match action {
                 Action::Scale(Side::To, count) => {
                     steps.push(format!("+{count}"));
-                    made.resize(usize::try_from(count).unwrap(), now);
+                    made.resize(usize::try_from(count).unwrap(), *now);
                     new = count;
                 }
                 Action::Scale(Side::From, count) => {
@@ -62,7 +71,7 @@ fn play(
                 Action::BeginUpdate | Action::EndUpdate | Action::RunHook(_) => {}
             }
         }
-        now = wake.expect("a strategy under way says when to ask again");
+        *now = wake.expect("a strategy under way says when to ask again");
     }
     panic!("the update never ended");
 }
@@ -107,6 +116,20 @@ fn the_log_reads_as_the_deployers() {
 fn pods_that_never_become_available_fail_the_update() {
     let (steps, _) = play(3, &params(&json!(1), &json!(0)), &|_| None);
     assert_eq!(steps, "+1 failed: timed out waiting for any update progress to be made");
+}
+
+/// A turn that changed something ends after the poll and, when it grew, the update period; from there
+/// the timeout counts.
+#[test]
+fn the_timeout_counts_from_the_end_of_the_last_turn_that_changed_something() {
+    for (surge, unavailable, steps, seconds) in [(1, 0, "+1", 32), (0, 1, "-2 +1", 34)] {
+        let params = params(&json!(surge), &json!(unavailable));
+        let mut ended = SIMULATION_EPOCH;
+        let (told, _) = play_until(3, &params, &|_| None, &mut ended);
+        let text = "failed: timed out waiting for any update progress to be made";
+        assert_eq!(told, format!("{steps} {text}"));
+        assert_eq!(ended.since(SIMULATION_EPOCH).as_secs(), seconds, "{steps}");
+    }
 }
 
 #[test]
