@@ -71,6 +71,12 @@ fn an_import_makes_stream_image_tag_and_history_at_once() {
     let done = f.import(import_of(&[("r.example/a/app:v1", "latest")], true)).unwrap();
     assert_eq!(done["status"]["images"][0]["status"]["status"], "Success");
     assert_eq!(done["status"]["images"][0]["image"]["metadata"]["name"], digest.as_str());
+    assert_eq!(done["status"]["images"][0]["tag"], "v1", "the tag outside");
+    assert_eq!(
+        done["status"]["images"][0]["image"]["kind"],
+        Value::Null,
+        "it is a part of another"
+    );
     let stream = f.stream();
     assert_eq!(done["status"]["import"], *stream);
     let tag = &stream["spec"]["tags"][0];

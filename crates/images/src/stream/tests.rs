@@ -118,3 +118,25 @@ fn local_reference_policy_resolves_to_the_integrated_registry() {
     assert_eq!(resolved, format!("{REGISTRY}/testing/app@sha256:aaaa"));
     assert_eq!(resolve_pull_spec(&stream, "none"), None);
 }
+
+/// As a 3.11 was recorded to answer `oc tag app:v1 app:track --alias`.
+#[test]
+fn an_alias_lifts_the_generation_of_the_tag_that_it_names() {
+    let old = json!({
+        "metadata": {"name": "app", "namespace": "testing", "generation": 10},
+        "spec": {"tags": [{"name": "v1", "generation": 2,
+            "from": {"kind": "DockerImage", "name": "r.example/app:v1"}}]},
+        "status": {"tags": [{"tag": "v1", "items": [{
+            "created": "2018-10-10T00:00:00Z", "image": "sha256:aaaa", "generation": 2,
+            "dockerImageReference": "r.example/app@sha256:aaaa"}]}]},
+    });
+    let mut stream = old.clone();
+    let alias = json!({"name": "track", "from": {"kind": "ImageStreamTag", "name": "app:v1"}});
+    crate::history::put_spec_tag(&mut stream, alias);
+    prepare_for_update(&mut stream, &old, old.get("status").cloned(), &Fixed::default(), NOW)
+        .unwrap();
+    let generations = ["track", "v1"].map(|tag| latest(&stream, tag).unwrap().generation);
+    assert_eq!(generations, [11, 11]);
+    assert_eq!(latest(&stream, "track").unwrap().created, "2018-10-10T00:00:00Z");
+    assert_eq!(spec_tag(&stream, "v1").unwrap()["generation"], 2, "nobody asked for it again");
+}

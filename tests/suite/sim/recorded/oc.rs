@@ -115,9 +115,9 @@ impl Oc<'_> {
             }
             ["new-project", name, ..] => self.new_project(name, flag("display-name")),
             ["create", "imagestream", name] => self.create_stream(name),
-            ["create", "-f", file] => self.create(file, None),
+            ["create", "-f", file] => self.create(file, ""),
             ["create", "-f", file, "--record"] => {
-                self.create(file, Some(format!("oc create --filename={file} --record=true")))
+                self.create(file, &format!("oc create --filename={file} --record=true"))
             }
             ["new-app", source] => self.new_app(source.strip_prefix("--image-stream=").unwrap()),
             ["expose", "svc", name] => self.expose(name),
@@ -148,19 +148,6 @@ impl Oc<'_> {
             ["set", "env", _, "--list"] => return None,
             ["set", "env", target, setting] => self.set_env(&dc(target), setting),
             ["set", "deployment-hook", target, ..] => self.set_hook(&dc(target), words),
-            ["patch", target, "-p", patch] => {
-                self.patch(&Target::of(target), serde_json::from_str(patch).unwrap(), "patched")
-            }
-            ["label", target, label] => {
-                let (key, value) = label.split_once('=').unwrap();
-                let patch = json!({"metadata": {"labels": {key: value}}});
-                self.patch(&Target::of(target), patch, "labeled")
-            }
-            ["annotate", target, annotation] => {
-                let (key, value) = annotation.split_once('=').unwrap();
-                let patch = json!({"metadata": {"annotations": {key: value}}});
-                self.patch(&Target::of(target), patch, "annotated")
-            }
             ["scale", target, ..] => {
                 let replicas = flag("replicas").unwrap().parse().unwrap();
                 self.scale(&Target::of(target), replicas, flag("current-replicas"))
@@ -176,6 +163,26 @@ impl Oc<'_> {
             }
             ["delete", "istag", name] => self.delete_tag(name),
             ["delete", target] => self.delete(target),
+            _ => return self.change(words),
+        })
+    }
+
+    /// Patches of what every object has.
+    fn change(&self, words: &[&str]) -> Option<Printed> {
+        Some(match words[1..] {
+            ["patch", target, "-p", patch] => {
+                self.patch(&Target::of(target), serde_json::from_str(patch).unwrap(), "patched")
+            }
+            ["label", target, label] => {
+                let (key, value) = label.split_once('=').unwrap();
+                let patch = json!({"metadata": {"labels": {key: value}}});
+                self.patch(&Target::of(target), patch, "labeled")
+            }
+            ["annotate", target, annotation] => {
+                let (key, value) = annotation.split_once('=').unwrap();
+                let patch = json!({"metadata": {"annotations": {key: value}}});
+                self.patch(&Target::of(target), patch, "annotated")
+            }
             _ => return None,
         })
     }
@@ -215,7 +222,7 @@ impl Oc<'_> {
         Some(Value::clone(&self.client.get(resource, &self.project, name).unwrap()))
     }
 
-    fn create(&self, file: &str, cause: Option<String>) -> Printed {
+    fn create(&self, file: &str, cause: &str) -> Printed {
         let text = std::fs::read_to_string(self.folder.join(file)).unwrap();
         let mut lines = Vec::new();
         for document in load_documents(&text).unwrap() {
@@ -224,7 +231,7 @@ impl Oc<'_> {
             if object.kind() == "DeploymentConfig" {
                 object["apiVersion"] = json!("apps.openshift.io/v1");
             }
-            if let Some(cause) = &cause {
+            if !cause.is_empty() {
                 object["metadata"]["annotations"]["kubernetes.io/change-cause"] = json!(cause);
             }
             let version = object.str_at(&["apiVersion"]);

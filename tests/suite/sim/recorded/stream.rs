@@ -77,10 +77,13 @@ impl Oc<'_> {
         }
         let (project, place) = split(source);
         let named = |kind: &str, name: &str| {
-            let from = json!({"kind": kind, "name": name});
-            let in_project = project.map(|project| json!({"namespace": project}));
-            let shown = project.map_or(name.to_owned(), |project| format!("{project}/{name}"));
-            (merged(from, in_project), shown)
+            let mut from = json!({"kind": kind, "name": name});
+            if let Some(project) = project {
+                from["namespace"] = json!(project);
+            }
+            let shown =
+                project.map_or_else(|| name.to_owned(), |project| format!("{project}/{name}"));
+            (from, shown)
         };
         if flags.contains(&"--alias") {
             return Ok(named("ImageStreamTag", place));
@@ -200,13 +203,6 @@ fn describe_tag(text: &mut String, spec: Option<&Value>, status: &Value) {
 /// The project and the rest of `[<project>/]<rest>`.
 fn split(place: &str) -> (Option<&str>, &str) {
     place.split_once('/').map_or((None, place), |(project, rest)| (Some(project), rest))
-}
-
-fn merged(mut object: Value, more: Option<Value>) -> Value {
-    for (key, value) in more.as_ref().and_then(Value::as_object).into_iter().flatten() {
-        object[key] = value.clone();
-    }
-    object
 }
 
 /// The image that `tag` of `stream` points to.
