@@ -29,7 +29,7 @@ impl RestHandler for DeploymentRollback {
         let call = cx.redirect(&api::DEPLOYMENTS, "");
         for _ in 0..ATTEMPTS {
             let current = cx.server.current(&call)?;
-            let asked = ask(current.value.value().clone(), &body);
+            let asked = ask(Value::clone(&current.value.value()), &body);
             let strategy = cx.server.strategy(&api::DEPLOYMENTS);
             let done = call.options.dry_run
                 || cx.server.replace(strategy, &current, Stored::new(asked)).is_some();
