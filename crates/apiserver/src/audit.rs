@@ -1,6 +1,7 @@
 //! The seam to whoever keeps a record of the requests that change something, or were refused.
 //!
-//! Invariant: only the edge records; what components of this process write is no request.
+//! Invariant: only edges record: the HTTP server, and the registry for those who push; what components of
+//! this process write is no request.
 
 use std::fmt::Debug;
 

@@ -1,9 +1,11 @@
 //! The integration environment of a real run: images are made on the Docker engine and go from
 //! registry to registry by `docker tag`, `push`, `pull` and `rmi`.
 //!
+//! Nodes and build server use one engine here, as they would not elsewhere. The build server calls a
+//! registry `localhost:PORT`, nodes call it `127.0.0.1:PORT`, which are two registries to the engine:
+//! what the one has by name, the others have to pull.
+//!
 //! Invariant: images have names of their own while they are here; no tag of the user's is taken.
-//! Deviation: names that were pushed stay until the end of the run, because pods of a run have no pull
-//! secrets; their images are found on the engine instead of pulled.
 
 use std::net::SocketAddr;
 
@@ -11,6 +13,7 @@ use cri::config::Credentials;
 use cri::docker::DockerEngine;
 use rehearsal::Plan;
 use rehearsal::images::{ImageSource, Pushed, Target};
+use rehearsal::place::TagName;
 use tokio::runtime::Handle;
 
 /// Where images are made.
@@ -65,18 +68,19 @@ impl Workbench {
 }
 
 impl DockerImages {
-    /// `address/project/stream`, as the engine names it.
+    /// `localhost:port/project/stream`, as the build server names it.
     fn repository(&self, target: &Target<'_>) -> Result<String, String> {
         let address = self.registries.get(target.cluster);
         let address = address.ok_or_else(|| "the cluster has no registry".to_owned())?;
-        Ok(format!("{address}/{}/{}", target.tag.project, target.tag.stream))
+        let TagName { project, stream, .. } = target.tag;
+        Ok(format!("localhost:{}/{project}/{stream}", address.port()))
     }
 
     fn named(&self, target: &Target<'_>) -> Result<String, String> {
         Ok(format!("{}:{}", self.repository(target)?, target.tag.tag))
     }
 
-    /// Tags `from` as `to` and pushes it; the name stays.
+    /// Tags `from` as `to` and pushes it; the name stays until it is removed.
     fn send(&self, from: &str, to: &Target<'_>) -> Result<(), String> {
         let (repository, tag) = (self.repository(to)?, to.tag.tag);
         let engine = &self.workbench.engine;
@@ -95,6 +99,7 @@ impl ImageSource for DockerImages {
             return Ok(Pushed::Digest(id));
         }
         self.send(&id, to)?;
+        self.remove(to)?;
         Ok(Pushed::Mapped)
     }
 
@@ -114,9 +119,9 @@ impl ImageSource for DockerImages {
         Ok(Pushed::Mapped)
     }
 
-    /// The name stays until the run's images are removed: the nodes use this engine too, and without
-    /// a pull secret they take from it what they could not pull.
-    fn remove(&mut self, _image: &Target<'_>) -> Result<(), String> {
-        Ok(())
+    fn remove(&mut self, image: &Target<'_>) -> Result<(), String> {
+        let name = self.named(image)?;
+        let removed = self.workbench.engine.remove_image(&name);
+        self.workbench.handle.block_on(removed).map_err(|error| error.to_string())
     }
 }

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result};
 use clap::{Args, ValueEnum};
 use rehearsal::{Plan, Report, Run};
+use serde::Serialize;
 
 use crate::engine::{self, Engine};
 use crate::interrupt::Interrupt;
 use crate::progress::Lines;
 use crate::stand::Stand;
-use crate::why;
+use crate::why::{self, Trouble};
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
@@ -72,23 +73,36 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
         progress: &mut Lines::new(ask, !text),
         interrupted: Arc::clone(&interrupt.flag),
     });
-    let failed = text && outcome.as_ref().is_ok_and(|report| !report.passed);
+    let failed = outcome.as_ref().is_ok_and(|report| !report.passed);
     let why = if failed { why::troubles(&stand.clusters, &plan) } else { Vec::new() };
     let cleaned = stand.shut_down(&tokio);
     let report = outcome.context("cannot follow the cluster")?;
     cleaned?;
-    print_report(&plan, &report, text)?;
-    for trouble in why {
-        out!("\nwhy, in {}", trouble.trim_end());
+    if text {
+        print_report(&plan, &report);
+        for trouble in &why {
+            out!(
+                "\nwhy, in {}: {}",
+                trouble.place(),
+                ::why::text::chain(&trouble.finding).trim_end()
+            );
+        }
+    } else {
+        out!("{}", serde_json::to_string_pretty(&Document { report: &report, why: &why })?);
     }
     Ok(report.passed)
 }
 
-fn print_report(plan: &Plan, report: &Report, text: bool) -> Result<()> {
-    if !text {
-        out!("{}", serde_json::to_string_pretty(report)?);
-        return Ok(());
-    }
+/// The report of a run and, when it did not pass, what its projects wait for.
+#[derive(Debug, Serialize)]
+struct Document<'a> {
+    #[serde(flatten)]
+    report: &'a Report,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    why: &'a [Trouble],
+}
+
+fn print_report(plan: &Plan, report: &Report) {
     out!("\ntimeline");
     out!("{}", report.timeline_text().trim_end());
     if plan.spec.parity.is_some() {
@@ -108,5 +122,4 @@ fn print_report(plan: &Plan, report: &Report, text: bool) -> Result<()> {
     {
         out!("this run can be repeated with --seed {seed}");
     }
-    Ok(())
 }

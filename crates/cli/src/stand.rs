@@ -54,6 +54,7 @@ impl Stand {
         if self.token.is_empty() {
             self.token = config.world.hex(32);
         }
+        let nodes_token = if real { config.world.hex(32) } else { String::new() };
         let bound = (real && with_registry).then(|| {
             let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
             Bound::to(any).context("cannot start the registry")
@@ -62,13 +63,18 @@ impl Stand {
         if let Some(bound) = &bound {
             guard.serve_registry(bound.addr());
             config.registry = Some(bound.addr());
+            for node in &mut config.agent.nodes {
+                node.credentials = node_credentials(&nodes_token);
+            }
         }
         self.guards.push(guard);
         let cluster = Cluster::start(config).context("cannot start the cluster")?;
         if let Some(bound) = bound {
             let _guard = tokio.enter();
             let others = Arc::new(Tokens::new(cluster.server().clone(), cluster::bearers(&[])));
-            let tokens = vec![(self.token.clone(), User::system_admin())];
+            let nodes =
+                User::with_groups("system:nodes", &["system:authenticated", "system:nodes"]);
+            let tokens = vec![(self.token.clone(), User::system_admin()), (nodes_token, nodes)];
             let known = Arc::new(Gate::new(&tokens, Some(others)));
             let options = RegistryOptions::default();
             let place = Place { options: &options, name: None, number: 0 };
@@ -102,4 +108,16 @@ impl Stand {
             both.map(|(guard, cluster)| guard.shut_down(cluster)).collect();
         ended.into_iter().collect()
     }
+}
+
+/// What nodes show the registry of their cluster, under each of its names. Pods of a run have no pull
+/// secrets: there are no roles that would make any.
+fn node_credentials(token: &str) -> Vec<Credentials> {
+    let of = |server: String| Credentials {
+        username: "nodes".to_owned(),
+        password: token.to_owned(),
+        server,
+        ..Credentials::default()
+    };
+    admission::Options::default().registries.into_iter().map(of).collect()
 }

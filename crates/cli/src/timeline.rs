@@ -3,6 +3,8 @@
 //!
 //! Invariant: what clients did stands where it happened, when the cluster's audit trail is readable.
 
+mod actors;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
@@ -130,32 +132,14 @@ fn of_cluster(options: &Options, name: &str) -> Result<Rollout> {
         .with_context(|| format!("in project {project}"))?;
     // Only who may read the trail learns who it was.
     if let Ok(trail) = client.get("/apis/audit.k8s.io/v1/events") {
-        name_clients(&mut rollout, trail.list_at(&["items"]));
+        let trail = trail.list_at(&["items"]);
+        actors::name_clients(&mut rollout, trail);
+        actors::name_movers(&mut rollout, trail, &|project, stream| {
+            let streams = format!("/apis/image.openshift.io/v1/namespaces/{project}/imagestreams");
+            client.get(&format!("{streams}/{stream}")).ok()
+        });
     }
     Ok(rollout)
-}
-
-/// Puts the user's name where a client acted: that of the last request about it which was answered by
-/// then.
-fn name_clients(rollout: &mut Rollout, trail: &[Value]) {
-    let (project, name) = (&rollout.project, &rollout.deployment_config);
-    let about = |event: &&Value| {
-        let of = |field: &str| event.str_at(&["objectRef", field]);
-        let resource = matches!(of("resource"), "deploymentconfigs" | "replicationcontrollers");
-        let named = of("name") == name || of("name").starts_with(&format!("{name}-"));
-        resource && named && of("namespace") == project
-    };
-    let accepted = |event: &&Value| event.int_at(&["responseStatus", "code"]) < Some(300);
-    let requests: Vec<&Value> = trail.iter().filter(about).filter(accepted).collect();
-    for moment in rollout.moments.iter_mut().filter(|moment| moment.who == "client") {
-        let near = |event: &&&Value| {
-            let (asked, told) = (event.str_at(&["requestReceivedTimestamp"]), &moment.time);
-            asked <= told.as_str()
-        };
-        if let Some(event) = requests.iter().rev().find(near) {
-            event.str_at(&["user", "username"]).clone_into(&mut moment.who);
-        }
-    }
 }
 
 #[cfg(test)]

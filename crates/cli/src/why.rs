@@ -11,7 +11,9 @@ use apimachinery::ObjectExt as _;
 use clap::{Args, ValueEnum};
 use cluster::Cluster;
 use rehearsal::Plan;
+use serde::Serialize;
 use serde_json::json;
+use why::Finding;
 
 use crate::api_client::Chosen;
 
@@ -73,20 +75,41 @@ pub(crate) fn why(options: &Options) -> Result<bool> {
     Ok(true)
 }
 
-/// What is not as it was asked for in the projects of a rehearsal that did not pass, for people.
-pub(crate) fn troubles(clusters: &[Cluster], plan: &Plan) -> Vec<String> {
-    let projects: BTreeSet<&String> = plan.spec.stages.iter().map(|stage| &stage.project).collect();
-    let mut texts = Vec::new();
-    for cluster in clusters {
-        for project in &projects {
+/// Something in a project that is not as it was asked for.
+#[derive(Debug, Serialize)]
+pub(crate) struct Trouble {
+    /// The cluster, when there are several.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    cluster: String,
+    project: String,
+    /// What it waits for.
+    #[serde(flatten)]
+    pub(crate) finding: Finding,
+}
+
+impl Trouble {
+    /// Where it is, for people.
+    pub(crate) fn place(&self) -> String {
+        rehearsal::place::joined(&self.cluster, &self.project)
+    }
+}
+
+/// What is not as it was asked for in the projects of a rehearsal that did not pass.
+pub(crate) fn troubles(clusters: &[Cluster], plan: &Plan) -> Vec<Trouble> {
+    let mut troubles = Vec::new();
+    for (cluster, name) in clusters.iter().zip(plan.spec.cluster_names()) {
+        let stages = plan.spec.stages.iter();
+        let own = stages.filter(|stage| stage.cluster == name).map(|stage| &stage.project);
+        for project in own.collect::<BTreeSet<_>>() {
             let found = why::troubles(cluster.client(), &scheduler::Profile::default(), project);
-            let told = found.unwrap_or_default();
-            texts.extend(
-                told.iter().map(|finding| format!("{project}: {}", why::text::chain(finding))),
-            );
+            troubles.extend(found.unwrap_or_default().into_iter().map(|finding| Trouble {
+                cluster: name.to_owned(),
+                project: project.clone(),
+                finding,
+            }));
         }
     }
-    texts
+    troubles
 }
 
 #[cfg(test)]

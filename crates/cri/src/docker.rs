@@ -32,7 +32,7 @@ mod tls;
 mod transfer;
 mod volume;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use bollard::Docker;
@@ -89,6 +89,8 @@ struct Shared {
     network: String,
     pause_image: Mutex<String>,
     registry: Mutex<Option<IntegratedRegistry>>,
+    /// Names that images got here, by tagging or by a pull from the cluster's registry: gone with it.
+    names: Mutex<BTreeSet<String>>,
     version: String,
     queue: Queue,
     lives: Mutex<Lives>,
@@ -162,6 +164,7 @@ impl DockerRuntime {
             network,
             pause_image: Mutex::default(),
             registry: Mutex::default(),
+            names: Mutex::default(),
             version: format!("docker://{}", version.version.unwrap_or_default()),
             queue: Queue::default(),
             lives: Mutex::default(),
@@ -261,15 +264,20 @@ impl DockerEngine {
         probe::http(request).await
     }
 
-    /// Removes every container, volume, network and image of this cluster, once what is being made
-    /// is there; nothing is made any more from now on.
+    /// Removes every container, volume, network and image of this cluster and the names that images
+    /// got for it, once what is being made is there; nothing is made any more from now on.
     ///
     /// # Errors
     /// When the engine does not answer; single objects that resist are left.
     pub async fn cleanup(&self) -> Result<(), Error> {
         *self.shared.open.write().await = false;
         let cluster = self.shared.cluster.clone();
-        owner::remove(&self.shared.docker, &|labels| labels.cluster == cluster).await
+        owner::remove(&self.shared.docker, &|labels| labels.cluster == cluster).await?;
+        let names = std::mem::take(&mut *self.shared.names.lock());
+        for name in names {
+            self.remove_image(&name).await?;
+        }
+        Ok(())
     }
 
     /// Removes what processes of this host left that do not run any more.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use apimachinery::quantity::Quantity;
+use cri::Credentials;
 
 /// The nodes of this process.
 #[derive(Debug, Clone)]
@@ -37,6 +38,8 @@ pub struct NodeConfig {
     pub memory: String,
     /// Most pods.
     pub pods: u32,
+    /// What the node shows registries after the pull secrets of a pod: its own Docker configuration.
+    pub credentials: Vec<Credentials>,
 }
 
 impl NodeConfig {
@@ -51,6 +54,7 @@ impl NodeConfig {
             cpu: "4".to_owned(),
             memory: "16Gi".to_owned(),
             pods: 250,
+            credentials: Vec::new(),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What a registry is shown for an image: the pod's `imagePullSecrets`.
+//! What a registry is shown for an image: the pod's `imagePullSecrets`, then what the node has itself.
 //!
 //! Mirrors: `pkg/credentialprovider/keyring.go`, `pkg/credentialprovider/config.go`.
 
@@ -12,10 +12,15 @@ use crate::env::{Source, contents};
 /// Docker Hub, as its credentials are filed.
 const DEFAULT_REGISTRY: &str = "index.docker.io";
 
-/// The credentials of `pod` that fit `image`, those for a longer path first. Secrets that do not exist
-/// are passed over.
+/// The credentials of `pod` that fit `image`, those for a longer path first, and after them the node's
+/// `own`. Secrets that do not exist are passed over.
 #[must_use]
-pub fn credentials(pod: &Value, image: &str, source: &dyn Source) -> Vec<Credentials> {
+pub fn credentials(
+    pod: &Value,
+    image: &str,
+    source: &dyn Source,
+    own: &[Credentials],
+) -> Vec<Credentials> {
     let mut found = Vec::new();
     for reference in pod.list_at(&["spec", "imagePullSecrets"]) {
         let Some(secret) = source.secret(reference.str_at(&["name"])) else { continue };
@@ -36,10 +41,16 @@ pub fn credentials(pod: &Value, image: &str, source: &dyn Source) -> Vec<Credent
             found.push((place(server), one(server, entry)));
         }
     }
+    let own = own.iter().map(|one| (place(&one.server), one.clone())).collect();
     let wanted = image_place(image);
-    found.retain(|(place, _)| fits(place, &wanted));
-    found.sort_by(|(a, _), (b, _)| b.cmp(a));
-    found.into_iter().map(|(_, credentials)| credentials).collect()
+    [found, own].into_iter().flat_map(|keyring| fitting(keyring, &wanted)).collect()
+}
+
+/// The credentials of one keyring that are for the image at `wanted`, the longest place first.
+fn fitting(mut keyring: Vec<(String, Credentials)>, wanted: &str) -> Vec<Credentials> {
+    keyring.retain(|(place, _)| fits(place, wanted));
+    keyring.sort_by(|(a, _), (b, _)| b.cmp(a));
+    keyring.into_iter().map(|(_, credentials)| credentials).collect()
 }
 
 /// Host and path of an image.
@@ -120,11 +131,31 @@ mod tests {
             ("busybox", vec!["hub"]),
             ("library/busybox:1", vec!["hub"]),
         ] {
-            let found = credentials(&pod, image, &Secrets);
+            let found = credentials(&pod, image, &Secrets, &[]);
             let users: Vec<&str> = found.iter().map(|one| one.username.as_str()).collect();
             assert_eq!(users, expected, "{image}");
         }
-        assert_eq!(credentials(&pod, "registry.example:5000/x", &Secrets)[0].password, "s3cret");
+        assert_eq!(
+            credentials(&pod, "registry.example:5000/x", &Secrets, &[])[0].password,
+            "s3cret"
+        );
+    }
+
+    #[test]
+    fn what_the_node_has_comes_after_what_the_pod_brings() {
+        let pod = json!({"spec": {"imagePullSecrets": [{"name": "new"}]}});
+        let of = |server: &str| Credentials {
+            username: "node".to_owned(),
+            server: server.to_owned(),
+            ..Credentials::default()
+        };
+        let own = [of("registry.example:5000/team"), of("elsewhere.example")];
+        let users = |pod: &Value| -> Vec<String> {
+            let found = credentials(pod, "registry.example:5000/team/app:1", &Secrets, &own);
+            found.into_iter().map(|one| one.username).collect()
+        };
+        assert_eq!(users(&pod), ["joe", "node"]);
+        assert_eq!(users(&json!({})), ["node"]);
     }
 
     #[test]

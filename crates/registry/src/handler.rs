@@ -90,7 +90,10 @@ async fn dispatch(
         (Method::GET | Method::HEAD, Target::Manifest(repository, reference)) => {
             pull(&repository)?;
             through::fetch_manifest(state, &repository, &reference).await?;
-            manifest::get(state, &repository, &reference, request.headers())
+            let found = manifest::get(state, &repository, &reference, request.headers())?;
+            let user = &caller.user.name;
+            tracing::debug!(%repository, %reference, %user, "a manifest was asked for");
+            Ok(found)
         }
         (Method::PUT, Target::Manifest(repository, reference)) => {
             push(&repository)?;

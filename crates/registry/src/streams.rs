@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 
 use apimachinery::{ObjectExt as _, Status, Value};
+use apiserver::audit::{Reference, Request};
 use apiserver::{ApiServer, Call, ListOptions, User};
 use serde_json::json;
 
@@ -86,7 +87,43 @@ impl Streams {
 
     fn map(&self, user: &User, repository: &Repository, mapping: Value) -> Result<(), Status> {
         let call = Call::new(user, &api::IMAGE_STREAM_MAPPINGS).within(&repository.namespace);
-        self.server.create(&call, mapping).map(drop)
+        self.audited(&call, repository, || self.server.create(&call, mapping).map(drop))
+    }
+
+    /// Does what `call` is about and tells the audit trail of it, as if the pusher had asked the API.
+    fn audited(
+        &self,
+        call: &Call<'_>,
+        repository: &Repository,
+        act: impl FnOnce() -> Result<(), Status>,
+    ) -> Result<(), Status> {
+        let received = self.server.world().now();
+        let answered = act();
+        let Some(auditor) = self.server.auditor() else { return answered };
+        let failure = answered.as_ref().err();
+        let api::Resource { group, version, plural, .. } = call.resource;
+        let namespace = &repository.namespace;
+        let object = Reference {
+            group: (*group).to_owned(),
+            version: (*version).to_owned(),
+            resource: (*plural).to_owned(),
+            namespace: namespace.clone(),
+            name: repository.name.clone(),
+            ..Reference::default()
+        };
+        auditor.record(&Request {
+            received,
+            answered: self.server.world().now(),
+            user: Some(call.user),
+            impersonated: None,
+            verb: "create",
+            uri: &format!("/apis/{group}/{version}/namespaces/{namespace}/{plural}"),
+            user_agent: "registry",
+            object: &object,
+            code: failure.map_or(201, |status| status.code),
+            failure: failure.map(|status| (status.reason.as_str(), status.message.as_str())),
+        });
+        answered
     }
 
     fn create(&self, user: &User, repository: &Repository) -> Result<(), Status> {
@@ -96,10 +133,8 @@ impl Streams {
             "apiVersion": "image.openshift.io/v1", "kind": "ImageStream",
             "metadata": {"name": repository.name, "namespace": repository.namespace},
         });
-        match self.server.create(&call, stream) {
-            Err(status) if !status.is_already_exists() => Err(status),
-            _ => Ok(()),
-        }
+        let made = self.audited(&call, repository, || self.server.create(&call, stream).map(drop));
+        made.or_else(|status| if status.is_already_exists() { Ok(()) } else { Err(status) })
     }
 }
 

@@ -21,7 +21,7 @@ use apimachinery::{ObjectExt as _, Value};
 use serde::{Deserialize, Serialize};
 use world::Time;
 
-use self::changes::{Seen, changes};
+use self::changes::{Cause, Seen, changes};
 use crate::observe::max_unavailable;
 
 /// How many rollouts of one `DeploymentConfig` are kept.
@@ -49,6 +49,9 @@ pub struct Rollout {
     pub strategy: String,
     /// What set it off.
     pub why: String,
+    /// The tags whose move set it off.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<TagChange>,
     /// The images that the containers are to run.
     pub images: Vec<String>,
     /// `New`, `Pending`, `Running`, `Complete` or `Failed`.
@@ -66,6 +69,20 @@ pub struct Rollout {
     pub took: Option<String>,
     /// What happened, in order.
     pub moments: Vec<Moment>,
+}
+
+/// A tag that moved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TagChange {
+    /// `project/stream:tag`.
+    pub tag: String,
+    /// The digest of the image that it points to since.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub image: String,
+    /// Who moved it, if that is known.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub moved_by: String,
 }
 
 /// Something that happened during a rollout, with the replicas as they were then.
@@ -118,6 +135,13 @@ impl Rollout {
     pub fn subject(&self) -> String {
         let project = crate::place::joined(&self.cluster, &self.project);
         format!("{project}/{}", self.deployment_config)
+    }
+
+    /// Who moved which of the tags that set it off, as far as that is known.
+    #[must_use]
+    pub fn moves(&self) -> Vec<String> {
+        let known = self.tags.iter().filter(|tag| !tag.moved_by.is_empty());
+        known.map(|tag| format!("{} moved {}", tag.moved_by, tag.tag)).collect()
     }
 
     /// Whether it is over.
@@ -182,9 +206,9 @@ impl Recorder {
 impl Config {
     fn take(&mut self, now: Time, seen: Seen, object: &Value, cluster: &str) {
         match seen {
-            Seen::Begins { version, why, who } => {
-                let what = format!("rollout #{version} begins ({why})");
-                self.rollouts.push(Told::new(now, object, version, why, cluster));
+            Seen::Begins { version, cause } => {
+                let (who, what) = (cause.who, format!("rollout #{version} begins ({})", cause.why));
+                self.rollouts.push(Told::new(now, object, version, cause, cluster));
                 let excess = self.rollouts.len().saturating_sub(MOST_ROLLOUTS);
                 self.rollouts.drain(..excess);
                 self.tell(now, who, Kind::Begin, what);
@@ -246,7 +270,7 @@ impl Config {
 }
 
 impl Told {
-    fn new(now: Time, dc: &Value, version: i64, why: String, cluster: &str) -> Self {
+    fn new(now: Time, dc: &Value, version: i64, cause: Cause, cluster: &str) -> Self {
         let replicas = usize::try_from(dc.int_at(&["spec", "replicas"]).unwrap_or(0)).unwrap_or(0);
         let strategy = dc.str_at(&["spec", "strategy", "type"]).to_owned();
         let promised = replicas.saturating_sub(max_unavailable(dc, replicas));
@@ -258,7 +282,8 @@ impl Told {
             version,
             at_least: Some(promised).filter(|_| strategy == "Rolling"),
             strategy,
-            why,
+            why: cause.why,
+            tags: cause.tags,
             images: containers.map(|one| one.str_at(&["image"]).to_owned()).collect(),
             phase: "New".to_owned(),
             reason: String::new(),

@@ -69,12 +69,6 @@ impl Drop for Docker<'_> {
         for name in self.made.take() {
             self.remove(&name);
         }
-        // Those that were pulled by digest have no tag to be removed by.
-        let filter = format!("reference={}/*/*", self.up.registry);
-        let (_, ids) = run(&mut self.command(&["images", "-q", "--filter", &filter]));
-        for id in ids.split_whitespace() {
-            self.remove(id);
-        }
     }
 }
 

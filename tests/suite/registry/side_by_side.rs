@@ -163,6 +163,12 @@ fn images_go_from_engine_to_cluster_by_pull_tag_and_push() {
     assert!(images[0].contains("prod/app@sha256:"), "{images:?}");
     assert_eq!(images[0], images[1], "both run the same digest");
     drop((at_dev, at_prod));
+    let registries: Vec<String> = both.iter().map(|up| up.registry.clone()).collect();
     drop(both);
+    for registry in registries {
+        let filter = format!("reference={registry}/*/*");
+        let pulled = ok(Command::new("docker").args(["images", "-q", "--filter", &filter]));
+        assert_eq!(pulled, "", "what nodes pulled from {registry} goes with it");
+    }
     assert_eq!((networks("m-dev").len(), networks("m-prod").len()), (0, 0));
 }

@@ -80,6 +80,7 @@ pub(super) async fn pull(
         }
         (other, _) => other,
     };
+    let was_here = reachable.is_some() && inspect(shared, &named).await?.is_some();
     let shown = credentials.iter().map(|one| Some(shown(one)));
     let none = credentials.is_empty().then_some(None);
     let mut failure = None;
@@ -96,6 +97,9 @@ pub(super) async fn pull(
     }
     if let Some(failure) = failure {
         return Err(failure);
+    }
+    if reachable.is_some() && !was_here {
+        shared.names.lock().insert(named);
     }
     let found = status(shared, reference).await?;
     found.ok_or_else(|| wrap(Error::Engine(format!("No such image: {reference}"))))

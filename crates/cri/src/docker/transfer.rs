@@ -1,6 +1,7 @@
 //! Images between this engine and registries, as `docker tag`, `push`, `pull` and `rmi` move them.
 //!
 //! Invariant: an image keeps its id; only names come and go.
+//! Invariant: a name that was given here is taken away again when the cluster is cleaned up.
 
 use bollard::query_parameters::{
     PushImageOptionsBuilder, RemoveImageOptionsBuilder, TagImageOptionsBuilder,
@@ -19,7 +20,9 @@ impl DockerEngine {
     pub async fn tag_image(&self, from: &str, repository: &str, tag: &str) -> Result<(), Error> {
         let options = TagImageOptionsBuilder::default().repo(repository).tag(tag).build();
         let tagged = self.shared.docker.tag_image(from, Some(options)).await;
-        tagged.map_err(error::from_engine)
+        tagged.map_err(error::from_engine)?;
+        self.shared.names.lock().insert(format!("{repository}:{tag}"));
+        Ok(())
     }
 
     /// Sends `repository:tag` to the registry that its name begins with.
@@ -48,7 +51,9 @@ impl DockerEngine {
         credentials: &Credentials,
     ) -> Result<(), Error> {
         let pulled = image::pull(&self.shared, reference, std::slice::from_ref(credentials)).await;
-        pulled.map(drop)
+        pulled?;
+        self.shared.names.lock().insert(reference.to_owned());
+        Ok(())
     }
 
     /// Takes the name `reference` away, and the image with its last name.
@@ -59,7 +64,10 @@ impl DockerEngine {
         let options = RemoveImageOptionsBuilder::default().build();
         match self.shared.docker.remove_image(reference, Some(options), None).await {
             Err(failure) if !error::is_missing(&failure) => Err(error::from_engine(failure)),
-            _ => Ok(()),
+            _ => {
+                self.shared.names.lock().remove(reference);
+                Ok(())
+            }
         }
     }
 }

@@ -129,8 +129,9 @@ impl Worker {
         let text = format!("pulling image {image:?}");
         self.container_event(io, &starting.name, EventType::Normal, "Pulling", &text);
         self.active = Some(Active::Pull(starting));
+        let own = &self.node.config.credentials;
         let credentials =
-            crate::pull_secrets::credentials(&self.pod, &image, &io.objects(&self.pod));
+            crate::pull_secrets::credentials(&self.pod, &image, &io.objects(&self.pod), own);
         self.submit(io, Purpose::Step, Command::PullImage { image, credentials });
     }
 

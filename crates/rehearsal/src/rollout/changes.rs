@@ -5,7 +5,7 @@
 use api::views::deployment_config::image_changes;
 use apimachinery::{ObjectExt as _, Value};
 
-use super::Kind;
+use super::{Kind, TagChange};
 use crate::timeline::short;
 
 const CONFIG_NAME: &str = "openshift.io/deployment-config.name";
@@ -23,7 +23,7 @@ const DEPLOYER_CONTROLLER: &str = "deployer-controller";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Seen {
     /// A rollout was set off.
-    Begins { version: i64, why: String, who: &'static str },
+    Begins { version: i64, cause: Cause },
     /// How many replicas a rollout is asked for now, and how many are ready.
     Replicas { version: i64, wanted: i64, ready: i64 },
     /// A rollout was removed.
@@ -32,6 +32,16 @@ pub(super) enum Seen {
     Phase { version: i64, phase: String, reason: String },
     /// A line of the story; without `who`, whoever scales just now.
     Moment { kind: Kind, who: &'static str, what: String },
+}
+
+/// What set a rollout off.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Cause {
+    pub(super) why: String,
+    /// Who raised the version.
+    pub(super) who: &'static str,
+    /// The tags that moved.
+    pub(super) tags: Vec<TagChange>,
 }
 
 /// The name of the `DeploymentConfig` that a write is about, and what it means; `None` for writes
@@ -72,54 +82,52 @@ fn config(old: Option<&Value>, new: Option<&Value>) -> Vec<Seen> {
     let latest = &["status", "latestVersion"];
     let version = number(latest, Some(new));
     if version > number(latest, old) && version > 0 {
-        let (why, who) = cause(new);
-        seen.push(Seen::Begins { version, why, who });
+        seen.push(Seen::Begins { version, cause: cause(new) });
     }
     seen
 }
 
-/// What set a rollout off, and who raised the version.
-fn cause(dc: &Value) -> (String, &'static str) {
+fn cause(dc: &Value) -> Cause {
     let details = &["status", "details"];
     let message = dc.at(details).map(|details| details.str_at(&["message"])).unwrap_or_default();
     let causes = dc.list_at(&["status", "details", "causes"]);
     let manual = causes.iter().any(|cause| cause.str_at(&["type"]) == "Manual");
-    let tags = causes.iter().filter_map(|cause| {
-        let from = cause.at(&["imageTrigger", "from"])?;
-        Some(tag_of(dc, from))
-    });
-    let tags: Vec<String> = tags.filter(|tag| !tag.is_empty()).collect();
+    let tags = causes.iter().filter_map(|cause| tag(dc, cause.at(&["imageTrigger", "from"])?));
+    let tags: Vec<TagChange> = tags.collect();
     let message = if message.is_empty() { "no cause is given" } else { message };
+    let own = format!("{}/", dc.namespace());
+    let shown = |tag: &TagChange| {
+        let name = tag.tag.strip_prefix(&own).unwrap_or(&tag.tag);
+        if tag.image.is_empty() {
+            return name.to_owned();
+        }
+        format!("{name} is {}", short(&tag.image))
+    };
     let why = match tags.as_slice() {
         [] => message.to_owned(),
-        tags => format!("{message}: {}{}", tags.join(", "), image(dc)),
+        tags => format!("{message}: {}", tags.iter().map(shown).collect::<Vec<_>>().join(", ")),
     };
-    (why, if manual { "client" } else { CONFIG_CONTROLLER })
+    Cause { why, who: if manual { "client" } else { CONFIG_CONTROLLER }, tags }
 }
 
 /// The tag that a cause is about; causes name the image that it pointed to.
-fn tag_of(dc: &Value, from: &Value) -> String {
+fn tag(dc: &Value, from: &Value) -> Option<TagChange> {
     let image = from.str_at(&["name"]);
     let source = image_changes(dc)
         .find(|params| params.str_at(&["lastTriggeredImage"]) == image)
         .and_then(|params| params.at(&["from"]))
         .unwrap_or(from);
-    let tag = source.str_at(&["name"]);
-    match source.str_at(&["namespace"]) {
-        "" => tag.to_owned(),
-        namespace if namespace == dc.namespace() => tag.to_owned(),
-        namespace => format!("{namespace}/{tag}"),
-    }
-}
-
-/// The digest of the image that the first container is to run.
-fn image(dc: &Value) -> String {
-    let containers = dc.list_at(&["spec", "template", "spec", "containers"]);
-    let image = containers.first().map(|one| one.str_at(&["image"])).unwrap_or_default();
-    match image.split_once('@') {
-        Some((_, digest)) => format!(" is {}", short(digest)),
-        None => String::new(),
-    }
+    let namespace = match source.str_at(&["namespace"]) {
+        "" => dc.namespace(),
+        namespace => namespace,
+    };
+    let name = Some(source.str_at(&["name"])).filter(|name| !name.is_empty())?;
+    let digest = image.split_once('@').map(|(_, digest)| digest).unwrap_or_default();
+    Some(TagChange {
+        tag: format!("{namespace}/{name}"),
+        image: digest.to_owned(),
+        moved_by: String::new(),
+    })
 }
 
 fn rollout(name: &str, version: i64, old: Option<&Value>, new: Option<&Value>) -> Vec<Seen> {

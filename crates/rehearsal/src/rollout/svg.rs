@@ -1,8 +1,9 @@
 //! A rollout as a picture: old and new replicas over time, phases, hooks and numbered steps.
 //!
-//! Lines are what is asked for, areas what is ready. The picture carries its own light and dark
-//! colours and a description for those who cannot see it; old and new differ in dashes as well as in
-//! colour.
+//! Old pods stand on top of new ones, so that the upper edge is all there is: what is ready is filled,
+//! what is asked for outlined. The edge of what is filled must not fall under the dotted line. The
+//! picture carries its own light and dark colours and a description for those who cannot see it; old
+//! and new differ in dashes as well as in colour.
 //!
 //! Invariant: pure; a well-formed document without scripts, fonts or anything fetched.
 
@@ -27,12 +28,18 @@ font:13px system-ui,-apple-system,'Segoe UI',sans-serif}\
 text{fill:var(--ink)}.soft{fill:var(--soft)}.h{font-size:17px;font-weight:600}.num{font-size:11px}\
 .bg{fill:var(--bg)}.grid{stroke:var(--grid)}.least{stroke:var(--soft);stroke-dasharray:2 4}\
 .old{stroke:var(--old);stroke-dasharray:7 4;fill:none;stroke-width:2}.new{stroke:var(--new);fill:none;stroke-width:2.5}\
-.olda{fill:var(--old);opacity:.22}.newa{fill:var(--new);opacity:.26}\
+.olda{fill:var(--old);opacity:.22;shape-rendering:crispEdges}.newa{fill:var(--new);opacity:.3;shape-rendering:crispEdges}\
 .step{fill:var(--bg);stroke:var(--soft)}.hook{fill:var(--soft);opacity:.35}.hookline{stroke:var(--soft);stroke-dasharray:3 3}\
 .p{fill:var(--grid)}.Running{fill:var(--new);opacity:.35}.Complete{fill:var(--ok);opacity:.45}.Failed{fill:var(--bad);opacity:.5}";
 
+/// Room after the last moment, for the phase that it ended in.
+const AFTER: f64 = 1.09;
+
 /// Where things are in the picture.
 struct Scale {
+    /// Seconds until the last moment.
+    end: f64,
+    /// Seconds that there is room for.
     seconds: f64,
     replicas: i64,
 }
@@ -40,12 +47,12 @@ struct Scale {
 impl Scale {
     fn of(rollout: &Rollout) -> Self {
         let last = rollout.moments.iter().map(|moment| at(&moment.after)).fold(0.0, f64::max);
-        let most = |moment: &Moment| {
-            let asked = moment.old.max(moment.new);
-            asked.max(moment.old_ready).max(moment.new_ready)
-        };
-        let replicas = rollout.moments.iter().map(most).max().unwrap_or_default().max(1);
-        Self { seconds: last.max(1.0) * 1.03, replicas }
+        let most =
+            |moment: &Moment| (moment.old + moment.new).max(moment.old_ready + moment.new_ready);
+        let replicas = rollout.moments.iter().map(most).max().unwrap_or_default();
+        let least = rollout.at_least.and_then(|least| i64::try_from(least).ok());
+        let replicas = replicas.max(least.unwrap_or_default()).max(1);
+        Self { end: last.max(1.0), seconds: last.max(1.0) * AFTER, replicas }
     }
 
     fn x(&self, seconds: f64) -> f64 {
@@ -77,7 +84,7 @@ pub fn svg(rollout: &Rollout) -> String {
         .filter(|moment| !matches!(moment.kind, Kind::Ready))
         .take(MOST_STEPS)
         .collect();
-    let hooks = hooks(rollout, scale.seconds / 1.03);
+    let hooks = hooks(rollout, scale.end);
     let lanes = BOTTOM + 42.0 + if hooks.is_empty() { LANE + 6.0 } else { 2.0 * (LANE + 6.0) };
     let height = lanes + 26.0 + 18.0 * as_f64(i64::try_from(steps.len()).unwrap_or_default());
     let mut out = head(rollout, height);
@@ -117,21 +124,27 @@ fn head(rollout: &Rollout, height: f64) -> String {
     line!(out, "<text class=\"h\" x=\"24\" y=\"34\">{}</text>", escaped(&title));
     let sub = format!("{}, {outcome}", rollout.strategy);
     line!(out, "<text x=\"24\" y=\"56\">{}</text>", escaped(&sub));
-    line!(out, "<text class=\"soft\" x=\"24\" y=\"76\">{}</text>", escaped(&rollout.why));
-    line!(out, "<text class=\"soft num\" x=\"24\" y=\"{}\">replicas</text>", TOP - 10.0);
-    line!(out, "<g aria-hidden=\"true\">");
-    for (x, class, name) in [(560.0, "old", "old"), (756.0, "new", "new")] {
-        line!(out, "<path class=\"{class}\" d=\"M{x} 30h28\"/>");
-        line!(
-            out,
-            "<rect class=\"{class}a\" x=\"{}\" y=\"20\" width=\"22\" height=\"18\"/>",
-            x + 104.0
-        );
-        line!(out, "<text class=\"num\" x=\"{}\" y=\"34\">{name} asked</text>", x + 36.0);
-        line!(out, "<text class=\"num\" x=\"{}\" y=\"34\">ready</text>", x + 132.0);
-    }
-    line!(out, "</g>");
+    let why = std::iter::once(rollout.why.clone()).chain(rollout.moves());
+    let why: Vec<String> = why.collect();
+    line!(out, "<text class=\"soft\" x=\"24\" y=\"76\">{}</text>", escaped(&why.join("; ")));
+    line!(out, "<text class=\"soft num\" x=\"24\" y=\"{}\">pods</text>", TOP - 10.0);
+    legend(&mut out);
     out
+}
+
+/// What colours and lines mean, so that nobody has to be told.
+fn legend(out: &mut String) {
+    line!(out, "<g aria-hidden=\"true\">");
+    for (x, class, name) in [(700.0, "old", "old version"), (828.0, "new", "new version")] {
+        line!(out, "<rect class=\"{class}a\" x=\"{x}\" y=\"20\" width=\"22\" height=\"16\"/>");
+        line!(out, "<path class=\"{class}\" d=\"M{x} 36V20h22V36\"/>");
+        line!(out, "<text class=\"num\" x=\"{}\" y=\"33\">{name}</text>", x + 30.0);
+    }
+    line!(
+        out,
+        "<text class=\"soft num\" x=\"{RIGHT}\" y=\"54\" text-anchor=\"end\">filled: ready · outlined: asked for</text>"
+    );
+    line!(out, "</g>");
 }
 
 /// Distances between ticks that people count in, of which at most about `most` fit.
@@ -180,7 +193,7 @@ fn grid(out: &mut String, scale: &Scale, rollout: &Rollout) {
         line!(out, "<path class=\"least\" d=\"M{LEFT} {y:.1}H{RIGHT}\"/>");
         line!(
             out,
-            "<text class=\"num\" x=\"{}\" y=\"{:.1}\">at least {least} ready in all</text>",
+            "<text class=\"num\" x=\"{}\" y=\"{:.1}\">at least {least} must be ready</text>",
             LEFT + 6.0,
             y + 16.0
         );
@@ -189,16 +202,43 @@ fn grid(out: &mut String, scale: &Scale, rollout: &Rollout) {
 }
 
 fn series(out: &mut String, scale: &Scale, moments: &[Moment]) {
-    let area = |pick: fn(&Moment) -> i64| {
-        let (line, end) = (steps_path(scale, moments, pick), scale.x(scale.seconds / 1.03));
-        format!("{line}L{end:.1} {BOTTOM}L{:.1} {BOTTOM}Z", scale.x(0.0))
-    };
+    let none: fn(&Moment) -> i64 = |_| 0;
+    let new: fn(&Moment) -> i64 = |moment| moment.new_ready;
+    let all: fn(&Moment) -> i64 = |moment| moment.new_ready + moment.old_ready;
     line!(out, "<g>");
-    line!(out, "<path class=\"olda\" d=\"{}\"/>", area(|moment| moment.old_ready));
-    line!(out, "<path class=\"newa\" d=\"{}\"/>", area(|moment| moment.new_ready));
-    line!(out, "<path class=\"old\" d=\"{}\"/>", steps_path(scale, moments, |moment| moment.old));
+    line!(out, "<path class=\"olda\" d=\"{}\"/>", area(scale, moments, new, all));
+    line!(out, "<path class=\"newa\" d=\"{}\"/>", area(scale, moments, none, new));
+    let asked = steps_path(scale, moments, |moment| moment.old + moment.new);
+    line!(out, "<path class=\"old\" d=\"{asked}\"/>");
     line!(out, "<path class=\"new\" d=\"{}\"/>", steps_path(scale, moments, |moment| moment.new));
     line!(out, "</g>");
+}
+
+/// What lies between two counts, as boxes side by side.
+fn area(
+    scale: &Scale,
+    moments: &[Moment],
+    from: fn(&Moment) -> i64,
+    to: fn(&Moment) -> i64,
+) -> String {
+    let mut path = String::new();
+    let mut open: Option<(f64, i64, i64)> = None;
+    let mut close = |open: Option<(f64, i64, i64)>, x: f64| {
+        if let Some((start, from, to)) = open.filter(|(start, from, to)| to > from && x > *start) {
+            let (top, bottom) = (scale.y(to), scale.y(from));
+            let _ = write!(path, "M{start:.1} {bottom:.1}V{top:.1}H{x:.1}V{bottom:.1}Z");
+        }
+    };
+    for moment in moments {
+        let x = scale.x(at(&moment.after));
+        let counts = (from(moment), to(moment));
+        if open.is_none_or(|(_, from, to)| (from, to) != counts) {
+            close(open, x);
+            open = Some((x, counts.0, counts.1));
+        }
+    }
+    close(open, scale.x(scale.end));
+    path
 }
 
 /// A line that stays where it is until the next moment.
@@ -213,7 +253,7 @@ fn steps_path(scale: &Scale, moments: &[Moment], pick: fn(&Moment) -> i64) -> St
             last = value;
         }
     }
-    let _ = write!(path, "H{:.1}", scale.x(scale.seconds / 1.03));
+    let _ = write!(path, "H{:.1}", scale.x(scale.end));
     path
 }
 
@@ -235,15 +275,16 @@ fn phase_lane(out: &mut String, scale: &Scale, rollout: &Rollout) {
             Some((at(&moment.after), phase.split(':').next().unwrap_or(phase)))
         })
         .collect();
+    let last = if rollout.is_over() { scale.seconds } else { scale.end };
     let ends = phases.iter().skip(1).map(|(from, _)| *from);
-    for ((from, phase), to) in phases.iter().zip(ends.chain([scale.seconds / 1.03])) {
+    for ((from, phase), to) in phases.iter().zip(ends.chain([last])) {
         let (x, width) = (scale.x(*from), (scale.x(to) - scale.x(*from)).max(1.5));
         line!(
             out,
             "<rect class=\"p {phase}\" x=\"{x:.1}\" y=\"{y}\" width=\"{width:.1}\" height=\"{LANE}\"><title>{phase} from {from} s</title></rect>",
             phase = escaped(phase)
         );
-        if width > 8.0 * as_f64(i64::try_from(phase.len()).unwrap_or_default()) {
+        if width > 7.5 * as_f64(i64::try_from(phase.len()).unwrap_or_default()) {
             line!(
                 out,
                 "<text class=\"num\" x=\"{:.1}\" y=\"{}\">{}</text>",

@@ -45,6 +45,9 @@ pub fn heading(rollout: &Rollout) -> String {
     let _ =
         writeln!(text, "{subject} rollout #{version}, {}: {}", rollout.strategy, outcome(rollout));
     let _ = writeln!(text, "why: {}", rollout.why);
+    for moved in rollout.moves() {
+        let _ = writeln!(text, "who: {moved}");
+    }
     for image in &rollout.images {
         let _ = writeln!(text, "image: {image}");
     }
