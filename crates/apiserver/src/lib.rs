@@ -35,6 +35,7 @@ pub mod watch;
 
 mod access_review;
 mod apply;
+mod component_status;
 mod continue_token;
 mod create;
 mod custom;

@@ -13,6 +13,7 @@ use api::Resource;
 
 pub(crate) use self::pod_log::{choose as choose_container, runs};
 use crate::access_review::{AccessReviews, SelfSubjectReviews};
+use crate::component_status::ComponentStatuses;
 use crate::handler::RestHandler;
 use crate::project::{ProjectRequests, Projects};
 use crate::template::ProcessedTemplates;
@@ -24,6 +25,7 @@ pub(crate) fn built_in() -> Vec<(&'static Resource, &'static str, Box<dyn RestHa
         (&api::SUBJECT_ACCESS_REVIEWS, "", Box::new(AccessReviews::OfAnyone)),
         (&api::LOCAL_SUBJECT_ACCESS_REVIEWS, "", Box::new(AccessReviews::OfAnyone)),
         (&api::SELF_SUBJECT_REVIEWS, "", Box::new(SelfSubjectReviews)),
+        (&api::COMPONENT_STATUSES, "", Box::new(ComponentStatuses)),
         (&api::CERTIFICATE_SIGNING_REQUESTS, "approval", Box::new(approval::Approval)),
         (&api::BINDINGS, "", Box::new(binding::Bindings)),
         (&api::PODS, "binding", Box::new(binding::PodBinding)),

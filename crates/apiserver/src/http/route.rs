@@ -146,7 +146,7 @@ fn document(state: &State, target: &Target, asked: &Asked) -> Result<Answer, Sta
     match target {
         Target::Version => ok(&version()),
         Target::VersionOpenShift => ok(&version_openshift()),
-        Target::Health => Ok(health(state, asked.parts.uri.path())),
+        Target::Health => Ok(health(state, asked)),
         Target::Root => ok(&discovery::root_paths(resources)),
         Target::Api => discovered(asked, resources, true, || {
             discovery::api_versions(resources, &state.address.to_string())
@@ -211,12 +211,18 @@ pub(crate) fn tagged(asked: &Asked, media: &str, document: &Value) -> Result<Ans
     Ok(respond::tagged(media, Bytes::from(bytes), known, asked.wishes))
 }
 
-fn health(state: &State, path: &str) -> Answer {
+fn health(state: &State, asked: &Asked) -> Answer {
+    let path = asked.parts.uri.path();
     let ready = *state.ready.borrow() && !*state.stop.borrow();
     if (path.starts_with("/readyz") || path == "/healthz/ready") && !ready {
         return respond::plain(StatusCode::INTERNAL_SERVER_ERROR, "readyz check failed\n");
     }
-    respond::plain(StatusCode::OK, "ok")
+    let checks = ["/healthz", "/livez", "/readyz"].into_iter().find(|checks| *checks == path);
+    let Some(checks) = checks.filter(|_| asked.query.get("verbose").is_some()) else {
+        return respond::plain(StatusCode::OK, "ok");
+    };
+    let name = checks.trim_start_matches('/');
+    respond::plain(StatusCode::OK, &format!("[+]ping ok\n[+]etcd ok\n{name} check passed\n"))
 }
 
 /// What OpenShift 3.11 says of its Kubernetes.

@@ -87,6 +87,10 @@ async fn only_the_recognised_see_objects() {
     for path in ["/healthz", "/readyz", "/livez", "/version", "/apis"] {
         assert_eq!(nobody.get(path).await.0, 200, "{path}");
     }
+    let mut checks = nobody.stream("/healthz?verbose").await;
+    for said in ["[+]ping ok", "[+]etcd ok", "healthz check passed"] {
+        assert_eq!(checks.line().await.as_deref(), Some(said));
+    }
     let (code, body) = nobody.get(PODS).await;
     let text = r#"pods is forbidden: User "system:anonymous" cannot list pods in the namespace "default": no RBAC policy matched"#;
     assert_eq!((code, &body["message"]), (403, &json!(text)));

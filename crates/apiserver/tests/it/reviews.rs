@@ -1,5 +1,6 @@
-//! Access reviews, and what cannot be kept.
+//! Access reviews, the state of the control plane, and what cannot be kept.
 
+use apimachinery::ObjectExt as _;
 use apiserver::{ApiServer, Attributes, Authorizer, Client, User};
 use serde_json::json;
 use world::World;
@@ -36,4 +37,28 @@ fn actions_are_not_kept_as_objects() {
     let review = json!({"metadata": {"name": "x"}, "spec": {"token": "t"}});
     let refused = client.create(&api::TOKEN_REVIEWS, "", review).unwrap_err();
     assert_eq!(refused.code, 405);
+}
+
+#[test]
+fn the_control_plane_says_that_it_is_well() {
+    let client = cluster();
+    let list = client.list(&api::COMPONENT_STATUSES, "").unwrap();
+    let said = list.iter().map(|item| {
+        let condition = &item["conditions"][0];
+        let words = [condition["type"].as_str(), condition["message"].as_str()];
+        format!("{} {}", item.name(), words.map(Option::unwrap).join(" "))
+    });
+    let said: Vec<String> = said.collect();
+    assert_eq!(
+        said,
+        [
+            "scheduler Healthy ok",
+            "controller-manager Healthy ok",
+            "etcd-0 Healthy {\"health\": \"true\"}"
+        ]
+    );
+    let etcd = client.get(&api::COMPONENT_STATUSES, "", "etcd-0").unwrap();
+    assert_eq!(etcd["conditions"][0]["status"], "True");
+    let missing = client.get(&api::COMPONENT_STATUSES, "", "etcd-1").unwrap_err();
+    assert_eq!((missing.code, missing.message.as_str()), (500, "Component not found: etcd-1"));
 }
