@@ -4,11 +4,12 @@
 //! does not have are dropped and reported, wrong types are refused, nulls and omitted zero values
 //! disappear, quantities and times take their canonical text. Reading order: [`from_slice`],
 //! [`from_value`], `walk` (the work), `scalar` (single values), `syntax` (malformed JSON),
-//! [`from_protobuf`].
+//! [`complaint`] (3.11's words for a wrong type), [`from_protobuf`].
 //!
 //! Invariant: a decoded document decodes to itself, without problems.
 //! Mirrors: sigs.k8s.io/json, k8s.io/apimachinery/pkg/runtime/serializer/json.
 
+mod iterator;
 mod protobuf;
 mod scalar;
 mod syntax;
@@ -17,6 +18,7 @@ mod walk;
 use apimachinery::Status;
 use serde_json::Value;
 
+pub use self::iterator::complaint;
 pub use self::protobuf::{Named, from_protobuf};
 pub use self::syntax::{interpret, parse_json};
 use crate::schema::Type;

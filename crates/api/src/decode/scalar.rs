@@ -82,17 +82,48 @@ pub(super) fn quantity(text: &str) -> Result<String, String> {
     Quantity::parse(text).map(|quantity| quantity.canonical()).map_err(|error| error.to_string())
 }
 
+/// What a type that reads its own JSON says of a value; nothing when it takes it.
+pub(super) fn own_reading(kind: FieldKind, value: &Value) -> Result<(), String> {
+    let wrong = |wanted: &str| {
+        let found = super::syntax::json_type(value);
+        let found = match value {
+            Value::Number(number) if wanted == "int32" => format!("{found} {number}"),
+            _ => found.to_owned(),
+        };
+        Err(format!("json: cannot unmarshal {found} into Go value of type {wanted}"))
+    };
+    match (kind, value) {
+        (_, Value::Null) | (FieldKind::IntOrString, Value::String(_)) => Ok(()),
+        (FieldKind::Quantity, Value::String(text)) => quantity(text.trim()).map(drop),
+        (FieldKind::Quantity, other) => quantity(&other.to_string()).map(drop),
+        (FieldKind::Time, Value::String(text)) => time(text, false).map(drop),
+        (FieldKind::MicroTime, Value::String(text)) => time(text, true).map(drop),
+        (FieldKind::Time | FieldKind::MicroTime, _) => wrong("string"),
+        (FieldKind::IntOrString, Value::Number(number))
+            if number.as_i64().is_some_and(|number| i32::try_from(number).is_ok()) =>
+        {
+            Ok(())
+        }
+        (FieldKind::IntOrString, _) => wrong("int32"),
+        _ => Ok(()),
+    }
+}
+
 /// Base64 as it would be written again.
 pub(super) fn bytes(text: &str) -> Result<String, String> {
     let clean: String = text.chars().filter(|c| !matches!(c, '\r' | '\n')).collect();
-    let failed = |at: usize| format!("illegal base64 data at input byte {at}");
-    match BASE64.decode(&clean) {
-        Ok(bytes) => Ok(BASE64.encode(bytes)),
-        Err(base64::DecodeError::InvalidByte(at, _)) => Err(failed(at)),
-        Err(base64::DecodeError::InvalidLastSymbol(at, _)) => Err(failed(at)),
-        // Go names the start of the group that is not complete.
-        Err(base64::DecodeError::InvalidLength(_) | base64::DecodeError::InvalidPadding) => {
-            Err(failed(clean.len() / 4 * 4))
+    // Go reads from the start, so it meets a wrong symbol before anything else.
+    let symbol = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=');
+    let wrong = clean.find(|c: char| !symbol(c));
+    let failed = |at: usize| Err(format!("illegal base64 data at input byte {at}"));
+    match (BASE64.decode(&clean), wrong) {
+        (Ok(bytes), _) => Ok(BASE64.encode(bytes)),
+        (Err(_), Some(at)) => failed(at),
+        (Err(base64::DecodeError::InvalidByte(at, _)), _) => failed(at),
+        (Err(base64::DecodeError::InvalidLastSymbol(at, _)), _) => failed(at),
+        // It names the start of the group that is not complete.
+        (Err(base64::DecodeError::InvalidLength(_) | base64::DecodeError::InvalidPadding), _) => {
+            failed(clean.len() / 4 * 4)
         }
     }
 }

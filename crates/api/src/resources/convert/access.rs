@@ -79,7 +79,8 @@ pub(super) fn to_openshift(object: &mut Value) {
             "User" => users.push(json!(name)),
             "Group" => groups.push(json!(name)),
             _ => {
-                let namespace = subject.str_at(&["namespace"]);
+                let own = subject.str_at(&["namespace"]);
+                let namespace = if own.is_empty() { object.namespace() } else { own };
                 users.push(json!(format!("system:serviceaccount:{namespace}:{name}")));
             }
         }
