@@ -35,7 +35,8 @@ pub struct SecurityContextConstraint;
 
 impl Admission for SecurityContextConstraint {
     fn admit(&self, request: &mut AdmissionRequest<'_>) -> Result<(), Status> {
-        if !writes(request, &api::PODS) {
+        let joins = joins(request);
+        if !writes(request, &api::PODS) && !joins {
             return Ok(());
         }
         let creates = request.operation == Operation::Create;
@@ -59,7 +60,8 @@ impl Admission for SecurityContextConstraint {
                 pod.set_annotation(VALIDATED, provider.name());
                 *request.object = pod;
                 return Ok(());
-            } else if pod == *request.object {
+            } else if pod == *request.object || joins && differ_in_joining(&pod, request.object) {
+                *request.object = pod;
                 return Ok(());
             }
         }
@@ -70,6 +72,23 @@ impl Admission for SecurityContextConstraint {
         );
         Err(refuse(request, &text))
     }
+}
+
+/// Whether the request brings containers into a pod that runs.
+fn joins(request: &AdmissionRequest<'_>) -> bool {
+    request.operation == Operation::Update
+        && request.call.subresource == "ephemeralcontainers"
+        && request.call.resource.plural == api::PODS.plural
+}
+
+/// Whether only ephemeral containers tell the two pods apart.
+fn differ_in_joining(pod: &Value, other: &Value) -> bool {
+    let rest = |pod: &Value| {
+        let mut pod = pod.clone();
+        pod.remove(&["spec", provider::EPHEMERAL]);
+        pod
+    };
+    rest(pod) == rest(other)
 }
 
 /// Whether an update leaves alone what constraints are about; labels, annotations, owners and the

@@ -45,6 +45,17 @@ use crate::Resource;
 pub fn create(resource: &Resource, object: &Value) -> ErrorList {
     let mut errors = metadata(resource, object);
     spec(resource, object, &mut errors);
+    if (resource.group, resource.kind) == ("", "Pod") {
+        pod::create_only(object, &mut errors);
+    }
+    errors
+}
+
+/// All errors of a Pod that was sent to its `ephemeralcontainers`.
+#[must_use]
+pub fn update_ephemeral_containers(new: &Value, old: &Value) -> ErrorList {
+    let mut errors = ErrorList::new();
+    container::ephemeral::update(new, old, &mut errors);
     errors
 }
 

@@ -79,10 +79,14 @@ impl ApiServer {
     }
 }
 
+/// The part of a pod that only this sub-resource writes.
+pub(crate) const EPHEMERAL: &str = "ephemeralcontainers";
+
 /// The sub-resources that are views of the stored object itself.
 pub(crate) fn check_storage(call: &Call<'_>) -> Result<(), Status> {
     match call.subresource {
         "" | "status" => Ok(()),
+        EPHEMERAL if call.resource.subresource(EPHEMERAL).is_some() => Ok(()),
         other if call.resource.subresource(other).is_some() => Err(Status::method_not_allowed()),
         _ => Err(Status::no_such_path()),
     }

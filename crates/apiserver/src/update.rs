@@ -13,7 +13,7 @@ use store::{Compare, KeyValue, Op, OpResponse, Txn};
 use crate::admission::Operation;
 use crate::call::{Call, Written};
 use crate::create::{claim_value, warned};
-use crate::read::check_storage;
+use crate::read::{EPHEMERAL, check_storage};
 use crate::schema::Body;
 use crate::server::ApiServer;
 use crate::stored::Stored;
@@ -167,7 +167,10 @@ impl ApiServer {
             return Ok(Some(current.value.clone()));
         }
         let cx = self.strategy_context(call, call.name);
-        let mut errors = schema::validate_update(call.resource, &wanted, old);
+        let mut errors = match call.subresource {
+            EPHEMERAL => api::validation::update_ephemeral_containers(&wanted, old),
+            _ => schema::validate_update(call.resource, &wanted, old),
+        };
         errors.extend(self.check_custom(call.resource, &wanted));
         errors.extend(strategy.validate_update(&cx, &wanted, old));
         if !errors.is_empty() {
@@ -206,6 +209,10 @@ impl ApiServer {
         }
         wanted.set(&["metadata", "resourceVersion"], json!(old.resource_version()));
         let cx = self.strategy_context(call, call.name);
+        if call.subresource == EPHEMERAL {
+            keep_all_but_ephemeral(wanted, old);
+            return Ok(());
+        }
         if call.subresource == "status" {
             strategy.prepare_for_status_update(&cx, wanted, old)?;
             if old.generation() > 0 {
@@ -270,6 +277,17 @@ impl ApiServer {
         }
         let succeeded = self.store().txn(txn).is_ok_and(|response| response.succeeded);
         succeeded.then(|| current.value.clone())
+    }
+}
+
+/// Takes everything but the ephemeral containers, and who wrote them, from the stored pod.
+fn keep_all_but_ephemeral(new: &mut Value, old: &Value) {
+    let sent = std::mem::replace(new, old.clone());
+    for path in [["spec", "ephemeralContainers"], ["metadata", "managedFields"]] {
+        match sent.at(&path) {
+            Some(value) => new.set(&path, value.clone()),
+            None => drop(new.remove(&path)),
+        }
     }
 }
 

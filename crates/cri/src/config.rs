@@ -155,6 +155,8 @@ pub struct ContainerConfig {
     pub host_network: bool,
     /// Whether it sees the processes of the pod's other containers.
     pub share_pid: bool,
+    /// The container whose processes it sees, by the engine's id; empty for its own only.
+    pub pid_of: String,
     /// Whether it sees the host's processes.
     pub host_pid: bool,
     /// Whether it shares the host's IPC.

@@ -57,6 +57,7 @@ pub fn container_config(
             == "FallbackToLogsOnError",
         host_network: pod.bool_at(&["spec", "hostNetwork"]),
         share_pid: pod.bool_at(&["spec", "shareProcessNamespace"]),
+        pid_of: String::new(),
         host_pid: pod.bool_at(&["spec", "hostPID"]),
         host_ipc: pod.bool_at(&["spec", "hostIPC"]),
         env: values.into_iter().collect(),

@@ -45,7 +45,7 @@ impl RuntimeLogs {
 /// The runtime's id of `container` (or of its instance before), as the pod's status tells it.
 #[must_use]
 pub fn container_id(pod: &Value, container: &str, previous: bool) -> Option<String> {
-    let lists = ["containerStatuses", "initContainerStatuses"];
+    let lists = ["containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses"];
     let all = lists.iter().flat_map(|list| pod.list_at(&["status", list]));
     let status = all.into_iter().find(|status| status.str_at(&["name"]) == container)?;
     let last = status.str_at(&["lastState", "terminated", "containerID"]);

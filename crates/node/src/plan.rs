@@ -123,13 +123,30 @@ fn next_init<'a>(pod: &'a Value, record: &PodRecord) -> Next<'a> {
 
 fn in_sandbox(pod: &Value, record: &PodRecord) -> Vec<Action> {
     let policy = RestartPolicy::of(pod);
-    match next_init(pod, record) {
+    let joining = ephemeral(pod, record);
+    let planned = match next_init(pod, record) {
         Next::Done => app_containers(pod, record, policy),
         Next::Wait => Vec::new(),
         Next::Run(container) => vec![start(container, true)],
         Next::Failed(_) if policy == RestartPolicy::Never => vec![Action::KillPod],
         Next::Failed(container) => vec![start(container, true)],
+    };
+    if planned.contains(&Action::KillPod) {
+        return planned;
     }
+    joining.into_iter().chain(planned).collect()
+}
+
+/// Ephemeral containers are started once, whatever the others do.
+fn ephemeral(pod: &Value, record: &PodRecord) -> Vec<Action> {
+    let ran = |container: &&Value| {
+        let current = record.container(container.str_at(&["name"])).map(|r| r.current.as_ref());
+        current.flatten().is_some_and(|instance| {
+            instance.started_at.is_some() || instance.exit.is_some()
+        })
+    };
+    let all = pod.list_at(&["spec", "ephemeralContainers"]).iter();
+    all.filter(|container| !ran(container)).map(|container| start(container, false)).collect()
 }
 
 fn app_containers(pod: &Value, record: &PodRecord, policy: RestartPolicy) -> Vec<Action> {
@@ -147,8 +164,9 @@ fn app_containers(pod: &Value, record: &PodRecord, policy: RestartPolicy) -> Vec
         let (reason, restart) = if running.hash != hash {
             let reason = format!("Container spec hash changed ({} vs {hash}).", running.hash);
             (reason, true)
-        } else if known.is_some_and(|record| record.liveness_failed) {
-            ("Container failed liveness probe.".to_owned(), policy != RestartPolicy::Never)
+        } else if let Some(kind) = known.and_then(|record| record.failed_probe) {
+            let reason = format!("Container failed {} probe.", kind.word().to_lowercase());
+            (reason, policy != RestartPolicy::Never)
         } else {
             kept += 1;
             continue;

@@ -18,15 +18,21 @@ pub enum Kind {
     Liveness,
     /// Should it get traffic?
     Readiness,
+    /// Has it come up? Until then the other two are not asked.
+    Startup,
 }
 
 impl Kind {
+    /// All, in the order in which their phases are drawn.
+    pub const ALL: [Self; 3] = [Self::Liveness, Self::Readiness, Self::Startup];
+
     /// The word that events begin with.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
             Self::Liveness => "Liveness",
             Self::Readiness => "Readiness",
+            Self::Startup => "Startup",
         }
     }
 
@@ -36,6 +42,7 @@ impl Kind {
         match self {
             Self::Liveness => "livenessProbe",
             Self::Readiness => "readinessProbe",
+            Self::Startup => "startupProbe",
         }
     }
 }

@@ -9,6 +9,7 @@ use serde_json::Value;
 use world::Time;
 
 use crate::backoff::Backoff;
+use crate::probe::Kind;
 
 /// One pod on this node.
 #[derive(Debug, Clone, PartialEq)]
@@ -101,8 +102,10 @@ pub struct ContainerRecord {
     pub crash: Backoff,
     /// Result of the readiness probe; `None` without one.
     pub readiness: Option<bool>,
-    /// Whether the liveness probe asks for a restart.
-    pub liveness_failed: bool,
+    /// Whether the startup probe has passed; `None` without one.
+    pub started: Option<bool>,
+    /// The probe that asks for a restart.
+    pub failed_probe: Option<Kind>,
 }
 
 impl ContainerRecord {
@@ -211,7 +214,7 @@ impl RestartPolicy {
 /// Mirrors: `fieldPath` of `pkg/kubelet/container/ref.go`.
 #[must_use]
 pub fn field_path(pod: &Value, name: &str) -> Option<String> {
-    for list in ["containers", "initContainers"] {
+    for list in ["containers", "initContainers", "ephemeralContainers"] {
         let containers = pod.list_at(&["spec", list]);
         if let Some(at) = containers.iter().position(|c| c.str_at(&["name"]) == name) {
             return Some(if name.is_empty() {

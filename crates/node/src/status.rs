@@ -33,6 +33,7 @@ pub fn pod_status(input: &Input<'_>) -> Value {
     let Input { pod, record, host_ip, .. } = *input;
     let mut inits = container_statuses(input, "initContainers");
     let mut apps = container_statuses(input, "containers");
+    let joined = container_statuses(input, "ephemeralContainers");
     limit_messages(&mut inits, &mut apps);
     let phase = final_phase(pod, record, &inits, &apps);
     let conditions = conditions::conditions(input, phase, &inits, &apps);
@@ -52,6 +53,9 @@ pub fn pod_status(input: &Input<'_>) -> Value {
     if !inits.is_empty() {
         status.set(&["initContainerStatuses"], Value::Array(inits));
     }
+    if !joined.is_empty() {
+        status.set(&["ephemeralContainerStatuses"], Value::Array(joined));
+    }
     let host_network = pod.bool_at(&["spec", "hostNetwork"]);
     let ip = if host_network { host_ip } else { record.ip() };
     if !ip.is_empty() {
@@ -66,9 +70,13 @@ pub fn pod_status(input: &Input<'_>) -> Value {
 }
 
 fn container_statuses(input: &Input<'_>, list: &str) -> Vec<Value> {
-    let init = list == "initContainers";
+    let of = match list {
+        "initContainers" => Role::Init,
+        "ephemeralContainers" => Role::Ephemeral,
+        _ => Role::App,
+    };
     let containers = input.pod.list_at(&["spec", list]);
-    containers.iter().map(|container| container_status(input, container, init)).collect()
+    containers.iter().map(|container| container_status(input, container, of)).collect()
 }
 
 /// All termination messages of a pod together, in bytes.
@@ -93,7 +101,15 @@ pub fn limit_messages(inits: &mut [Value], apps: &mut [Value]) {
     }
 }
 
-fn container_status(input: &Input<'_>, container: &Value, init: bool) -> Value {
+/// What a container is to its pod.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Init,
+    App,
+    Ephemeral,
+}
+
+fn container_status(input: &Input<'_>, container: &Value, role: Role) -> Value {
     let name = container.str_at(&["name"]);
     let record = input.record.container(name);
     let current = record.and_then(|record| record.current.as_ref());
@@ -106,8 +122,8 @@ fn container_status(input: &Input<'_>, container: &Value, init: bool) -> Value {
         |instance| instance_state(instance, input.scheme),
     );
     let mut last = previous.map_or_else(|| json!({}), |i| instance_state(i, input.scheme));
-    let ready = is_ready(record, init);
-    if let Some((reason, message)) = waiting_reason(input.pod, record, init) {
+    let ready = is_ready(record, role);
+    if let Some((reason, message)) = waiting_reason(input.pod, record, role) {
         if state.at(&["terminated"]).is_some() {
             last = state;
         }
@@ -126,31 +142,41 @@ fn container_status(input: &Input<'_>, container: &Value, init: bool) -> Value {
         "image": image.unwrap_or_else(|| container.str_at(&["image"])),
         "imageID": current.map_or("", |instance| instance.image_id.as_str()),
     });
+    if let Some(started) = record.and_then(|record| record.started) {
+        let running = current.is_some_and(Instance::runs);
+        status.set(&["started"], json!(started && running));
+    }
     if let Some(instance) = current {
         status.set(&["containerID"], json!(format!("{}://{}", input.scheme, instance.id)));
     }
     status
 }
 
-fn is_ready(record: Option<&ContainerRecord>, init: bool) -> bool {
+fn is_ready(record: Option<&ContainerRecord>, role: Role) -> bool {
     let Some(record) = record else { return false };
-    if init {
+    if role == Role::Ephemeral {
+        return false;
+    }
+    if role == Role::Init {
         let exit = record.current.as_ref().and_then(|instance| instance.exit.as_ref());
         return exit.is_some_and(|exit| exit.code == 0);
     }
-    record.running().is_some() && record.readiness.unwrap_or(true)
+    let started = record.started.unwrap_or(true);
+    record.running().is_some() && started && record.readiness.unwrap_or(true)
 }
 
 /// The reason of the last failed start, for a container that is still to be started.
 fn waiting_reason<'a>(
     pod: &Value,
     record: Option<&'a ContainerRecord>,
-    init: bool,
+    role: Role,
 ) -> Option<(&'a str, &'a str)> {
     let (reason, message) = record?.waiting.as_ref()?;
     let exit = record?.current.as_ref().and_then(|instance| instance.exit.as_ref());
-    let init_is_done = init && exit.is_some_and(|exit| exit.code == 0);
-    let restarts = RestartPolicy::of(pod).restarts(record) && pod.deletion_timestamp().is_none();
+    let init_is_done = role == Role::Init && exit.is_some_and(|exit| exit.code == 0);
+    let policy =
+        if role == Role::Ephemeral { RestartPolicy::Never } else { RestartPolicy::of(pod) };
+    let restarts = policy.restarts(record) && pod.deletion_timestamp().is_none();
     (restarts && !init_is_done).then_some((reason.as_str(), message.as_str()))
 }
 
@@ -264,7 +290,7 @@ fn decide(
 pub fn terminated(status: &Value) -> Option<Value> {
     let mut ended = status.clone();
     let mut changed = false;
-    for list in ["initContainerStatuses", "containerStatuses"] {
+    for list in ["initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses"] {
         let statuses = ended.get_mut(list).and_then(Value::as_array_mut);
         for status in statuses.into_iter().flatten() {
             if status.at(&["state", "terminated"]).is_none() {

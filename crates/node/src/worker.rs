@@ -415,7 +415,7 @@ impl Worker {
 
     /// The container named `name` of the pod's spec.
     fn spec_of(&self, name: &str) -> Option<&Value> {
-        let lists = ["containers", "initContainers"];
+        let lists = ["containers", "initContainers", "ephemeralContainers"];
         let all = lists.iter().flat_map(|list| self.pod.list_at(&["spec", list]));
         all.into_iter().find(|container| container.str_at(&["name"]) == name)
     }
@@ -541,7 +541,7 @@ impl Worker {
             let instance =
                 record.current.as_mut().filter(|i| i.id == exit.id && i.exit.is_none())?;
             instance.exit = Some(exit_of(exit));
-            record.liveness_failed = false;
+            record.failed_probe = None;
             Some(name.clone())
         });
         if let Some(name) = ended {

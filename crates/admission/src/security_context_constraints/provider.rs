@@ -27,6 +27,9 @@ enum Uids {
 /// Which groups are allowed; `None` for any.
 type Groups = Option<Vec<(i64, i64)>>;
 
+/// The list of containers that join a running pod.
+pub const EPHEMERAL: &str = "ephemeralContainers";
+
 /// A constraint with what it takes from the namespace.
 #[derive(Debug)]
 pub struct Provider<'a> {
@@ -84,7 +87,7 @@ impl<'a> Provider<'a> {
     pub fn assign(&self, pod: &mut Value) -> ErrorList {
         self.fill_pod(pod);
         let mut errors = self.check_pod(pod);
-        for list in ["initContainers", "containers"] {
+        for list in ["initContainers", "containers", EPHEMERAL] {
             let of_pod = pod.at(&["spec", "securityContext"]).cloned().unwrap_or(Value::Null);
             for container in containers_mut(pod, list) {
                 self.fill_container(container, &of_pod);

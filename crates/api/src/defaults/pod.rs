@@ -44,7 +44,7 @@ fn spec(object: &mut Value, path: &[&str]) {
         fill(spec, &["securityContext"], json!({}));
         fill(spec, &["terminationGracePeriodSeconds"], json!(30));
         fill(spec, &["schedulerName"], json!("default-scheduler"));
-        for list in ["containers", "initContainers"] {
+        for list in ["containers", "initContainers", "ephemeralContainers"] {
             each(spec, &[list], |entry| container(entry, host_network));
         }
         each(spec, &["volumes"], volume::volume);

@@ -92,6 +92,9 @@ fn stateful_set(version: &str, object: &mut Value) {
             claim.set(&["metadata", "creationTimestamp"], Value::Null);
         }
         core::persistent_volume_claim(claim);
+        // What is embedded is of one kind; 3.11 does not write it down.
+        drop(claim.remove(&["apiVersion"]));
+        drop(claim.remove(&["kind"]));
     });
     fill(object, &["status", "replicas"], json!(0));
 }

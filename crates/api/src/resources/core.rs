@@ -1,6 +1,6 @@
 //! The core group, `v1`.
 
-use crate::resource::{Resource, Subresource, Verb};
+use crate::resource::{Resource, STATUS_VERBS, Subresource, Verb};
 
 pub static BINDINGS: Resource =
     Resource::in_namespace("", "v1", "bindings", "binding", "Binding").only(&[Verb::Create]);
@@ -61,6 +61,7 @@ pub static PODS: Resource =
     Resource::in_namespace("", "v1", "pods", "pod", "Pod").short(&["po"]).in_all().with(&[
         Subresource::new("attach", "Pod", &[]),
         Subresource::new("binding", "Binding", &[Verb::Create]),
+        Subresource::new("ephemeralcontainers", "Pod", STATUS_VERBS),
         Subresource::new("eviction", "Eviction", &[Verb::Create]).of("policy", "v1beta1"),
         Subresource::new("exec", "Pod", &[]),
         Subresource::new("log", "Pod", &[Verb::Get]),

@@ -3,6 +3,7 @@
 //! Mirrors: `validateContainers` and below of `pkg/apis/core/validation` in Kubernetes 1.11.
 
 pub(super) mod environment;
+pub(super) mod ephemeral;
 mod probe;
 mod resources;
 
@@ -39,7 +40,7 @@ pub(super) fn check_all(
         if names.contains(name) && !name.is_empty() {
             errors.push(Error::duplicate(&path.child("name"), name));
         }
-        for field in ["lifecycle", "livenessProbe", "readinessProbe"] {
+        for field in ["lifecycle", "livenessProbe", "readinessProbe", "startupProbe"] {
             if let Some(value) = container.get(field).filter(|value| !value.is_null()) {
                 let text = "must not be set for init containers";
                 errors.push(Error::invalid(&path.child(field), value.clone(), text));
@@ -71,10 +72,11 @@ fn check_one(container: &Value, volumes: &BTreeSet<&str>, path: &Path, errors: &
             probe::handler(handler, &path.child("lifecycle").child(hook), errors);
         }
     }
-    if let Some(liveness) = container.get("livenessProbe").filter(|value| !value.is_null()) {
-        let path = path.child("livenessProbe");
-        probe::check(liveness, &path, errors);
-        let successes = liveness.int_at(&["successThreshold"]).unwrap_or(0);
+    for field in ["livenessProbe", "startupProbe"] {
+        let Some(found) = container.get(field).filter(|value| !value.is_null()) else { continue };
+        let path = path.child(field);
+        probe::check(found, &path, errors);
+        let successes = found.int_at(&["successThreshold"]).unwrap_or(0);
         if successes != 1 {
             let path = path.child("successThreshold");
             errors.push(Error::invalid(&path, successes, "must be 1"));

@@ -27,6 +27,12 @@ pub(super) fn create(pod: &Value, errors: &mut ErrorList) {
     }
 }
 
+/// Checks what only a Pod that is there already may have.
+pub(super) fn create_only(pod: &Value, errors: &mut ErrorList) {
+    let spec = pod.get("spec").unwrap_or(&Value::Null);
+    container::ephemeral::none(spec, &Path::new("spec"), "cannot be set on create", errors);
+}
+
 fn untrimmed_image(container: &Value, path: &Path, errors: &mut ErrorList) {
     let image = container.str_at(&["image"]);
     if image.trim().len() != image.len() {
@@ -42,7 +48,9 @@ pub(super) fn template(template: &Value, path: &Path, errors: &mut ErrorList) {
     let spec = template.get("spec").unwrap_or(&null);
     let metadata = template.get("metadata").unwrap_or(&null);
     annotations::check(metadata, spec, &path.child("annotations"), errors);
-    check_spec(spec, &path.child("spec"), errors);
+    let path = path.child("spec");
+    check_spec(spec, &path, errors);
+    container::ephemeral::none(spec, &path, "ephemeral containers not allowed in pod template", errors);
 }
 
 /// Checks labels and annotations of a pod template.

@@ -39,7 +39,8 @@ pub(crate) fn choose<'a>(pod: &'a Value, wanted: &'a str) -> Result<&'a str, Str
     let containers = names(pod, "containers");
     let inits = names(pod, "initContainers");
     if !wanted.is_empty() {
-        let known = containers.iter().chain(&inits).any(|name| name == wanted);
+        let ephemeral = names(pod, "ephemeralContainers");
+        let known = containers.iter().chain(&inits).chain(&ephemeral).any(|name| name == wanted);
         let complaint = || format!("container {wanted} is not valid for pod {}", pod.name());
         return if known { Ok(wanted) } else { Err(complaint()) };
     }
@@ -58,7 +59,7 @@ pub(crate) fn choose<'a>(pod: &'a Value, wanted: &'a str) -> Result<&'a str, Str
 }
 
 fn status_of<'a>(pod: &'a Value, container: &str) -> Option<&'a Value> {
-    ["containerStatuses", "initContainerStatuses"]
+    ["containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses"]
         .iter()
         .flat_map(|list| pod.list_at(&["status", list]))
         .find(|status| status.str_at(&["name"]) == container)

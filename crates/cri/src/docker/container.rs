@@ -112,6 +112,7 @@ fn host_config(sandbox: &str, config: &ContainerConfig, binds: Vec<String>) -> H
     let pid = match (config.host_pid, config.share_pid) {
         (true, _) => Some("host".to_owned()),
         (false, true) => joined.clone(),
+        (false, false) if !config.pid_of.is_empty() => Some(format!("container:{}", config.pid_of)),
         (false, false) => None,
     };
     let ipc = if config.host_ipc { Some("host".to_owned()) } else { joined.clone() };

@@ -4,9 +4,11 @@ use serde_json::json;
 use world::Time;
 
 use super::*;
+use crate::probe::Kind;
 use crate::record::{Exit, Instance};
 
-/// The state of a container in a table: `-` never started, `r` running, `l` running and not live,
+/// The state of a container in a table: `-` never started, `r` running, `l` running and not live, `s` not
+/// come up,
 /// `h` running from an older spec, `c` created only, a number: exited with it.
 fn record(pod: &Value, sandbox: &str, states: &str) -> PodRecord {
     let mut record = PodRecord::new(Time::default());
@@ -17,7 +19,7 @@ fn record(pod: &Value, sandbox: &str, states: &str) -> PodRecord {
         _ => Sandbox::Stopped { id, ip },
     };
     record.sandboxes = u32::from(sandbox != "none");
-    let lists = ["initContainers", "containers"];
+    let lists = ["initContainers", "containers", "ephemeralContainers"];
     let containers = lists.iter().flat_map(|list| pod.list_at(&["spec", list]));
     for (container, state) in containers.zip(states.split_whitespace()) {
         if state == "-" {
@@ -26,7 +28,11 @@ fn record(pod: &Value, sandbox: &str, states: &str) -> PodRecord {
         let hash = container_hash(container);
         let code = state.parse::<i64>().ok();
         let entry = record.container_mut(container.str_at(&["name"]));
-        entry.liveness_failed = state == "l";
+        entry.failed_probe = match state {
+            "l" => Some(Kind::Liveness),
+            "s" => Some(Kind::Startup),
+            _ => None,
+        };
         entry.current = Some(Instance {
             id: "i".to_owned(),
             attempt: 0,
@@ -87,6 +93,7 @@ fn app_containers() {
         ("OnFailure", "ready", "r l", "kill(c2) start(c2)"),
         ("Never", "ready", "r l", "kill(c2)"),
         ("Never", "ready", "0 l", "kill-pod"),
+        ("Always", "ready", "s r", "kill(c1) start(c1)"),
         ("Always", "ready", "h r", "kill(c1) start(c1)"),
         ("Never", "ready", "h r", "kill(c1) start(c1)"),
         ("Always", "stopped", "137 r", "kill-pod sandbox(1) start(c1) start(c2)"),
@@ -119,6 +126,28 @@ fn init_containers_come_first_and_one_by_one() {
         let actions = plan(&pod, &record(&pod, sandbox, states), false);
         assert_eq!(text(&actions), expected, "{policy} {sandbox} {states}");
     }
+}
+
+#[test]
+fn ephemeral_containers_are_started_once_and_keep_nothing_alive() {
+    for (policy, states, expected) in [
+        ("Always", "r r -", "start(e1)"),
+        ("Always", "r 1 -", "start(e1) start(c2)"),
+        ("Always", "r r c", "start(e1)"),
+        ("Always", "r r r", ""),
+        ("Always", "r r 1", ""),
+        ("Never", "0 0 r", "kill-pod"),
+        ("Never", "0 0 -", "kill-pod"),
+    ] {
+        let mut pod = pod(policy, 0);
+        pod["spec"]["ephemeralContainers"] = json!([{"name": "e1", "image": "x"}]);
+        let actions = plan(&pod, &record(&pod, "ready", states), false);
+        assert_eq!(text(&actions), expected, "{policy} {states}");
+    }
+    let mut pod = pod("Always", 1);
+    pod["spec"]["ephemeralContainers"] = json!([{"name": "e1", "image": "x"}]);
+    let actions = plan(&pod, &record(&pod, "ready", "r - - -"), false);
+    assert_eq!(text(&actions), "start(e1)", "init containers are not waited for");
 }
 
 #[test]

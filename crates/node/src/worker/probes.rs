@@ -15,7 +15,7 @@ impl Worker {
     /// Draws the phase of every probe.
     pub(super) fn plan_probes(&mut self, io: &Io<'_, '_>) {
         for container in self.pod.list_at(&["spec", "containers"]) {
-            for kind in [Kind::Liveness, Kind::Readiness] {
+            for kind in Kind::ALL {
                 let Some(period) = Probe::period_of(container, kind) else { continue };
                 let millis = u64::try_from(period.as_millis()).unwrap_or(u64::MAX);
                 let phase = Duration::from_millis(io.cx.world.random_below(millis));
@@ -29,11 +29,14 @@ impl Worker {
 
     /// A container has been started: its probes begin anew.
     pub(super) fn begin_probes(&mut self, name: &str, started: Time) {
-        for kind in [Kind::Liveness, Kind::Readiness] {
+        for kind in Kind::ALL {
             let Some(probe) = self.probes.get_mut(&(name.to_owned(), kind)) else { continue };
             probe.restart(started);
-            if kind == Kind::Readiness {
-                self.record.container_mut(name).readiness = Some(false);
+            let record = self.record.container_mut(name);
+            match kind {
+                Kind::Readiness => record.readiness = Some(false),
+                Kind::Startup => record.started = Some(false),
+                Kind::Liveness => {}
             }
         }
     }
@@ -42,7 +45,11 @@ impl Worker {
     pub(super) fn probe_is_due_at(&self, name: &str, probe: &Probe) -> Option<Time> {
         let record = self.record.container(name)?;
         record.running()?;
-        let held = probe.in_flight || record.liveness_failed || self.kills.contains_key(name);
+        let starting = record.started == Some(false);
+        let held = probe.in_flight
+            || record.failed_probe.is_some()
+            || self.kills.contains_key(name)
+            || record.started.is_some() && starting != (probe.kind == Kind::Startup);
         (!held).then_some(probe.next_at)
     }
 
@@ -119,22 +126,38 @@ impl Worker {
             self.container_event(io, name, EventType::Warning, "Unhealthy", &text);
         }
         if let Some(verdict) = verdict {
-            self.conclude(name, kind, verdict);
+            self.conclude(name, kind, verdict, io.now());
         }
     }
 
-    fn conclude(&mut self, name: &str, kind: Kind, verdict: bool) {
+    fn conclude(&mut self, name: &str, kind: Kind, verdict: bool, now: Time) {
         let record = self.record.container_mut(name);
         match kind {
             Kind::Readiness if record.readiness != Some(verdict) => {
                 record.readiness = Some(verdict);
                 self.status_dirty = true;
             }
-            Kind::Liveness if !verdict && !record.liveness_failed => {
-                record.liveness_failed = true;
+            Kind::Startup if verdict && record.started == Some(false) => {
+                record.started = Some(true);
+                self.status_dirty = true;
+                self.begin_waiting_probes(name, now);
+            }
+            Kind::Liveness | Kind::Startup if !verdict && record.failed_probe.is_none() => {
+                record.failed_probe = Some(kind);
                 self.dirty = true;
             }
             _ => {}
+        }
+    }
+
+    /// The probes that waited for the startup probe go on at their next turn.
+    fn begin_waiting_probes(&mut self, name: &str, now: Time) {
+        let instance = self.record.container(name).and_then(|record| record.running());
+        let started = instance.and_then(|instance| instance.started_at).unwrap_or_default();
+        for kind in [Kind::Liveness, Kind::Readiness] {
+            if let Some(probe) = self.probes.get_mut(&(name.to_owned(), kind)) {
+                probe.schedule(started, now);
+            }
         }
     }
 }

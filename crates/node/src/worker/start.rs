@@ -5,6 +5,7 @@
 use apimachinery::ObjectExt as _;
 use controller_runtime::EventType;
 use cri::{Command, Error, Image, Reply};
+use serde_json::Value;
 
 use super::io::{Io, Purpose};
 use super::{Active, Starting, Worker};
@@ -172,8 +173,9 @@ impl Worker {
             &self.pod, container, attempt, &image, place, &objects,
         );
         match made {
-            Ok((config, warnings)) => {
+            Ok((mut config, warnings)) => {
                 let sandbox = sandbox.clone();
+                config.pid_of = self.target_of(container);
                 for warning in warnings {
                     let reason = "InvalidEnvironmentVariableNames";
                     self.event(io, EventType::Warning, reason, &warning, "");
@@ -189,6 +191,13 @@ impl Worker {
                 self.start_failed(&starting, reason, error.to_string(), io);
             }
         }
+    }
+
+    /// The running container whose processes an ephemeral container is to see.
+    fn target_of(&self, container: &Value) -> String {
+        let target = self.record.container(container.str_at(&["targetContainerName"]));
+        let running = target.and_then(|record| record.running());
+        running.map(|instance| instance.id.clone()).unwrap_or_default()
     }
 
     pub(super) fn created(
@@ -246,7 +255,7 @@ impl Worker {
         };
         let record = self.record.container_mut(&starting.name);
         record.waiting = None;
-        record.liveness_failed = false;
+        record.failed_probe = None;
         if let Some(instance) = &mut record.current {
             instance.started_at = Some(at);
         }
