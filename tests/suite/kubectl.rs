@@ -4,6 +4,7 @@ mod audit;
 mod bad_input;
 mod commands;
 mod create;
+mod debug;
 mod deployment_config;
 mod discovery;
 mod guestbook;

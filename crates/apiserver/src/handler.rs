@@ -113,6 +113,16 @@ pub trait RestHandler: Send + Sync + Debug {
         Err(Status::method_not_allowed())
     }
 
+    /// What must change before there is a log; nothing when [`Self::log`] may be asked. The caller
+    /// waits for a while and asks again after every change of these resources in the namespace.
+    fn log_waits_for(
+        &self,
+        _cx: &HandlerContext<'_>,
+        _options: &LogOptions,
+    ) -> &'static [&'static api::Resource] {
+        &[]
+    }
+
     /// Opens a text stream, for `log`.
     fn log(&self, _cx: &HandlerContext<'_>, _options: &LogOptions) -> Result<LogStream, Status> {
         Err(Status::method_not_allowed())

@@ -49,6 +49,16 @@ impl ApiServer {
         handler.log(&self.handler_context(call), options)
     }
 
+    /// What has to change before [`Self::log`] has something to give.
+    pub(crate) fn log_waits_for(
+        &self,
+        call: &Call<'_>,
+        options: &LogOptions,
+    ) -> &'static [&'static api::Resource] {
+        let handler = self.handler(call);
+        handler.map_or(&[], |handler| handler.log_waits_for(&self.handler_context(call), options))
+    }
+
     /// Reads a page of the objects that `options` select.
     ///
     /// # Errors

@@ -103,12 +103,23 @@ fn rollouts_are_asked_for_paused_and_undone() {
 fn a_config_is_scaled_and_debugged_as_oc_does() {
     let (_cluster, _, alice) = shop();
     alice.post(&path("apps.openshift.io", "deploymentconfigs"), &hello()).ok();
-    alice.wait(&path("", "replicationcontrollers"), "hello-1", |rc| {
-        ["Running", "Complete"].iter().any(|phase| rc["metadata"]["annotations"][PHASE] == *phase)
+    // oc logs -f dc/hello: the deployer is waited for.
+    alice.wait(&path("apps.openshift.io", "deploymentconfigs"), "hello", |dc| {
+        dc["status"]["latestVersion"] == 1
     });
-    // oc logs -f dc/hello. FIXME: 3.11 waits for the deployer to start; here the log is refused until then.
     let deployer = alice.get(&dc("/log?follow=true"));
-    assert_eq!(deployer.code, 200);
+    assert_eq!(deployer.code, 200, "{}", deployer.text);
+    assert!(deployer.text.starts_with("--> Scaling hello-1 to 1"), "{}", deployer.text);
+    for (query, refusal) in [
+        ("previous=true", "400 no previous deployment exists for deploymentConfig \"hello\""),
+        ("version=2", "400 invalid version for deploymentConfig \"hello\": 2"),
+        (
+            "version=1&previous=true",
+            "422 DeploymentLogOptions.apps.openshift.io \"\" is invalid: previous: Invalid value: true: cannot use previous when a version is specified",
+        ),
+    ] {
+        assert_eq!(alice.get(&dc(&format!("/log?{query}"))).refusal(), refusal);
+    }
     complete(&alice, 1);
     let scaled = once_more_on_conflict(|| {
         let mut scale = alice.get(&dc("/scale")).ok();

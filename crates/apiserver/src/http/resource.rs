@@ -89,7 +89,7 @@ pub(crate) async fn serve(
     supported(resource, sub, verb)?;
     let request = Request::new(state, call, &asked)?;
     match verb {
-        Verb::Get if path.subresource == "log" => request.log(),
+        Verb::Get if path.subresource == "log" => request.log().await,
         Verb::Watch => request.watch(path),
         _ => {
             let _permit = state.in_flight.try_acquire().map_err(|_| too_many())?;
@@ -432,8 +432,9 @@ impl<'a> Request<'a> {
         Ok(respond::stream("application/json", chunks))
     }
 
-    fn log(&self) -> Result<Answer, Status> {
+    async fn log(&self) -> Result<Answer, Status> {
         let options = log::options(&self.asked.query)?;
+        log::wait(self.api(), &self.call, &options).await;
         let chunks = self.api().log(&self.call, &options)?;
         Ok(respond::stream("text/plain", log::until_stop(chunks, self.state.stop.clone())))
     }

@@ -1,13 +1,16 @@
 //! `deploymentconfigs/log`: the deployer's log while a rollout runs, an application pod's afterwards.
 //!
-//! Deviation: what OpenShift 3.11 waits up to a minute for (the rollout, its deployer pod) must be
-//! there when asked; otherwise the answer is the one given after that minute.
+//! A rollout that has not begun is waited for, a minute at most: for its replication controller, then
+//! for its deployer to run.
+//!
+//! Deviation: nothing goes on while a simulated world answers, so there the answer is at once the one
+//! of the end of that minute.
 //!
 //! Mirrors: `openshift/origin pkg/apps/apiserver/registry/deploylog/rest.go`.
 
 use std::cmp::Reverse;
 
-use apimachinery::{ObjectExt as _, Status, Value};
+use apimachinery::{ObjectExt as _, Status, Value, field};
 use apiserver::{Call, HandlerContext, ListOptions, LogOptions, LogStream, RestHandler};
 
 use super::config;
@@ -19,15 +22,20 @@ pub(super) struct Log;
 
 impl RestHandler for Log {
     fn log(&self, cx: &HandlerContext<'_>, options: &LogOptions) -> Result<LogStream, Status> {
-        let dc = config(cx)?;
-        let rollout = rollout_name(&dc, wanted_version(&dc, options)?);
-        let call = Call::new(cx.call.user, &api::REPLICATION_CONTROLLERS)
-            .within(cx.call.namespace)
-            .named(&rollout);
-        let rc = cx.server.get(&call)?.into_value();
+        let rollout = wanted_rollout(cx, options)?;
+        let rc = find(cx, &api::REPLICATION_CONTROLLERS, &rollout)?;
+        let deployer = deployer_pod_name(&rollout);
         let pod = match Phase::of(&rc) {
             Phase::Complete => application_pod(cx, &rollout)?,
-            _ => deployer_pod_name(&rollout),
+            Phase::New | Phase::Pending if has(options, "nowait") => {
+                return Ok(Box::pin(futures_util::stream::empty()));
+            }
+            Phase::New | Phase::Pending if !has_begun(cx, &deployer) => {
+                return Err(Status::bad_request(format!(
+                    "failed to run deployer pod {deployer}: timed out waiting for the condition"
+                )));
+            }
+            _ => deployer,
         };
         let call = Call::new(cx.call.user, &api::PODS)
             .within(cx.call.namespace)
@@ -36,12 +44,57 @@ impl RestHandler for Log {
         let options = LogOptions { previous: false, ..options.clone() };
         cx.server.log(&call, &options)
     }
+
+    fn log_waits_for(
+        &self,
+        cx: &HandlerContext<'_>,
+        options: &LogOptions,
+    ) -> &'static [&'static api::Resource] {
+        const BEGINNING: &[&api::Resource] = &[&api::REPLICATION_CONTROLLERS, &api::PODS];
+        let Ok(rollout) = wanted_rollout(cx, options) else { return &[] };
+        let waits = match find(cx, &api::REPLICATION_CONTROLLERS, &rollout) {
+            Ok(rc) => {
+                matches!(Phase::of(&rc), Phase::New | Phase::Pending) && !has(options, "nowait")
+            }
+            Err(missing) => missing.is_not_found(),
+        };
+        if waits { BEGINNING } else { &[] }
+    }
+}
+
+fn has(options: &LogOptions, flag: &str) -> bool {
+    options.more.get(flag).is_some_and(|value| !matches!(value.as_str(), "0" | "false"))
+}
+
+fn find(
+    cx: &HandlerContext<'_>,
+    resource: &'static api::Resource,
+    name: &str,
+) -> Result<Value, Status> {
+    let call = Call::new(cx.call.user, resource).within(cx.call.namespace).named(name);
+    cx.server.get(&call).map(apiserver::Stored::into_value)
+}
+
+fn has_begun(cx: &HandlerContext<'_>, deployer: &str) -> bool {
+    find(cx, &api::PODS, deployer).is_ok_and(|pod| {
+        matches!(pod.str_at(&["status", "phase"]), "Running" | "Succeeded" | "Failed")
+    })
+}
+
+fn wanted_rollout(cx: &HandlerContext<'_>, options: &LogOptions) -> Result<String, Status> {
+    let dc = config(cx)?;
+    Ok(rollout_name(&dc, wanted_version(&dc, options)?))
 }
 
 /// The rollout asked for: the latest, the one before, or one by its number.
 fn wanted_version(dc: &Value, options: &LogOptions) -> Result<i64, Status> {
     let name = dc.name();
     let latest = dc.int_at(&["status", "latestVersion"]).unwrap_or(0);
+    if options.previous && options.more.contains_key("version") {
+        let text = "cannot use previous when a version is specified";
+        let errors = vec![field::Error::invalid(&field::Path::new("previous"), true, text)];
+        return Err(Status::invalid("apps.openshift.io", "DeploymentLogOptions", "", &errors));
+    }
     if latest == 0 {
         let text = format!("no deployment exists for deploymentConfig {name:?}");
         return Err(Status::bad_request(text));

@@ -125,6 +125,68 @@ fn a_pod_of_a_local_image_serves_and_goes() {
 }
 
 #[test]
+fn an_ephemeral_container_sees_the_processes_of_its_target() {
+    let Some(mut fixture) = Fixture::new("debugs") else { return };
+    let image = fixture.image.clone();
+    fixture.pod("web", &image);
+    fixture.until("web", |pod| pod.is_some_and(|pod| condition(pod, "Ready") == "True"));
+    let client = fixture.driver.client().clone();
+    let mut pod = (*client.get(&api::PODS, "default", "web").unwrap()).clone();
+    let look = "until /bin/busybox wget -qO- 127.0.0.1:8080; do :; done; /bin/busybox ps";
+    pod.set(
+        &["spec", "ephemeralContainers"],
+        json!([{"name": "look", "image": image, "imagePullPolicy": "IfNotPresent",
+            "terminationMessagePolicy": "File", "targetContainerName": "main",
+            "command": ["/bin/busybox", "sh", "-c", look]}]),
+    );
+    client.update_sub(&api::PODS, "ephemeralcontainers", pod).unwrap();
+    let ended = |pod: Option<&Value>| {
+        let statuses = pod.map(|pod| pod.list_at(&["status", "ephemeralContainerStatuses"]));
+        statuses.is_some_and(|all| all[..].iter().any(|s| s.at(&["state", "terminated"]).is_some()))
+    };
+    fixture.until("web", ended);
+    let pod = client.get(&api::PODS, "default", "web").unwrap();
+    let mut log = fixture.logs.open(&pod, "look", &apiserver::LogOptions::default()).unwrap();
+    let mut text = String::new();
+    while let Some(line) =
+        fixture.tokio.block_on(std::future::poll_fn(|cx| log.as_mut().poll_next(cx)))
+    {
+        text.push_str(&String::from_utf8_lossy(&line));
+    }
+    assert!(text.contains("hello from a pod"), "the network is the pod's: {text}");
+    assert!(text.contains("httpd -f -p 8080"), "the processes are the target's: {text}");
+    client.delete(&api::PODS, "default", "web", DeleteOptions::default()).unwrap();
+    fixture.until("web", |pod| pod.is_none());
+}
+
+#[test]
+fn a_startup_probe_that_fails_restarts_its_container() {
+    let Some(mut fixture) = Fixture::new("starts") else { return };
+    let image = fixture.image.clone();
+    let probe = |port: u16, failures: u16| {
+        json!({"tcpSocket": {"port": port}, "periodSeconds": 1, "failureThreshold": failures})
+    };
+    for (name, port) in [("slow", 8080), ("never", 9)] {
+        let container = json!({"name": "main", "image": image, "imagePullPolicy": "IfNotPresent",
+            "startupProbe": probe(port, 3), "livenessProbe": probe(8080, 1)});
+        let pod = json!({"apiVersion": "v1", "kind": "Pod",
+            "metadata": {"name": name, "namespace": "default"},
+            "spec": {"nodeName": "localhost", "containers": [container],
+                "terminationGracePeriodSeconds": 1}});
+        fixture.driver.client().create(&api::PODS, "default", pod).unwrap();
+    }
+    fixture.until("slow", |pod| pod.is_some_and(|pod| main_status(pod)["started"] == true));
+    fixture.until("never", |pod| {
+        pod.is_some_and(|pod| main_status(pod).int_at(&["restartCount"]) >= Some(1))
+    });
+    for name in ["slow", "never"] {
+        let client = fixture.driver.client().clone();
+        client.delete(&api::PODS, "default", name, DeleteOptions::default()).unwrap();
+        fixture.until(name, |pod| pod.is_none());
+    }
+}
+
+#[test]
 fn an_image_that_nobody_has_cannot_be_pulled() {
     let Some(mut fixture) = Fixture::new("pull") else { return };
     fixture.pod("pull", "127.0.0.1:1/nothing:1");

@@ -169,6 +169,67 @@ fn probes_go_by_the_script() {
 }
 
 #[test]
+fn other_probes_wait_for_the_startup_probe() {
+    let mut fixture = Fixture::new(1, &[("app:1", r#"{"readyAfterSeconds": 25}"#)]);
+    let get = |more: Value| {
+        let mut probe = json!({"httpGet": {"port": 80}, "periodSeconds": 2, "failureThreshold": 1});
+        probe.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        probe
+    };
+    let patient = json!({"livenessProbe": get(json!({})), "readinessProbe": get(json!({})),
+        "startupProbe": get(json!({"failureThreshold": 20}))});
+    fixture.pod("slow", &json!({}), &patient);
+    fixture.run(15);
+    let status = main_status(&fixture.get("slow").unwrap()).clone();
+    assert_eq!((&status["started"], &status["ready"]), (&json!(false), &json!(false)));
+    fixture.until("slow", is_ready);
+    let status = main_status(&fixture.get("slow").unwrap()).clone();
+    assert_eq!((&status["started"], &status["restartCount"]), (&json!(true), &json!(0)));
+    assert!(has_event(&fixture, "Unhealthy: Startup probe failed: "), "{:#?}", fixture.events());
+    assert!(!has_event(&fixture, "Unhealthy: Liveness"), "{:#?}", fixture.events());
+
+    let hasty = json!({"startupProbe": get(json!({"failureThreshold": 3}))});
+    fixture.pod("hasty", &json!({}), &hasty);
+    fixture.until("hasty", |pod| main_status(pod).int_at(&["restartCount"]) == Some(1));
+    let killed = "Container failed startup probe.. Container will be killed and recreated.";
+    assert!(has_event(&fixture, killed), "{:#?}", fixture.events());
+}
+
+#[test]
+fn an_ephemeral_container_joins_a_running_pod() {
+    let tool = r#"{"logs": ["looking"], "exit": {"code": 3, "afterSeconds": 5}}"#;
+    let mut fixture = Fixture::new(1, &[("app:1", "{}"), ("tool:1", tool)]);
+    fixture.pod("web", &json!({}), &json!({}));
+    let mut pod = (*fixture.until("web", is_ready)).clone();
+    let joining = json!([{"name": "look", "image": "tool:1", "targetContainerName": "main",
+        "terminationMessagePolicy": "File", "imagePullPolicy": "IfNotPresent"}]);
+    pod.set(&["spec", "ephemeralContainers"], joining);
+    fixture.client().update_sub(&api::PODS, "ephemeralcontainers", pod.clone()).unwrap();
+    let state = |pod: &Value| pod.at(&["status", "ephemeralContainerStatuses"]).cloned();
+    let running = fixture.until("web", |pod| {
+        state(pod).is_some_and(|all| all[0]["state"]["running"].is_object())
+    });
+    assert!(is_ready(&running), "the others are not disturbed");
+    let ended = fixture.until("web", |pod| {
+        state(pod).is_some_and(|all| all[0]["state"]["terminated"].is_object())
+    });
+    assert_eq!(state(&ended).unwrap()[0]["state"]["terminated"]["exitCode"], 3);
+    fixture.run(60);
+    let later = fixture.get("web").unwrap();
+    assert_eq!(state(&later).unwrap()[0]["restartCount"], 0, "it is never started again");
+    assert!(is_ready(&later));
+
+    let mut changed = (*later).clone();
+    changed["spec"]["ephemeralContainers"][0]["image"] = json!("other:1");
+    let refused = fixture.client().update_sub(&api::PODS, "ephemeralcontainers", changed);
+    let text = "existing ephemeral containers \"look\" may not be changed";
+    assert!(refused.unwrap_err().message.contains(text));
+    let mut plain = (*later).clone();
+    plain.remove(&["spec", "ephemeralContainers"]);
+    assert_eq!(fixture.client().update(&api::PODS, plain).unwrap_err().code, 422);
+}
+
+#[test]
 fn slow_answers_time_out() {
     let mut fixture = Fixture::new(1, &[("app:1", r#"{"answerSeconds": 3}"#)]);
     let get = json!({"readinessProbe": {"httpGet": {"port": 80}, "timeoutSeconds": 2}});
