@@ -47,13 +47,20 @@ pub fn register(builder: Builder, options: &Options) -> Builder {
         .handler(
             &api::SERVICE_ACCOUNTS,
             "token",
-            Box::new(service_account::token_request::TokenRequests),
+            Box::new(service_account::token_request::TokenRequests { strict: true }),
         )
         .handler(
             &api::APPLIED_CLUSTER_RESOURCE_QUOTAS,
             "",
             Box::new(resource_quota::applied::AppliedClusterResourceQuotas),
         )
+}
+
+/// Lets an API server without these rules give tokens to its pods.
+#[must_use]
+pub fn register_tokens(builder: Builder) -> Builder {
+    let requests = service_account::token_request::TokenRequests { strict: false };
+    builder.handler(&api::SERVICE_ACCOUNTS, "token", Box::new(requests))
 }
 
 /// The plugins in the order of OpenShift 3.11.

@@ -231,6 +231,8 @@ impl Plan {
         }
         if self.access == Access::Policy {
             builder = authorization::register(admission::register(builder, &self.rules));
+        } else {
+            builder = admission::register_tokens(builder);
         }
         builder.build()
     }

@@ -141,9 +141,9 @@ fn in_sandbox(pod: &Value, record: &PodRecord) -> Vec<Action> {
 fn ephemeral(pod: &Value, record: &PodRecord) -> Vec<Action> {
     let ran = |container: &&Value| {
         let current = record.container(container.str_at(&["name"])).map(|r| r.current.as_ref());
-        current.flatten().is_some_and(|instance| {
-            instance.started_at.is_some() || instance.exit.is_some()
-        })
+        current
+            .flatten()
+            .is_some_and(|instance| instance.started_at.is_some() || instance.exit.is_some())
     };
     let all = pod.list_at(&["spec", "ephemeralContainers"]).iter();
     all.filter(|container| !ran(container)).map(|container| start(container, false)).collect()

@@ -6,6 +6,7 @@
 //! that asks for one waits with a `FailedMount` event that says so.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use apimachinery::ObjectExt as _;
 use cri::{FileEntry, Mount, PodVolume, VolumeSource};
@@ -207,8 +208,34 @@ pub fn projection(
                 all.extend(files.into_iter().map(|file| (file.path.clone(), file)));
             }
         }
+        if let Some(described) = part.at(&["serviceAccountToken"]) {
+            let path = described.str_at(&["path"]).to_owned();
+            let data = source.token(pod, described)?.into_bytes().into();
+            all.insert(path.clone(), FileEntry { path, mode: default_mode, data });
+        }
     }
     Ok(all.into_values().collect())
+}
+
+/// For how long a projected token is good.
+#[must_use]
+pub fn token_seconds(described: &Value) -> i64 {
+    described.int_at(&["expirationSeconds"]).filter(|seconds| *seconds > 0).unwrap_or(3600)
+}
+
+/// How long the tokens that `pod` shows may stay before they are replaced: four fifths of the shortest
+/// life, a day at most; nothing when it shows none.
+///
+/// Mirrors: `requiresRefresh` of `pkg/kubelet/token/token_manager.go`.
+#[must_use]
+pub fn token_rotation(pod: &Value) -> Option<Duration> {
+    const DAY: i64 = 24 * 3600;
+    let volumes = pod.list_at(&["spec", "volumes"]).iter();
+    let sources = volumes.flat_map(|volume| volume.list_at(&["projected", "sources"]));
+    let tokens = sources.filter_map(|source| source.at(&["serviceAccountToken"]));
+    let shortest = tokens.map(token_seconds).min()?;
+    let seconds = (shortest * 4 / 5).min(DAY);
+    Some(Duration::from_secs(u64::try_from(seconds).unwrap_or_default()))
 }
 
 fn files(

@@ -86,6 +86,8 @@ pub(crate) struct Worker {
     mounting: Mounting,
     /// When the files of the pod's volumes are brought up to date.
     refresh_at: Option<Time>,
+    /// When the tokens among them are replaced.
+    rotate_at: Option<Time>,
     /// The grace period of a pod that the agent itself ends in a hurry.
     grace_override: Option<Duration>,
     /// Whether the pod counts for what its node has left.
@@ -160,6 +162,7 @@ impl Worker {
             probes: BTreeMap::new(),
             mounting: Mounting::default(),
             refresh_at: None,
+            rotate_at: None,
             grace_override: None,
             counted: false,
             sandboxes: BTreeSet::new(),
@@ -275,7 +278,7 @@ impl Worker {
         let probes =
             self.probes.iter().filter_map(|((name, _), probe)| self.probe_is_due_at(name, probe));
         let refresh =
-            self.refresh_at.filter(|_| matches!(self.record.sandbox, Sandbox::Ready { .. }));
+            self.files_due().filter(|_| matches!(self.record.sandbox, Sandbox::Ready { .. }));
         let own = resync.into_iter().chain(refresh).chain(self.deadline());
         own.chain(kills).chain(probes).min()
     }

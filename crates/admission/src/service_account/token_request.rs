@@ -2,6 +2,8 @@
 //!
 //! Mirrors: `kubernetes/pkg/registry/core/serviceaccount/storage/token.go`.
 
+use std::sync::Arc;
+
 use apimachinery::field::{Error, Path};
 use apimachinery::{ObjectExt as _, Status, Value};
 use apiserver::{HandlerContext, RestHandler, Stored, Written};
@@ -13,13 +15,19 @@ use crate::request::find;
 
 /// Serves `serviceaccounts/token`.
 #[derive(Debug)]
-pub struct TokenRequests;
+pub struct TokenRequests {
+    /// Whether an account must exist; where nobody makes accounts its name is enough.
+    pub strict: bool,
+}
 
 impl RestHandler for TokenRequests {
     fn create(&self, cx: &HandlerContext<'_>, mut body: Value) -> Result<Written, Status> {
         let (ns, name) = (cx.call.namespace, cx.call.name);
-        let account = find(cx.server, &api::SERVICE_ACCOUNTS, ns, name)
-            .ok_or_else(|| Status::not_found("", "serviceaccounts", name))?;
+        let account = match find(cx.server, &api::SERVICE_ACCOUNTS, ns, name) {
+            Some(account) => account,
+            None if self.strict => return Err(Status::not_found("", "serviceaccounts", name)),
+            None => Arc::new(json!({"metadata": {"name": name, "namespace": ns, "uid": ""}})),
+        };
         let seconds = lifetime(&body).map_err(|error| {
             Status::invalid("authentication.k8s.io", "TokenRequest", "", &[error])
         })?;
@@ -69,10 +77,7 @@ fn lifetime(body: &Value) -> Result<i64, Error> {
 }
 
 /// The pod or secret that the token is to live with.
-fn bound_object(
-    cx: &HandlerContext<'_>,
-    body: &Value,
-) -> Result<Option<std::sync::Arc<Value>>, Status> {
+fn bound_object(cx: &HandlerContext<'_>, body: &Value) -> Result<Option<Arc<Value>>, Status> {
     let Some(reference) = body.at(&["spec", "boundObjectRef"]).filter(|it| it.is_object()) else {
         return Ok(None);
     };

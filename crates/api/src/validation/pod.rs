@@ -50,7 +50,12 @@ pub(super) fn template(template: &Value, path: &Path, errors: &mut ErrorList) {
     annotations::check(metadata, spec, &path.child("annotations"), errors);
     let path = path.child("spec");
     check_spec(spec, &path, errors);
-    container::ephemeral::none(spec, &path, "ephemeral containers not allowed in pod template", errors);
+    container::ephemeral::none(
+        spec,
+        &path,
+        "ephemeral containers not allowed in pod template",
+        errors,
+    );
 }
 
 /// Checks labels and annotations of a pod template.

@@ -342,7 +342,7 @@ fn downward_files(source: &Value, path: &Path, errors: &mut ErrorList) {
 
 fn projected(source: &Value, path: &Path, errors: &mut ErrorList) {
     default_mode(source, path, errors);
-    let (whole, list) = (path, path.child("sources"));
+    let list = path.child("sources");
     for (index, part) in source.list_at(&["sources"]).iter().enumerate() {
         let path = list.index(index);
         let kinds = ["secret", "configMap", "downwardAPI", "serviceAccountToken"];
@@ -357,14 +357,32 @@ fn projected(source: &Value, path: &Path, errors: &mut ErrorList) {
         if let Some(part) = part.get("downwardAPI").filter(|value| !value.is_null()) {
             downward_files(part, &path.child("downwardAPI"), errors);
         }
-        if checks::is_set(part, "serviceAccountToken") {
-            // Upstream leaves `sources[…]` out of this path alone.
-            let path = whole.child("serviceAccountToken");
-            errors.push(Error::forbidden(&path, "TokenRequestProjection feature is not enabled"));
+        if let Some(part) = part.get("serviceAccountToken").filter(|value| !value.is_null()) {
+            token_file(part, &path.child("serviceAccountToken"), errors);
         }
         if given > 1 {
             errors.push(Error::forbidden(&path, "may not specify more than 1 volume type"));
         }
+    }
+}
+
+/// Deviation: 3.11 has the feature `TokenRequestProjection` switched off and refuses the source.
+fn token_file(part: &Value, path: &Path, errors: &mut ErrorList) {
+    const SHORTEST: i64 = 600;
+    if checks::required(part, path, "path", errors) {
+        checks::descending_path(part.str_at(&["path"]), &path.child("path"), errors);
+    }
+    let path = path.child("expirationSeconds");
+    match part.int_at(&["expirationSeconds"]).unwrap_or(SHORTEST) {
+        seconds if seconds < SHORTEST => {
+            let text = "may not specify a duration less than 10 minutes";
+            errors.push(Error::invalid(&path, seconds, text));
+        }
+        seconds if seconds > 1 << 32 => {
+            let text = "may not specify a duration larger than 2^32 seconds";
+            errors.push(Error::invalid(&path, seconds, text));
+        }
+        _ => {}
     }
 }
 

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use apimachinery::ObjectExt as _;
+use apiserver::Client;
 use controller_runtime::recorder::EventRecord;
 use controller_runtime::{Caches, Context, EventType};
 use cri::{ContainerRuntime, Ticket};
-use serde_json::Value;
+use serde_json::{Value, json};
 use world::Time;
 
 use crate::env::Source;
@@ -105,14 +106,16 @@ impl Io<'_, '_> {
     }
 
     pub(super) fn objects(&self, pod: &Value) -> Objects<'_> {
-        Objects { caches: self.cx.caches, namespace: pod.namespace().to_owned() }
+        let client = self.cx.client;
+        Objects { caches: self.cx.caches, client, namespace: pod.namespace().to_owned() }
     }
 }
 
-/// The cached objects of one namespace.
+/// The cached objects of one namespace, and the tokens of its service accounts.
 #[derive(Debug)]
 pub(super) struct Objects<'a> {
     caches: &'a Caches,
+    client: &'a Client,
     namespace: String,
 }
 
@@ -123,6 +126,32 @@ impl Source for Objects<'_> {
 
     fn secret(&self, name: &str) -> Option<Arc<Value>> {
         self.caches.get(&api::SECRETS, &self.namespace, name)
+    }
+
+    fn token(&self, pod: &Value, described: &Value) -> Result<String, String> {
+        let account = match pod.str_at(&["spec", "serviceAccountName"]) {
+            "" => "default",
+            name => name,
+        };
+        let audiences = match described.str_at(&["audience"]) {
+            "" => Vec::new(),
+            audience => vec![audience],
+        };
+        let request = json!({
+            "apiVersion": "authentication.k8s.io/v1",
+            "kind": "TokenRequest",
+            "spec": {
+                "audiences": audiences,
+                "expirationSeconds": crate::volumes::token_seconds(described),
+                "boundObjectRef": {"apiVersion": "v1", "kind": "Pod", "name": pod.name(),
+                    "uid": pod.uid()},
+            },
+        });
+        let accounts = &api::SERVICE_ACCOUNTS;
+        self.client
+            .subresource_create(accounts, &self.namespace, account, "token", request)
+            .map(|issued| issued.str_at(&["status", "token"]).to_owned())
+            .map_err(|status| format!("failed to fetch token: {}", status.message))
     }
 
     fn claim(&self, name: &str) -> Option<Arc<Value>> {

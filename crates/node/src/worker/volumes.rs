@@ -14,7 +14,7 @@ use world::Time;
 use super::Worker;
 use super::io::{Io, Purpose};
 use crate::record::Sandbox;
-use crate::volumes::{Failure, live_volumes, pod_volumes};
+use crate::volumes::{Failure, live_volumes, pod_volumes, token_rotation};
 
 /// How long a pod waits before it says that it does.
 const TIMEOUT: Duration = Duration::from_secs(123);
@@ -35,6 +35,7 @@ impl Worker {
         match pod_volumes(&self.pod, self.place(), &io.objects(&self.pod)) {
             Ok(volumes) => {
                 self.mounting.volumes = volumes;
+                self.plan_rotation(io);
                 true
             }
             Err(failures) => {
@@ -105,14 +106,24 @@ impl Worker {
         }
     }
 
+    /// When files are written anew.
+    pub(super) fn files_due(&self) -> Option<Time> {
+        self.refresh_at.into_iter().chain(self.rotate_at).min()
+    }
+
+    fn plan_rotation(&mut self, io: &Io<'_, '_>) {
+        self.rotate_at = token_rotation(&self.pod).map(|after| io.now() + after);
+    }
+
     /// Writes the volumes' files anew when it is time.
     pub(super) fn refresh_volumes(&mut self, io: &mut Io<'_, '_>) {
-        if self.refresh_at.is_none_or(|at| at > io.now()) {
+        if self.files_due().is_none_or(|at| at > io.now()) {
             return;
         }
         let Sandbox::Ready { id, .. } = &self.record.sandbox else { return };
         let sandbox = id.clone();
         self.refresh_at = None;
+        self.plan_rotation(io);
         for volume in live_volumes(&self.pod, self.place(), &io.objects(&self.pod)) {
             let VolumeSource::Files(files) = volume.source else { continue };
             let (sandbox, volume) = (sandbox.clone(), volume.name);

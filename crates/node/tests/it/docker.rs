@@ -12,7 +12,7 @@ use node::{AgentConfig, RuntimeLogs, agents};
 use serde_json::{Value, json};
 use world::World;
 
-use crate::fixture::{condition, main_status};
+use crate::fixture::{Tokens, condition, main_status};
 
 #[expect(clippy::disallowed_methods, reason = "the switch of the test lane")]
 fn required() -> bool {
@@ -50,7 +50,8 @@ impl Fixture {
             ["/bin/busybox", "sh", "-c", "echo up; exec /bin/busybox httpd -f -p 8080 -h /www"];
         let build = engine.build_scratch_image("rehearse/web:1", &files, &command);
         let id = tokio.block_on(build).unwrap();
-        let server = ApiServer::builder(world.clone()).build();
+        let server = ApiServer::builder(world.clone());
+        let server = server.handler(&api::SERVICE_ACCOUNTS, "token", Box::new(Tokens)).build();
         apiserver::bootstrap(&server).unwrap();
         let mut driver = Driver::new(world.clone(), server);
         runtime.set_wake(driver.waker());
@@ -160,12 +161,36 @@ fn an_ephemeral_container_sees_the_processes_of_its_target() {
 }
 
 #[test]
+fn a_projected_token_is_a_file() {
+    let Some(mut fixture) = Fixture::new("tokens") else { return };
+    let pod = json!({"apiVersion": "v1", "kind": "Pod",
+        "metadata": {"name": "reads", "namespace": "default"},
+        "spec": {"nodeName": "localhost", "restartPolicy": "Never",
+            "containers": [{"name": "main", "image": fixture.image,
+                "imagePullPolicy": "IfNotPresent",
+                "command": ["/bin/busybox", "cat", "/var/run/vault/token"],
+                "volumeMounts": [{"name": "vault", "mountPath": "/var/run/vault"}]}],
+            "volumes": [{"name": "vault", "projected": {"sources": [
+                {"serviceAccountToken": {"path": "token", "audience": "vault"}}]}}]}});
+    let client = fixture.driver.client().clone();
+    client.create(&api::PODS, "default", pod).unwrap();
+    fixture.until("reads", |pod| {
+        pod.is_some_and(|pod| pod.str_at(&["status", "phase"]) == "Succeeded")
+    });
+    let pod = client.get(&api::PODS, "default", "reads").unwrap();
+    let mut log = fixture.logs.open(&pod, "main", &apiserver::LogOptions::default()).unwrap();
+    let line = fixture.tokio.block_on(std::future::poll_fn(|cx| log.as_mut().poll_next(cx)));
+    let text = String::from_utf8_lossy(&line.unwrap()).into_owned();
+    assert!(text.ends_with("default [\"vault\"] \"reads\""), "{text}");
+    client.delete(&api::PODS, "default", "reads", DeleteOptions::default()).unwrap();
+    fixture.until("reads", |pod| pod.is_none());
+}
+
+#[test]
 fn a_startup_probe_that_fails_restarts_its_container() {
     let Some(mut fixture) = Fixture::new("starts") else { return };
     let image = fixture.image.clone();
-    let probe = |port: u16, failures: u16| {
-        json!({"tcpSocket": {"port": port}, "periodSeconds": 1, "failureThreshold": failures})
-    };
+    let probe = |port: u16, failures: u16| json!({"tcpSocket": {"port": port}, "periodSeconds": 1, "failureThreshold": failures});
     for (name, port) in [("slow", 8080), ("never", 9)] {
         let container = json!({"name": "main", "image": image, "imagePullPolicy": "IfNotPresent",
             "startupProbe": probe(port, 3), "livenessProbe": probe(8080, 1)});

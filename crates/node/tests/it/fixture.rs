@@ -3,14 +3,28 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use apimachinery::ObjectExt as _;
-use apiserver::{ApiServer, Client};
+use apimachinery::{ObjectExt as _, Status};
+use apiserver::{ApiServer, Client, HandlerContext, RestHandler, Stored, Written};
 use controller_runtime::Driver;
 use cri::sim::{Behaviour, SimControl, SimImages, SimRuntime};
 use cri::{ContainerRuntime as _, PodMetrics, Streams};
 use node::{Agent, AgentConfig, AgentControl, NodeConfig, RuntimeLogs};
 use serde_json::{Value, json};
 use world::World;
+
+/// Tokens that tell when they were given, and for what.
+#[derive(Debug)]
+pub(crate) struct Tokens;
+
+impl RestHandler for Tokens {
+    fn create(&self, cx: &HandlerContext<'_>, mut body: Value) -> Result<Written, Status> {
+        let (now, spec) = (cx.server.world().now().rfc3339(), body["spec"].clone());
+        let bound = &spec["boundObjectRef"]["name"];
+        let text = format!("{now} {} {} {bound}", cx.call.name, spec["audiences"]);
+        body["status"] = json!({"token": text});
+        Ok(Written::created(Stored::new(body)))
+    }
+}
 
 pub(crate) struct Fixture {
     pub(crate) world: World,
@@ -25,7 +39,8 @@ pub(crate) struct Fixture {
 impl Fixture {
     pub(crate) fn new(seed: u64, images: &[(&str, &str)]) -> Self {
         let world = World::simulated(seed);
-        let server = ApiServer::builder(world.clone()).build();
+        let server = ApiServer::builder(world.clone());
+        let server = server.handler(&api::SERVICE_ACCOUNTS, "token", Box::new(Tokens)).build();
         apiserver::bootstrap(&server).unwrap();
         let mut driver = Driver::new(world.clone(), server);
         let table = SimImages::new();

@@ -196,6 +196,27 @@ fn other_probes_wait_for_the_startup_probe() {
 }
 
 #[test]
+fn a_projected_token_is_replaced_before_it_expires() {
+    let mut fixture = Fixture::new(1, &[("app:1", "{}")]);
+    let volume = json!({"name": "vault", "projected": {"sources": [{"serviceAccountToken":
+        {"path": "token", "audience": "vault", "expirationSeconds": 1000}}]}});
+    let mount = json!({"volumeMounts": [{"name": "vault", "mountPath": "/var/run/vault"}]});
+    let spec = json!({"volumes": [volume], "serviceAccountName": "robot"});
+    fixture.pod("web", &spec, &mount);
+    let pod = fixture.until("web", is_ready);
+    let read = |fixture: &Fixture| fixture.exec(&pod, &["cat", "/var/run/vault/token"]);
+    let first = read(&fixture);
+    assert!(first.ends_with(" robot [\"vault\"] \"web\""), "{first}");
+    fixture.run(700);
+    assert_eq!(read(&fixture), first);
+    fixture.run(150);
+    let second = read(&fixture);
+    assert_ne!(second, first, "four fifths of its life are over");
+    fixture.run(850);
+    assert_ne!(read(&fixture), second);
+}
+
+#[test]
 fn an_ephemeral_container_joins_a_running_pod() {
     let tool = r#"{"logs": ["looking"], "exit": {"code": 3, "afterSeconds": 5}}"#;
     let mut fixture = Fixture::new(1, &[("app:1", "{}"), ("tool:1", tool)]);
@@ -206,9 +227,8 @@ fn an_ephemeral_container_joins_a_running_pod() {
     pod.set(&["spec", "ephemeralContainers"], joining);
     fixture.client().update_sub(&api::PODS, "ephemeralcontainers", pod.clone()).unwrap();
     let state = |pod: &Value| pod.at(&["status", "ephemeralContainerStatuses"]).cloned();
-    let running = fixture.until("web", |pod| {
-        state(pod).is_some_and(|all| all[0]["state"]["running"].is_object())
-    });
+    let running = fixture
+        .until("web", |pod| state(pod).is_some_and(|all| all[0]["state"]["running"].is_object()));
     assert!(is_ready(&running), "the others are not disturbed");
     let ended = fixture.until("web", |pod| {
         state(pod).is_some_and(|all| all[0]["state"]["terminated"].is_object())

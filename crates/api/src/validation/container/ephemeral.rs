@@ -74,7 +74,8 @@ fn check_list(spec: &Value, path: &Path, errors: &mut ErrorList) {
                 let value = mount.str_at(&[field]);
                 if !value.is_empty() {
                     let path = path.child("volumeMounts").index(at).child(field);
-                    errors.push(Error::forbidden(&path, "cannot be set for an Ephemeral Container"));
+                    errors
+                        .push(Error::forbidden(&path, "cannot be set for an Ephemeral Container"));
                 }
             }
         }
