@@ -13,6 +13,7 @@ use apiserver::{
 };
 use serde_json::{Map, json};
 
+pub use self::write::check_metadata;
 use crate::allowed_registries::AllowedRegistries;
 use crate::history::{TagEvent, latest, spec_tag, status_tag};
 use crate::image::{read_image, strip_manifest, tag_not_found};

@@ -265,6 +265,8 @@ fn status(object: &Value, errors: &mut ErrorList) {
 
 /// Checks what an update changes.
 pub(super) fn update(new: &Value, old: &Value, errors: &mut ErrorList) {
+    // Upstream looks at the status once for itself and once as the next one.
+    status(new, errors);
     for field in ["latestVersion", "observedGeneration"] {
         let read = |object: &Value| object.int_at(&["status", field]).unwrap_or(0);
         if read(new) < read(old) {

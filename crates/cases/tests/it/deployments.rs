@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use deployments::deployer_controller::{Action, Observed, plan};
+use deployments::rest::rollback;
 use deployments::rollout::{self, Phase};
 use deployments::status::{Progressing, calculate};
 use deployments::{deployer_pod, trigger};
@@ -52,6 +53,14 @@ fn validation(suites: &mut Suites) {
     suites.add(VALIDATION, "ValidateDeploymentConfigSpec", |row| {
         let config = json!({"metadata": {"name": "name", "namespace": "namespace"}, "spec": row.arg("spec")});
         agree(&api::validation::create(&api::DEPLOYMENT_CONFIGS, &config), row.result(0))
+    });
+    suites.add(VALIDATION, "ValidateDeploymentConfigRollback", |row| {
+        agree(&rollback::check(row.arg("rollback")), row.result(0))
+    });
+    suites.add(VALIDATION, "TestValidateDeploymentConfigRollbackInvalidFields.L816", |row| {
+        let got = rollback::check(row.arg("D"));
+        let fields: Vec<String> = got.iter().map(|error| error.field.to_string()).collect();
+        same(&json!(fields), &json!([row.arg("F")]))
     });
     suites.add(VALIDATION, "ValidateDeploymentConfigUpdate", |row| {
         let got = api::validation::update(
@@ -110,7 +119,8 @@ fn rollouts(suites: &mut Suites) {
         rc["metadata"]["annotations"][deployments::keys::ENCODED_CONFIG] =
             json!(row.arg("config").to_string());
         rc["metadata"]["annotations"][deployments::keys::PHASE] = json!("New");
-        let actions = plan(&Observed { rc: &rc, pod: None, unowned: Vec::new(), now });
+        let actions =
+            plan(&Observed { rc: &rc, pod: None, last_try: false, unowned: Vec::new(), now });
         let timeout = |action: &Action| matches!(action, Action::Event(_, "RolloutTimeout", _));
         same(&json!(actions.iter().any(timeout)), row.result(0))
     });
@@ -156,8 +166,13 @@ fn next_status(row: &Row<'_>) -> Outcome {
     // is asked for.
     pod["metadata"]["annotations"][deployments::keys::DEPLOYMENT_NAME] =
         rc["metadata"]["name"].clone();
-    let actions =
-        plan(&Observed { rc, pod: Some(&pod), unowned: Vec::new(), now: now.unwrap_or_default() });
+    let actions = plan(&Observed {
+        rc,
+        pod: Some(&pod),
+        last_try: false,
+        unowned: Vec::new(),
+        now: now.unwrap_or_default(),
+    });
     let become_phase = actions.iter().find_map(|action| match action {
         Action::Become(phase, _) => Some(*phase),
         _ => None,

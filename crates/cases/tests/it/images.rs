@@ -196,14 +196,17 @@ fn references(suites: &mut Suites) {
     const LOWER: [&str; 5] = ["registry", "namespace", "name", "tag", "id"];
     type Change = fn(&ImageReference) -> ImageReference;
     for (test, change) in [
-        ("TestDockerImageReferenceString.L345", Clone::clone as Change),
-        ("TestDockerImageReferenceAsRepository.L148", ImageReference::as_repository),
+        ("TestDockerImageReferenceAsRepository.L148", ImageReference::as_repository as Change),
         ("TestDockerImageReferenceDaemonMinimal.L222", ImageReference::daemon_minimal),
     ] {
         suites.add(API, test, move |row| {
             same(&change(&reference(row.input, PARTS)).exact().as_str(), &row.text("Expected"))
         });
     }
+    suites.add(API, "TestDockerImageReferenceString.L345", |row| {
+        let reference = reference(row.input, PARTS);
+        same(&reference.to_string().as_str(), &row.text("Expected"))
+    });
     suites.add(API, "TestDockerImageReferenceEquality.L1144", |row| {
         let [a, b] = ["a", "b"].map(|side| reference(row.arg(side), LOWER));
         same(&(a == b), &(row.arg("isEqual") == true))
@@ -232,8 +235,9 @@ fn validation(suites: &mut Suites) {
         agree(&api::validation::create(&api::IMAGE_STREAMS, row.arg("stream")), row.result(0))
     });
     suites.add(VALIDATION, "ValidateImageStreamTagUpdate", |row| {
-        let got =
-            api::validation::update(&api::IMAGE_STREAM_TAGS, row.arg("newIST"), row.arg("oldIST"));
+        let (new, old) = (row.arg("newIST"), row.arg("oldIST"));
+        let mut got = api::validation::update(&api::IMAGE_STREAM_TAGS, new, old);
+        got.extend(images::tag::check_metadata(new, old));
         agree_on(&got, row.result(0), |text| !text.starts_with("metadata.resourceVersion: "))
     });
 }

@@ -4,6 +4,7 @@
 //! Mirrors: `openshift/origin pkg/apps/apiserver/registry/rollback/rest.go`.
 
 use apimachinery::field::{self, Path};
+use apimachinery::validation::dns1123_subdomain;
 use apimachinery::{ObjectExt as _, Status, Value};
 use apiserver::{Call, HandlerContext, RestHandler, Stored, Written};
 use serde_json::json;
@@ -16,6 +17,11 @@ pub(super) struct Rollback;
 
 impl RestHandler for Rollback {
     fn create(&self, cx: &HandlerContext<'_>, body: Value) -> Result<Written, Status> {
+        let errors = check(&body);
+        if !errors.is_empty() {
+            let (group, kind) = ("apps.openshift.io", "DeploymentConfigRollback");
+            return Err(Status::invalid(group, kind, body.str_at(&["name"]), &errors));
+        }
         let refuse = |text: &str| refusal(cx.call.name, text);
         let dc = config(cx).map_err(|status| {
             let name = cx.call.name;
@@ -36,6 +42,27 @@ impl RestHandler for Rollback {
         let wanted = body.get("spec").cloned().unwrap_or(Value::Null);
         Ok(Written::created(Stored::new(rolled_back(dc, &target, &wanted, &body))))
     }
+}
+
+/// What is wrong with a request to go back.
+///
+/// Mirrors: `openshift/origin pkg/apps/apis/apps/validation` (`ValidateDeploymentConfigRollback`).
+#[must_use]
+pub fn check(body: &Value) -> field::ErrorList {
+    let mut errors = field::ErrorList::new();
+    let path = Path::new("name");
+    let name = body.str_at(&["name"]);
+    if name.is_empty() {
+        errors.push(field::Error::required(&path, "name of the deployment config is missing"));
+    } else if !dns1123_subdomain(name).is_empty() {
+        let text = "name of the deployment config is invalid";
+        errors.push(field::Error::invalid(&path, name, text));
+    }
+    if let Some(revision) = body.int_at(&["spec", "revision"]).filter(|revision| *revision < 0) {
+        let path = Path::new("spec").child("revision");
+        errors.push(field::Error::invalid(&path, revision, "must be non-negative"));
+    }
+    errors
 }
 
 /// The version to go back to.

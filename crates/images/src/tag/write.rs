@@ -192,6 +192,13 @@ fn check_change(
     }
     let mut errors = api::validation::update(&api::IMAGE_STREAM_TAGS, body, &old);
     errors.extend(allowed.check_tag(body, old.get("tag").filter(|tag| tag.is_object())));
+    errors.extend(check_metadata(body, &old));
+    refuse(body, errors)
+}
+
+/// What is wrong with the metadata of a tag that is to follow `old`: only annotations may change.
+#[must_use]
+pub fn check_metadata(new: &Value, old: &Value) -> Option<field::Error> {
     let meta = |object: &Value| {
         let mut meta = object.get("metadata").cloned().unwrap_or_default();
         for field in ["annotations", "resourceVersion", "selfLink", "managedFields"] {
@@ -199,11 +206,9 @@ fn check_change(
         }
         meta
     };
-    if meta(body) != meta(&old) {
-        let text = "may not update fields other than metadata.annotations";
-        errors.push(field::Error::invalid(&Path::new("metadata"), "", text));
-    }
-    refuse(body, errors)
+    let text = "may not update fields other than metadata.annotations";
+    let error = || field::Error::invalid(&Path::new("metadata"), "", text);
+    (meta(new) != meta(old)).then(error)
 }
 
 fn store(
