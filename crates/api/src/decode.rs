@@ -3,12 +3,13 @@
 //! What upstream's decoder does with Go structs happens here by the schema table: members the type
 //! does not have are dropped and reported, wrong types are refused, nulls and omitted zero values
 //! disappear, quantities and times take their canonical text. Reading order: [`from_slice`],
-//! [`from_value`], `walk` (the work), `scalar` (single values), `syntax` (malformed JSON),
-//! [`complaint`] (3.11's words for a wrong type), [`from_protobuf`].
+//! [`from_value`], `fit` (little to do), `walk` (the work), `scalar` (single values), `syntax`
+//! (malformed JSON), [`complaint`] (3.11's words for a wrong type), [`from_protobuf`].
 //!
 //! Invariant: a decoded document decodes to itself, without problems.
 //! Mirrors: sigs.k8s.io/json, k8s.io/apimachinery/pkg/runtime/serializer/json.
 
+mod fit;
 mod iterator;
 mod protobuf;
 mod scalar;
@@ -95,6 +96,9 @@ pub fn from_slice(of: &'static Type, body: &[u8], mode: Mode) -> Result<Decoded,
 /// # Errors
 /// When it does not fit the type, or has unknown fields and `mode` is strict.
 pub fn from_value(of: &'static Type, document: Value, mode: Mode) -> Result<Decoded, Error> {
+    if fit::fits(of, &document) {
+        return Ok(Decoded { value: document, warnings: Vec::new() });
+    }
     let mut walk = walk::Walk::new(false);
     let value = walk.document(of, document);
     finish(walk, value.map_err(|error| Error::Syntax(error.to_string())), mode)

@@ -3,6 +3,7 @@
 //! Invariant: lists come in key order; an index never names an object that is not in the cache.
 
 mod labels;
+mod owned;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
@@ -14,6 +15,8 @@ use apimachinery::selector::LabelSelector;
 use apimachinery::{ObjectExt as _, Value};
 
 use self::labels::{Labels, Selectors};
+pub use self::owned::Alike;
+use self::owned::Owned;
 use crate::controller::Change;
 use crate::key::Key;
 
@@ -34,8 +37,7 @@ pub struct Caches {
 #[derive(Debug, Default)]
 struct Cache {
     objects: BTreeMap<Key, Arc<Value>>,
-    /// With the objects, which are looked through at every change to one of them.
-    by_owner: BTreeMap<String, BTreeMap<Key, Arc<Value>>>,
+    by_owner: Owned,
     by_node: BTreeMap<String, BTreeSet<Key>>,
     /// Of what has controllers that select it: pods, and the replica sets and replication
     /// controllers of rollouts.
@@ -86,8 +88,15 @@ impl Caches {
     #[must_use]
     pub fn owned_by(&self, resource: &Resource, owner_uid: &str) -> Vec<Arc<Value>> {
         let cache = self.by_resource.get(&id_of(resource));
-        let owned = cache.and_then(|cache| cache.by_owner.get(owner_uid));
-        owned.into_iter().flat_map(BTreeMap::values).inspect(|_| self.look()).cloned().collect()
+        let owned = cache.into_iter().flat_map(|cache| cache.by_owner.objects(owner_uid));
+        owned.inspect(|_| self.look()).cloned().collect()
+    }
+
+    /// How many pods the controller with `owner_uid` has, by their labels. The cost does not grow with
+    /// their number.
+    pub fn pods_of(&self, owner_uid: &str) -> impl Iterator<Item = &Alike> {
+        let cache = self.by_resource.get(&id_of(&api::PODS)).into_iter();
+        cache.flat_map(move |cache| cache.by_owner.tally(owner_uid))
     }
 
     /// The pods bound to `node`, in key order.
@@ -195,7 +204,9 @@ impl Caches {
         self.by_resource.entry(id_of(resource)).or_insert_with(|| {
             let selected = [&api::PODS, &api::REPLICA_SETS, &api::REPLICATION_CONTROLLERS];
             let is_selected = selected.iter().any(|other| id_of(other) == id_of(resource));
-            Cache { by_label: is_selected.then(Labels::default), ..Cache::default() }
+            let by_owner = Owned::new(id_of(&api::PODS) == id_of(resource));
+            let by_label = is_selected.then(Labels::default);
+            Cache { by_owner, by_label, ..Cache::default() }
         })
     }
 
@@ -233,18 +244,12 @@ impl Cache {
     /// Puts the newer form of an object into the index that holds objects.
     fn renew_owned(&mut self, key: &Key, object: &Arc<Value>) {
         let Some(owner) = object.controller_ref() else { return };
-        let owned = self.by_owner.get_mut(owner.str_at(&["uid"]));
-        if let Some(held) = owned.and_then(|owned| owned.get_mut(key)) {
-            *held = Arc::clone(object);
-        }
+        self.by_owner.renew(owner.str_at(&["uid"]), key, object);
     }
 
     fn index(&mut self, key: &Key, object: &Arc<Value>) {
         match object.controller_ref() {
-            Some(owner) => {
-                let uid = owner.str_at(&["uid"]).to_owned();
-                self.by_owner.entry(uid).or_default().insert(key.clone(), Arc::clone(object));
-            }
+            Some(owner) => self.by_owner.insert(owner.str_at(&["uid"]), key, object),
             None if self.by_label.is_some() => self.orphans.insert(key, object),
             None => {}
         }
@@ -260,15 +265,7 @@ impl Cache {
 
     fn unindex(&mut self, key: &Key, object: &Value) {
         match object.controller_ref() {
-            Some(owner) => {
-                let uid = owner.str_at(&["uid"]);
-                if let Some(owned) = self.by_owner.get_mut(uid) {
-                    owned.remove(key);
-                    if owned.is_empty() {
-                        self.by_owner.remove(uid);
-                    }
-                }
-            }
+            Some(owner) => self.by_owner.remove(owner.str_at(&["uid"]), key),
             None if self.by_label.is_some() => self.orphans.remove(key, object),
             None => {}
         }

@@ -13,20 +13,76 @@ use api::views::pod::{condition, is_active, is_ready};
 use api::{PODS, Resource};
 use apimachinery::selector::LabelSelector;
 use apimachinery::{ObjectExt as _, Status, Value};
+use controller_runtime::cache::Alike;
 use controller_runtime::{Context, Error, Key, Requeue};
 use serde_json::{Map, json};
 use world::Time;
 
 use crate::{claim, pod, pod_control};
 
+/// How many pods there are, of those that count.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    active: usize,
+    fully_labelled: usize,
+    ready: usize,
+    available: usize,
+}
+
 /// What a decision is made from.
 #[derive(Debug)]
 pub(crate) struct Observed<'a> {
     /// The controller object.
     pub(crate) owner: &'a Value,
-    /// Its active pods.
+    /// Its active pods; not looked at while none of them may be too many.
     pub(crate) pods: &'a [Arc<Value>],
+    pub(crate) counts: Counts,
     pub(crate) now: Time,
+}
+
+impl<'a> Observed<'a> {
+    /// Counts `pods`, all of which are active.
+    pub(crate) fn of(owner: &'a Value, pods: &'a [Arc<Value>], now: Time) -> Self {
+        let min_ready = min_ready_seconds(owner);
+        let mut counts = Counts { active: pods.len(), ..Counts::default() };
+        for pod in pods {
+            counts.fully_labelled += usize::from(has_template_labels(owner, pod.labels()));
+            if is_ready(pod) {
+                counts.ready += 1;
+                let wait = || pod::available_in(pod, min_ready, now);
+                let available = min_ready == 0 || wait().is_some_and(|wait| wait.is_zero());
+                counts.available += usize::from(available);
+            }
+        }
+        Self { owner, pods, counts, now }
+    }
+}
+
+/// The counts of the pods of `owner`, where counting is all there is to do: none has to be given up,
+/// adopted or released, and none becomes available by waiting.
+fn glance(owner: &Value, selector: &LabelSelector, pods: &[&Alike]) -> Option<Counts> {
+    if owner.deletion_timestamp().is_some() || min_ready_seconds(owner) > 0 {
+        return None;
+    }
+    let mut counts = Counts::default();
+    for alike in pods.iter().filter(|alike| alike.active > 0) {
+        let labels = alike.labels.as_ref();
+        if !selector.matches(labels) {
+            return None;
+        }
+        let fully = has_template_labels(owner, labels);
+        counts.fully_labelled += if fully { alike.active } else { 0 };
+        counts.active += alike.active;
+        counts.ready += alike.ready;
+        counts.available += alike.ready;
+    }
+    (counts.active <= wanted(owner)).then_some(counts)
+}
+
+fn has_template_labels(owner: &Value, labels: Option<&Map<String, Value>>) -> bool {
+    let template = owner.map_at(&["spec", "template", "metadata", "labels"]);
+    let has = |(key, value)| labels.and_then(|labels| labels.get(key)) == Some(value);
+    template.into_iter().flatten().all(has)
 }
 
 /// What must be done about the number of pods.
@@ -67,7 +123,7 @@ pub(crate) fn plan(observed: &Observed<'_>) -> Vec<Action> {
     if observed.owner.deletion_timestamp().is_some() {
         return Vec::new();
     }
-    let (have, want) = (observed.pods.len(), wanted(observed.owner));
+    let (have, want) = (observed.counts.active, wanted(observed.owner));
     if have < want {
         return vec![Action::Create((want - have).min(pod_control::BURST))];
     }
@@ -91,30 +147,12 @@ pub fn to_delete(pods: &[Arc<Value>], count: usize) -> Vec<Arc<Value>> {
 
 /// The status that the observed pods give; counters of zero are left out as upstream leaves them.
 pub(crate) fn status(observed: &Observed<'_>, failure: Option<&Failure>) -> Value {
-    let (owner, pods) = (observed.owner, observed.pods);
-    let empty = Map::new();
-    let template = owner.map_at(&["spec", "template", "metadata", "labels"]).unwrap_or(&empty);
-    let labelled = |pod: &Value| {
-        template.iter().all(|(key, value)| pod.labels().and_then(|l| l.get(key)) == Some(value))
-    };
-    let min_ready = min_ready_seconds(owner);
-    let available = |pod: &Value| {
-        pod::available_in(pod, min_ready, observed.now).is_some_and(|wait| wait.is_zero())
-    };
-    let (mut all_labels, mut ready, mut available_pods) = (0, 0, 0);
-    // One look at each pod: this is done at every change to one of them.
-    for pod in pods {
-        all_labels += usize::from(labelled(pod));
-        if is_ready(pod) {
-            ready += 1;
-            available_pods += usize::from(min_ready == 0 || available(pod));
-        }
-    }
-    let mut status = json!({"replicas": pods.len()});
+    let (owner, counts) = (observed.owner, observed.counts);
+    let mut status = json!({"replicas": counts.active});
     let counters = [
-        ("fullyLabeledReplicas", all_labels),
-        ("readyReplicas", ready),
-        ("availableReplicas", available_pods),
+        ("fullyLabeledReplicas", counts.fully_labelled),
+        ("readyReplicas", counts.ready),
+        ("availableReplicas", counts.available),
     ];
     for (field, count) in counters.into_iter().filter(|(_, count)| *count > 0) {
         status[field] = json!(count);
@@ -163,7 +201,7 @@ pub fn status_of(
         let status = Status::bad_request(message);
         Failure { reason, status }
     });
-    status(&Observed { owner, pods, now }, failure.as_ref())
+    status(&Observed::of(owner, pods, now), failure.as_ref())
 }
 
 /// When a ready pod will have been ready for `minReadySeconds`; nothing in the API changes then.
@@ -183,11 +221,22 @@ fn next_available(observed: &Observed<'_>) -> Option<Duration> {
 pub(crate) fn reconcile(flavor: Flavor, cx: &mut Context<'_>, key: &Key) -> Result<Requeue, Error> {
     let Some(owner) = cx.caches.get_key(flavor.resource, key) else { return Ok(Requeue::Done) };
     let selector = (flavor.selector)(&owner);
-    let candidates = claim::candidates(cx, &owner, &selector, &PODS);
-    let candidates = candidates.into_iter().filter(|pod| is_active(pod));
-    let claims = claim::claim(&owner, &selector, candidates);
-    claim::carry_out(cx, (flavor.resource, &owner), &PODS, &claims)?;
-    let observed = Observed { owner: &owner, pods: &claims.owned, now: cx.world.now() };
+    let orphans = cx.caches.selected_orphans(&PODS, owner.namespace(), &selector);
+    let alike: Vec<&Alike> = cx.caches.pods_of(owner.uid()).collect();
+    let counts = glance(&owner, &selector, &alike).filter(|_| orphans.is_empty());
+    let now = cx.world.now();
+    let pods;
+    let observed = match counts {
+        Some(counts) => Observed { owner: &owner, pods: &[], counts, now },
+        None => {
+            let candidates = claim::candidates(cx, &owner, &selector, &PODS);
+            let candidates = candidates.into_iter().filter(|pod| is_active(pod));
+            let claims = claim::claim(&owner, &selector, candidates);
+            claim::carry_out(cx, (flavor.resource, &owner), &PODS, &claims)?;
+            pods = claims.owned;
+            Observed::of(&owner, &pods, now)
+        }
+    };
     let failure = apply(flavor, cx, &owner, plan(&observed)).err();
     update_status(flavor, cx, &owner, status(&observed, failure.as_ref()))?;
     match failure {
@@ -260,8 +309,9 @@ pub(crate) fn owners_of_pod(
 
 /// Everything about a pod that its controller's number and status depend on.
 fn facts(pod: &Value) -> impl PartialEq + use<'_> {
-    let owners = pod.owner_references();
-    (pod.uid(), is_active(pod), condition(pod, "Ready"), pod.labels(), owners)
+    let ready = condition(pod, "Ready").filter(|ready| ready.str_at(&["status"]) == "True");
+    let since = ready.map(|ready| ready.str_at(&["lastTransitionTime"]));
+    (pod.uid(), is_active(pod), since, pod.labels(), pod.owner_references())
 }
 
 #[cfg(test)]

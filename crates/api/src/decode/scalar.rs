@@ -151,6 +151,26 @@ pub(super) fn time(text: &str, micro: bool) -> Result<Value, String> {
     }
 }
 
+/// Whether [`time`] gives the text back as it is.
+pub(super) fn is_canonical_time(text: &str, micro: bool) -> bool {
+    let bytes = text.as_bytes();
+    let layout: &[u8] =
+        if micro { b"0000-00-00T00:00:00.000000Z" } else { b"0000-00-00T00:00:00Z" };
+    let alike = |(byte, wanted): (&u8, &u8)| match wanted {
+        b'0' => byte.is_ascii_digit(),
+        wanted => byte == wanted,
+    };
+    if bytes.len() != layout.len() || !bytes.iter().zip(layout).all(alike) {
+        return false;
+    }
+    let digits = |from: usize, to: usize| {
+        bytes[from..to].iter().fold(0, |number, byte| number * 10 + u32::from(byte - b'0'))
+    };
+    let parts = [(0, 4), (5, 7), (8, 10), (11, 13), (14, 16), (17, 19)];
+    out_of_range(&parts.map(|(from, to)| digits(from, to))).is_none()
+        && !text.starts_with("0001-01-01T00:00:00")
+}
+
 /// Go's reading of a layout: the first element that does not fit is named.
 fn check_time(text: &str, micro: bool) -> Result<(), String> {
     let layout =

@@ -336,7 +336,7 @@ fn entries<'de, A: MapAccess<'de>>(
 }
 
 /// Whether Go would write the member at all.
-fn is_written(field: &Field, value: &Value) -> bool {
+pub(super) fn is_written(field: &Field, value: &Value) -> bool {
     match value {
         Value::Null => false,
         _ if field.presence != Presence::OmitEmpty => true,

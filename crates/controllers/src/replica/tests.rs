@@ -48,12 +48,12 @@ fn surplus_pods_are_ranked_and_missing_ones_created() {
         (1000, vec![Action::Create(500)]),
     ] {
         let owner = owner(replicas);
-        let observed = Observed { owner: &owner, pods: &pods, now: now() };
+        let observed = Observed::of(&owner, &pods, now());
         assert_eq!(plan(&observed), expected, "{replicas} replicas");
     }
     let mut going = owner(9);
     going.set(&["metadata", "deletionTimestamp"], json!("2018-10-11T12:00:00Z"));
-    assert_eq!(plan(&Observed { owner: &going, pods: &pods, now: now() }), vec![]);
+    assert_eq!(plan(&Observed::of(&going, &pods, now())), vec![]);
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn status_counts_and_omits_zeros() {
     let mut unlabelled = (*pod("b", "n", "")).clone();
     unlabelled.remove(&["metadata", "labels"]);
     let pods = [ready, Arc::new(unlabelled)];
-    let status_of = |owner: &Value| status(&Observed { owner, pods: &pods, now: now() }, None);
+    let status_of = |owner: &Value| status(&Observed::of(owner, &pods, now()), None);
     assert_eq!(
         status_of(&owner_of(10)),
         json!({"replicas": 2, "fullyLabeledReplicas": 1, "readyReplicas": 1,
@@ -75,9 +75,10 @@ fn status_counts_and_omits_zeros() {
     );
     assert_eq!(status_of(&owner_of(11)).get("availableReplicas"), None);
     let late = owner_of(13);
-    let observed = Observed { owner: &late, pods: &pods, now: now() };
+    let observed = Observed::of(&late, &pods, now());
     assert_eq!(next_available(&observed), Some(Duration::from_secs(3)));
-    let none = Observed { owner: &owner(0), pods: &[], now: now() };
+    let idle = owner(0);
+    let none = Observed::of(&idle, &[], now());
     assert_eq!(status(&none, None), json!({"replicas": 0, "observedGeneration": 2}));
 }
 
@@ -85,7 +86,7 @@ fn status_counts_and_omits_zeros() {
 fn a_failure_is_a_condition_until_a_sync_succeeds() {
     let failure = Failure { reason: "FailedCreate", status: Status::bad_request("no room") };
     let mut owner = owner(1);
-    let first = status(&Observed { owner: &owner, pods: &[], now: now() }, Some(&failure));
+    let first = status(&Observed::of(&owner, &[], now()), Some(&failure));
     assert_eq!(
         first["conditions"],
         json!([{"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate",
@@ -93,8 +94,28 @@ fn a_failure_is_a_condition_until_a_sync_succeeds() {
     );
     owner.set(&["status"], first.clone());
     let later = Failure { reason: "FailedDelete", status: Status::bad_request("still") };
-    let again = status(&Observed { owner: &owner, pods: &[], now: now() }, Some(&later));
+    let again = status(&Observed::of(&owner, &[], now()), Some(&later));
     assert_eq!(again, first, "the first failure stands until it is gone");
-    let healed = status(&Observed { owner: &owner, pods: &[], now: now() }, None);
+    let healed = status(&Observed::of(&owner, &[], now()), None);
     assert_eq!(healed.get("conditions"), None);
+}
+
+#[test]
+fn a_glance_counts_what_looking_at_every_pod_counts() {
+    let selector = LabelSelector::parse("foo=bar").unwrap();
+    let labels = json!({"foo": "bar"}).as_object().cloned();
+    let alike = |labels, active, ready| Alike { labels, active, ready, ..Alike::default() };
+    let pods = [pod("a", "n", "2018-10-11T12:00:00Z"), pod("b", "n", ""), pod("c", "", "")];
+    for replicas in [3, 4] {
+        let owner = owner(replicas);
+        let seen = glance(&owner, &selector, &[&alike(labels.clone(), 3, 1)]);
+        assert_eq!(seen, Some(Observed::of(&owner, &pods, now()).counts));
+    }
+    let (few, enough) = (owner(2), owner(5));
+    assert_eq!(glance(&few, &selector, &[&alike(labels.clone(), 3, 1)]), None, "one must go");
+    let strangers = alike(None, 1, 0);
+    assert_eq!(glance(&enough, &selector, &[&strangers]), None, "one must be released");
+    let mut slow = owner(5);
+    slow.set(&["spec", "minReadySeconds"], json!(5));
+    assert_eq!(glance(&slow, &selector, &[&alike(labels, 3, 1)]), None, "time matters");
 }

@@ -3,6 +3,7 @@
 use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
 use serde_json::{Map, Value, json};
 
+use crate::decode::fit::fits;
 use crate::decode::{Mode, from_slice, from_value};
 use crate::schema::{FieldKind, Type, type_of};
 
@@ -78,6 +79,7 @@ proptest! {
         let once = from_slice(of, body.to_string().as_bytes(), Mode::Warn);
         prop_assert_eq!(&from_value(of, body, Mode::Warn), &once);
         if let Ok(once) = once {
+            prop_assert!(fits(of, &once.value), "{}", once.value);
             let again = from_value(of, once.value.clone(), Mode::Strict);
             prop_assert!(again.is_ok(), "{again:?}");
             prop_assert_eq!(again.unwrap().value, once.value);
