@@ -95,8 +95,8 @@ pub fn from_slice(of: &'static Type, body: &[u8], mode: Mode) -> Result<Decoded,
 ///
 /// # Errors
 /// When it does not fit the type, or has unknown fields and `mode` is strict.
-pub fn from_value(of: &'static Type, document: Value, mode: Mode) -> Result<Decoded, Error> {
-    if fit::fits(of, &document) {
+pub fn from_value(of: &'static Type, mut document: Value, mode: Mode) -> Result<Decoded, Error> {
+    if fit::fit(of, &mut document) {
         return Ok(Decoded { value: document, warnings: Vec::new() });
     }
     let mut walk = walk::Walk::new(false);

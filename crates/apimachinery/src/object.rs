@@ -90,9 +90,20 @@ pub trait ObjectExt {
     }
 }
 
+/// Up to how many members a map is looked through: texts differ in length or at once, which is seen
+/// sooner than which of two comes first.
+const FEW: usize = 16;
+
+fn member<'a>(map: &'a Map<String, Value>, key: &str) -> Option<&'a Value> {
+    if map.len() > FEW {
+        return map.get(key);
+    }
+    map.iter().find(|(name, _)| *name == key).map(|(_, value)| value)
+}
+
 impl ObjectExt for Value {
     fn at(&self, path: &[&str]) -> Option<&Value> {
-        path.iter().try_fold(self, |value, key| value.as_object()?.get(*key))
+        path.iter().try_fold(self, |value, key| member(value.as_object()?, key))
     }
 
     fn str_at(&self, path: &[&str]) -> &str {

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use api::Resource;
 use api::decode::{self, Mode};
-use api::schema::{Type, type_of};
+use api::schema::{FieldKind, Type, type_of};
 use apimachinery::field::ErrorList;
 use apimachinery::patch::strategic;
 use apimachinery::{Gvk, ObjectExt as _, Reason, Status, gvk};
@@ -128,6 +128,33 @@ pub(crate) fn decode_for_handler(call: &Call<'_>, body: Body) -> Result<Decoded,
         .decode(of, mode)
         .map_err(|error| decode::refusal(&error, Some((kind, version)), sub.kind, &[]))?;
     Ok(Decoded { object: decoded.value, warnings: decoded.warnings })
+}
+
+/// The type of the status of the resources whose status may be decoded alone: nothing is defaulted in
+/// it, and objects are stored as they are served.
+pub(crate) fn status_type(resource: &Resource) -> Option<&'static Type> {
+    const PLAIN: [(&str, &str); 3] =
+        [("", "Pod"), ("", "ReplicationController"), ("apps", "ReplicaSet")];
+    if !is_storage(resource) || !PLAIN.contains(&(resource.group, resource.kind)) {
+        return None;
+    }
+    let of = type_of(resource.group, resource.version, resource.kind)?;
+    match of.field("status")?.kind {
+        FieldKind::Object(of) => Some(of),
+        _ => None,
+    }
+}
+
+/// Decodes a part of an object of `resource`.
+pub(crate) fn decode_part(
+    resource: &Resource,
+    of: &'static Type,
+    part: Value,
+) -> Result<Value, Status> {
+    let found = Some((resource.kind, resource.version));
+    let decoded = decode::from_value(of, part, Mode::Ignore);
+    let decoded = decoded.map_err(|error| decode::refusal(&error, found, resource.kind, &[]))?;
+    Ok(decoded.value)
 }
 
 fn decode_as_sent(resource: &'static Resource, body: Body, mode: Mode) -> Result<Decoded, Status> {

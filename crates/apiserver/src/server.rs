@@ -29,8 +29,9 @@ use crate::stream::PodStreams;
 use crate::subresource;
 use crate::user::{self, AllowAll, Attributes, Authorizer, Impersonation, User};
 
-/// A resource whatever version it is served in.
-type Identity = (&'static str, &'static str);
+/// A resource whatever version it is served in: plural and storage group. The length comes first
+/// because it tells most apart.
+type Identity = (usize, &'static str, &'static str);
 
 /// The API server; clones share it.
 #[derive(Debug, Clone)]
@@ -348,5 +349,5 @@ fn attributes<'a>(call: &Call<'a>, verb: Verb) -> Attributes<'a> {
 }
 
 fn identity(resource: &Resource) -> Identity {
-    (resource.storage.0, resource.plural)
+    (resource.plural.len(), resource.plural, resource.storage.0)
 }

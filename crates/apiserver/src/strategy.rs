@@ -204,9 +204,10 @@ pub fn keep_status(resource: &Resource, new: &mut Value, old: &Value) {
 /// Takes everything but `status` and `metadata` from the stored object.
 pub fn keep_all_but_status(new: &mut Value, old: &Value) {
     let Some(map) = new.as_object_mut() else { return };
-    map.retain(|key, _| key == "status" || key == "metadata");
+    let is_kept = |key: &str| key == "status" || key == "metadata";
+    map.retain(|key, _| is_kept(key) || old.get(key).is_some());
     for (key, value) in old.as_object().into_iter().flatten() {
-        if key != "status" && key != "metadata" {
+        if !is_kept(key) && map.get(key) != Some(value) {
             map.insert(key.clone(), value.clone());
         }
     }
@@ -216,9 +217,10 @@ pub fn keep_all_but_status(new: &mut Value, old: &Value) {
 pub fn copy_field(new: &mut Value, old: &Value, field: &str) {
     let Some(map) = new.as_object_mut() else { return };
     match old.get(field) {
-        Some(value) => map.insert(field.to_owned(), value.clone()),
-        None => map.remove(field),
-    };
+        Some(value) if map.get(field) == Some(value) => {}
+        Some(value) => drop(map.insert(field.to_owned(), value.clone())),
+        None => drop(map.remove(field)),
+    }
 }
 
 /// Sets `metadata.generation` of a changed object.

@@ -7,7 +7,7 @@
 
 use apimachinery::validation::object_meta::carry_over_object_meta;
 use apimachinery::{ObjectExt as _, Status};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use store::{Compare, KeyValue, Op, OpResponse, Txn};
 
 use crate::admission::Operation;
@@ -40,6 +40,38 @@ impl ApiServer {
         check_storage(call)?;
         let decoded = self.decode(call.resource, body.into(), call.options.field_validation)?;
         warned(self.update_decoded(call, decoded.object), decoded.warnings)
+    }
+
+    /// Gives `old`, which is what a caller in process has read, another status: what an update of the
+    /// status with the whole object does, without looking again at what is stored already.
+    ///
+    /// # Errors
+    /// As [`Self::update`]; 409 when `old` is not what is stored.
+    pub fn replace_status(
+        &self,
+        call: &Call<'_>,
+        old: &Value,
+        status: Value,
+    ) -> Result<Written, Status> {
+        let of = schema::status_type(call.resource);
+        let (Some(of), None) = (of, self.handler(call)) else {
+            let mut wanted = old.clone();
+            wanted.set(&["status"], status);
+            return self.update(call, wanted);
+        };
+        let status = schema::decode_part(call.resource, of, status)?;
+        let mut status = Some(status);
+        self.rewrite(call, 1, &mut |stored| {
+            if stored.resource_version() != old.resource_version() {
+                return Err(error::modified(call.resource, call.name));
+            }
+            let others = stored.as_object().into_iter().flatten();
+            let others = others.filter(|(name, _)| *name != "status");
+            let mut wanted: Map<String, Value> =
+                others.map(|(name, member)| (name.clone(), member.clone())).collect();
+            wanted.extend(status.take().map(|status| ("status".to_owned(), status)));
+            Ok(Value::Object(wanted))
+        })
     }
 
     fn update_decoded(&self, call: &Call<'_>, wanted: Value) -> Result<Written, Status> {

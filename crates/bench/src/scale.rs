@@ -13,22 +13,24 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use apimachinery::ObjectExt as _;
-use apiserver::{Client, DeleteOptions};
+use apiserver::{Client, DeleteOptions, ListOptions};
 use clap::Args;
 use cluster::{Cluster, Config, Runtime};
 use cri::sim::SimImages;
 use serde_json::{Value, json};
 use world::World;
 
-use crate::figure::{Figure, Target, median, microseconds, milliseconds};
+use crate::figure::{Figure, Target, microseconds, milliseconds};
 use crate::program::thread_cpu;
 
 /// Pods of each replication controller.
 const REPLICAS: usize = 100;
 /// Replication controllers of each namespace.
 const PER_NAMESPACE: usize = 10;
-/// How often one pod is replaced.
+/// How many pods are replaced, one after the other.
 const CHANGES: usize = 40;
+/// Virtual seconds in which a pod is replaced.
+const REPLACED: Duration = Duration::from_secs(10);
 /// Virtual seconds between two looks at whether all pods run.
 const GLANCE: Duration = Duration::from_secs(5);
 /// Virtual seconds after which a cluster is late.
@@ -45,11 +47,20 @@ pub(crate) struct Scale {
     pods: usize,
 }
 
+/// What replacing one pod costs: the name in the small and in the large cluster, the unit and the
+/// field that tells it.
+const CHANGE_FIGURES: [(&str, &str, &str, &str); 3] = [
+    ("scale.change-100-pods", "scale.change-100000-pods", "us", "change"),
+    ("scale.change-reconciles-100-pods", "scale.change-reconciles-100000-pods", "", "reconciles"),
+    ("scale.change-looks-100-pods", "scale.change-looks-100000-pods", "", "looks"),
+];
+
 /// Measures clusters from small to large, each in a process of its own.
 pub(crate) fn measure(report: &mut dyn FnMut(Figure)) -> Result<()> {
     let small = start(10, 100)?;
-    let small_change = number(&small, "change")?;
-    report(Figure::number("scale.change-100-pods", small_change, "us"));
+    for (name, _, unit, field) in CHANGE_FIGURES {
+        report(Figure::number(name, number(&small, field)?, unit));
+    }
     let large = start(1_000, 100_000)?;
     let target = Target::Below(30.0);
     report(Figure::number("scale.wall-1000-100000", number(&large, "wall")?, "s").target(target));
@@ -58,10 +69,11 @@ pub(crate) fn measure(report: &mut dyn FnMut(Figure)) -> Result<()> {
     let memory = number(&large, "memory")?;
     report(Figure::number("scale.memory-1000-100000", memory, "MB").target(target));
     report(Figure::number("scale.writes-1000-100000", number(&large, "writes")?, ""));
-    let change = number(&large, "change")?;
-    // Half as much again is what the deeper trees of a thousand times as many objects may cost.
-    let target = Target::Below(small_change * 1.5);
-    report(Figure::number("scale.change-100000-pods", change, "us").target(target));
+    for (_, name, unit, field) in CHANGE_FIGURES {
+        // Half as much again is what the deeper trees of a thousand times as many objects may cost.
+        let target = Target::Below(number(&small, field)? * 1.5);
+        report(Figure::number(name, number(&large, field)?, unit).target(target));
+    }
     let largest = start(2_000, 150_000)?;
     report(Figure::number("scale.wall-2000-150000", number(&largest, "wall")?, "s"));
     report(Figure::number("scale.cpu-2000-150000", number(&largest, "cpu")?, "s"));
@@ -96,13 +108,23 @@ pub(crate) fn run(options: &Scale) -> Result<()> {
     let (wall, cpu) = (real.now().since(began), thread_cpu()?.saturating_sub(cpu));
     let writes = cluster.server().store().revision() - first;
     let memory = most_resident_megabytes()?;
-    let changes: Result<Vec<Duration>> =
-        (0..CHANGES).map(|number| change(&mut cluster, options.pods, number)).collect();
-    let change = microseconds(median(changes?));
+    let idle = spent(&mut cluster, |_, _| Ok(()))?;
+    let client = cluster.client().clone();
+    let victims = victims(&client, options.pods)?;
+    let changed = spent(&mut cluster, |client, number| {
+        let (namespace, name) = &victims[number];
+        client.delete(&api::PODS, namespace, name, DeleteOptions::default())?;
+        Ok(())
+    })?;
+    let ready = ready(&client)?;
+    ensure!(ready == i64::try_from(options.pods)?, "{ready} pods are ready after the changes");
+    let each = changed.each_beyond(&idle);
     let figures = json!({
         "nodes": options.nodes, "pods": options.pods, "wall": wall.as_secs_f64(),
         "cpu": cpu.as_secs_f64(), "cpuPerPodMs": milliseconds(cpu) / as_float(options.pods),
-        "memory": memory, "writes": writes, "change": change,
+        "memory": memory, "writes": writes, "change": microseconds(each.cpu),
+        "reconciles": each.reconciles, "looks": each.looks,
+        "idleUs": microseconds(idle.cpu),
     });
     println!("{figures}");
     Ok(())
@@ -172,21 +194,57 @@ fn ready(client: &Client) -> Result<i64> {
     Ok(controllers.iter().filter_map(|rc| rc.int_at(&["status", "readyReplicas"])).sum())
 }
 
-/// Processor time of everything that follows when one pod is deleted: it ends, another takes its
-/// place, runs and is counted.
-fn change(cluster: &mut Cluster, pods: usize, number: usize) -> Result<Duration> {
+/// What the cluster did in some time.
+struct Spent {
+    cpu: Duration,
+    reconciles: f64,
+    looks: f64,
+}
+
+impl Spent {
+    /// What one change costs beyond what time that passes costs anyway.
+    fn each_beyond(&self, idle: &Self) -> Self {
+        let count = as_float(CHANGES);
+        Self {
+            cpu: self.cpu.saturating_sub(idle.cpu).div_f64(count),
+            reconciles: (self.reconciles - idle.reconciles) / count,
+            looks: (self.looks - idle.looks) / count,
+        }
+    }
+}
+
+/// Does something before each of so many spans of virtual time, in which all that follows from it
+/// comes to rest; gives what the cluster did in all of them together.
+fn spent(
+    cluster: &mut Cluster,
+    mut act: impl FnMut(&Client, usize) -> Result<()>,
+) -> Result<Spent> {
     let client = cluster.client().clone();
-    let namespace = namespace_of(number % pods.div_ceil(REPLICAS));
-    let victim = client.list(&api::PODS, &namespace)?.into_iter().nth(number % REPLICAS);
-    let victim = victim.context("no pod to replace")?;
-    let cpu = thread_cpu()?;
-    client.delete(&api::PODS, &namespace, victim.name(), DeleteOptions::default())?;
-    let until = cluster.world().now() + 12 * GLANCE;
-    cluster.run_until(until, &mut || false);
-    let took = thread_cpu()?.saturating_sub(cpu);
-    let ready = ready(&client)?;
-    ensure!(ready == i64::try_from(pods)?, "{ready} of {pods} pods are ready after a change");
-    Ok(took)
+    let (work, cpu) = (cluster.work(), thread_cpu()?);
+    for number in 0..CHANGES {
+        act(&client, number)?;
+        let until = cluster.world().now() + REPLACED;
+        cluster.run_until(until, &mut || false);
+    }
+    let (done, cpu) = (cluster.work(), thread_cpu()?.saturating_sub(cpu));
+    let reconciles = as_float(usize::try_from(done.reconciles - work.reconciles)?);
+    let looks = as_float(usize::try_from(done.looked_at - work.looked_at)?);
+    Ok(Spent { cpu, reconciles, looks })
+}
+
+/// One pod each of so many controllers, as far as there are so many: namespace and name.
+fn victims(client: &Client, pods: usize) -> Result<Vec<(String, String)>> {
+    let controllers = pods.div_ceil(REPLICAS);
+    (0..CHANGES)
+        .map(|number| {
+            let namespace = namespace_of(number % controllers);
+            let labels = format!("app=app-{}", number % controllers);
+            let options = ListOptions { label_selector: labels, ..ListOptions::default() };
+            let list = client.list_with(&api::PODS, &namespace, &options)?;
+            let victim = list.items.get(number / controllers).context("no pod to replace")?;
+            Ok((namespace, victim.value.name().to_owned()))
+        })
+        .collect()
 }
 
 /// The most memory that was resident at any time, in MB (of 1,000,000 bytes).

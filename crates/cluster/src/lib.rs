@@ -23,7 +23,7 @@ use apimachinery::{Status, Value};
 use apiserver::{ApiServer, Client, Stored};
 use audit::AuditLog;
 use authentication::Bearers;
-use controller_runtime::{Controller, Driver, Faults};
+use controller_runtime::{Controller, Driver, Faults, Work};
 use cri::builtin::{Builtin, WithBuiltins};
 use cri::sim::SimRuntime;
 use cri::{ContainerRuntime, Wake};
@@ -197,6 +197,12 @@ impl Cluster {
     #[must_use]
     pub fn waker(&self) -> Arc<dyn Fn() + Send + Sync> {
         self.driver.waker()
+    }
+
+    /// What the controllers have done since the start.
+    #[must_use]
+    pub fn work(&self) -> Work {
+        self.driver.work()
     }
 
     /// Drives the cluster until `done` says so or `deadline` has come; gives whether `done` did.

@@ -20,11 +20,12 @@ use self::owned::Owned;
 use crate::controller::Change;
 use crate::key::Key;
 
-/// Storage group and plural: what identifies a cache.
-type ResourceId = (&'static str, &'static str);
+/// Plural and storage group: what identifies a cache. The length comes first because it tells most
+/// apart.
+type ResourceId = (usize, &'static str, &'static str);
 
 fn id_of(resource: &Resource) -> ResourceId {
-    (resource.storage.0, resource.plural)
+    (resource.plural.len(), resource.plural, resource.storage.0)
 }
 
 /// The caches of all resources that some controller watches.
@@ -88,7 +89,10 @@ impl Caches {
     #[must_use]
     pub fn owned_by(&self, resource: &Resource, owner_uid: &str) -> Vec<Arc<Value>> {
         let cache = self.by_resource.get(&id_of(resource));
-        let owned = cache.into_iter().flat_map(|cache| cache.by_owner.objects(owner_uid));
+        let owned = cache.into_iter().flat_map(|cache| {
+            let keys = cache.by_owner.keys(owner_uid);
+            keys.filter_map(|key| cache.objects.get(key))
+        });
         owned.inspect(|_| self.look()).cloned().collect()
     }
 
@@ -221,7 +225,7 @@ impl Caches {
         let key = Key::of(&object);
         let old = cache.objects.insert(key.clone(), Arc::clone(&object));
         if old.as_ref().is_some_and(|old| indexed_alike(old, &object)) {
-            cache.renew_owned(&key, &object);
+            cache.recount(&key, &object);
         } else {
             if let Some(old) = &old {
                 cache.unindex(&key, old);
@@ -241,13 +245,13 @@ impl Caches {
 }
 
 impl Cache {
-    /// Puts the newer form of an object into the index that holds objects.
-    fn renew_owned(&mut self, key: &Key, object: &Arc<Value>) {
+    /// Counts an object as it is now; what every other index says of it is the same as before.
+    fn recount(&mut self, key: &Key, object: &Value) {
         let Some(owner) = object.controller_ref() else { return };
         self.by_owner.renew(owner.str_at(&["uid"]), key, object);
     }
 
-    fn index(&mut self, key: &Key, object: &Arc<Value>) {
+    fn index(&mut self, key: &Key, object: &Value) {
         match object.controller_ref() {
             Some(owner) => self.by_owner.insert(owner.str_at(&["uid"]), key, object),
             None if self.by_label.is_some() => self.orphans.insert(key, object),

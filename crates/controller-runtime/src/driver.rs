@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::task::{Poll, Wake, Waker};
+use std::task::Wake;
 use std::time::Duration;
 
 use api::Resource;
@@ -34,6 +34,15 @@ pub enum Step {
     },
 }
 
+/// What was done since the start; neither clock nor machine comes into it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Work {
+    /// Keys that were reconciled.
+    pub reconciles: u64,
+    /// Objects that caches handed out.
+    pub looked_at: u64,
+}
+
 /// Drives all controllers of a process over one API server.
 #[derive(Debug)]
 pub struct Driver {
@@ -49,6 +58,7 @@ pub struct Driver {
     seen_revision: u64,
     faults: Option<Faults>,
     killed: Vec<usize>,
+    reconciles: u64,
 }
 
 #[derive(Debug)]
@@ -101,6 +111,7 @@ impl Driver {
             seen_revision: 0,
             faults: None,
             killed: Vec::new(),
+            reconciles: 0,
         }
     }
 
@@ -179,6 +190,12 @@ impl Driver {
     #[must_use]
     pub fn caches(&self) -> &Caches {
         &self.caches
+    }
+
+    /// What was done since the start.
+    #[must_use]
+    pub fn work(&self) -> Work {
+        Work { reconciles: self.reconciles, looked_at: self.caches.looked_at() }
     }
 
     /// The client that controllers use.
@@ -277,15 +294,16 @@ impl Driver {
         if revision == self.seen_revision {
             return;
         }
-        let waker = Waker::from(Arc::clone(&self.parker));
-        let mut task = std::task::Context::from_waker(&waker);
+        // Nobody waits in a simulated world.
+        let parker = (!self.world.is_simulated()).then_some(&self.parker);
         for reflector in &mut self.reflectors {
-            reflector.drain(&self.client, &mut self.caches, &mut self.queue, &mut task);
+            reflector.drain(&self.client, &mut self.caches, &mut self.queue, parker);
         }
         self.seen_revision = revision;
     }
 
     fn reconcile(&mut self, index: usize, key: &Key) {
+        self.reconciles += 1;
         let item = (index, key.clone());
         let controller = &mut self.controllers[index];
         let mut cx = Context {
@@ -347,29 +365,29 @@ impl Reflector {
         client: &Client,
         caches: &mut Caches,
         queue: &mut Queue,
-        task: &mut std::task::Context<'_>,
+        parker: Option<&Arc<Parker>>,
     ) {
         loop {
             let Some(watch) = &mut self.watch else {
-                if let Err(status) = self.relist(client, caches, queue) {
+                if let Err(status) = self.relist(client, caches, queue, parker) {
                     tracing::warn!(resource = self.resource.plural, %status, "list failed");
                     return;
                 }
                 continue;
             };
-            match watch.poll_next(task) {
-                Poll::Pending => return,
-                Poll::Ready(WatchEvent::Added(object) | WatchEvent::Modified(object)) => {
+            match watch.try_next() {
+                None => return,
+                Some(WatchEvent::Added(object) | WatchEvent::Modified(object)) => {
                     let change = caches.upsert(self.resource, object.value());
                     self.notify(caches, queue, &change);
                 }
-                Poll::Ready(WatchEvent::Deleted(object)) => {
+                Some(WatchEvent::Deleted(object)) => {
                     if let Some(change) = caches.remove(self.resource, &Key::of(&object.value())) {
                         self.notify(caches, queue, &change);
                     }
                 }
-                Poll::Ready(WatchEvent::Bookmark(_) | WatchEvent::InitialEventsEnd(_)) => {}
-                Poll::Ready(WatchEvent::Error(_)) => self.watch = None,
+                Some(WatchEvent::Bookmark(_) | WatchEvent::InitialEventsEnd(_)) => {}
+                Some(WatchEvent::Error(_)) => self.watch = None,
             }
         }
     }
@@ -379,6 +397,7 @@ impl Reflector {
         client: &Client,
         caches: &mut Caches,
         queue: &mut Queue,
+        parker: Option<&Arc<Parker>>,
     ) -> Result<(), Status> {
         let list = client.list_with(self.resource, "", &ListOptions::default())?;
         let mut gone: BTreeSet<Key> = caches.keys(self.resource).into_iter().collect();
@@ -395,7 +414,11 @@ impl Reflector {
         }
         let options =
             ListOptions { resource_version: list.resource_version, ..ListOptions::default() };
-        self.watch = Some(client.watch(self.resource, "", &options)?);
+        let mut watch = client.watch(self.resource, "", &options)?;
+        if let Some(parker) = parker.map(Arc::clone) {
+            watch.set_wake(Arc::new(move || Wake::wake_by_ref(&parker)));
+        }
+        self.watch = Some(watch);
         Ok(())
     }
 

@@ -29,7 +29,7 @@ pub use crate::controller::{
     Change, Context, Controller, Error, Requeue, Watching, controller_owner_of, same_key,
 };
 pub use crate::custom::{CustomResources, custom_named, custom_of_kind};
-pub use crate::driver::{Driver, Step};
+pub use crate::driver::{Driver, Step, Work};
 pub use crate::fault::Faults;
 pub use crate::key::Key;
 pub use crate::recorder::{EventRecord, EventType, Recorder};

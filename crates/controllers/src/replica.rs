@@ -277,9 +277,7 @@ fn update_status(
     if owner.at(&["status"]) == Some(&status) {
         return Ok(());
     }
-    let mut updated = owner.clone();
-    updated.set(&["status"], status);
-    match cx.client.update_status(flavor.resource, updated) {
+    match cx.client.replace_status(flavor.resource, owner, status) {
         Err(status) if !status.is_not_found() => Err(status.into()),
         _ => Ok(()),
     }

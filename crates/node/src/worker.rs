@@ -204,15 +204,15 @@ impl Worker {
             self.gone = true;
             return;
         };
-        let asks = |pod: &Value| {
-            let deletion = pod.at(&["metadata", "deletionGracePeriodSeconds"]).cloned();
-            (pod.at(&["spec"]).cloned(), pod.deletion_timestamp().map(str::to_owned), deletion)
-        };
         if pod.resource_version() == self.pod.resource_version() {
             return;
         }
         self.notice_metadata(&pod, io);
-        if asks(&pod) != asks(&self.pod) {
+        let same = |path: &[&str]| pod.at(path) == self.pod.at(path);
+        let asks_the_same = same(&["spec"])
+            && same(&["metadata", "deletionTimestamp"])
+            && same(&["metadata", "deletionGracePeriodSeconds"]);
+        if !asks_the_same {
             self.dirty = true;
             self.pod = pod;
             self.shorten_kills(io);
@@ -315,9 +315,7 @@ impl Worker {
         };
         let status = pod_status(&input);
         if !self.pod.at(&["status"]).is_some_and(|stored| same(stored, &status)) {
-            let mut pod = (*self.pod).clone();
-            pod.set(&["status"], status);
-            match io.cx.client.update_status(&api::PODS, pod) {
+            match io.cx.client.replace_status(&api::PODS, &self.pod, status) {
                 Ok(stored) => self.pod = stored,
                 Err(status) if status.is_not_found() => {}
                 Err(status) => return Err(status),
@@ -353,9 +351,7 @@ impl Worker {
     fn write_last_status(&mut self, io: &mut Io<'_, '_>) -> Result<(), Status> {
         let status = self.pod.at(&["status"]).and_then(crate::status::terminated);
         let Some(status) = status else { return Ok(()) };
-        let mut pod = (*self.pod).clone();
-        pod.set(&["status"], status);
-        match io.cx.client.update_status(&api::PODS, pod) {
+        match io.cx.client.replace_status(&api::PODS, &self.pod, status) {
             Ok(stored) => self.pod = stored,
             Err(status) if status.is_not_found() => {}
             Err(status) => return Err(status),

@@ -1,9 +1,11 @@
-//! Whether a document is one that decoding would give back as it is.
+//! Decoding in place, for documents with which little is wrong.
 //!
-//! Controllers in process change documents that were decoded before; looking costs a fraction of
-//! taking them apart and putting them together again.
+//! Controllers in process change documents that were decoded before and add what nearly is as it
+//! would be written; taking members out costs a fraction of taking documents apart and putting them
+//! together again.
 //!
-//! Invariant: what fits decodes to itself without warnings; what was decoded fits.
+//! Invariant: what fits is what [`super::walk`] would give, without warnings; what was decoded fits.
+//! Invariant: what does not fit is walked to the same end as if it had not been looked at.
 
 use serde_json::{Map, Value};
 
@@ -11,12 +13,12 @@ use super::scalar;
 use super::walk::is_written;
 use crate::schema::{FieldKind, Type};
 
-/// Whether `document` is a decoded document of type `of`.
-pub(super) fn fits(of: &Type, document: &Value) -> bool {
-    document.as_object().is_some_and(|members| object(of, members))
+/// Takes out what would not be written; gives whether `document` is a decoded one now.
+pub(super) fn fit(of: &Type, document: &mut Value) -> bool {
+    document.as_object_mut().is_some_and(|members| object(of, members))
 }
 
-fn value(kind: FieldKind, value: &Value) -> bool {
+fn value(kind: FieldKind, value: &mut Value) -> bool {
     match (kind, value) {
         (FieldKind::Any | FieldKind::RawExtension, _)
         | (FieldKind::String | FieldKind::IntOrString, Value::String(_))
@@ -35,25 +37,35 @@ fn value(kind: FieldKind, value: &Value) -> bool {
             scalar::bytes(text).is_ok_and(|canonical| canonical == *text)
         }
         (FieldKind::Object(of), Value::Object(members)) => object(of, members),
-        (FieldKind::Map(of), Value::Object(members)) => members.values().all(|it| element(*of, it)),
+        (FieldKind::Map(of), Value::Object(members)) => {
+            members.values_mut().all(|it| element(*of, it))
+        }
         (FieldKind::Array(of), Value::Array(elements)) => {
-            elements.iter().all(|it| element(*of, it))
+            elements.iter_mut().all(|it| element(*of, it))
         }
         _ => false,
     }
 }
 
 /// A null among elements becomes the type's zero value, which for some is null.
-fn element(of: FieldKind, element: &Value) -> bool {
+fn element(of: FieldKind, element: &mut Value) -> bool {
     if element.is_null() { scalar::zero(of).is_null() } else { value(of, element) }
 }
 
-/// Both sides are sorted by name.
-fn object(of: &Type, members: &Map<String, Value>) -> bool {
+fn object(of: &Type, members: &mut Map<String, Value>) -> bool {
+    // Both sides are sorted by name.
     let mut fields = of.fields.iter();
-    members.iter().all(|(name, member)| {
+    let mut unwritten = false;
+    let all = members.iter_mut().all(|(name, member)| {
         let field = fields.find(|field| field.name >= name.as_str());
-        let field = field.filter(|field| field.name == name.as_str());
-        field.is_some_and(|field| value(field.kind, member) && is_written(field, member))
-    })
+        field.filter(|field| field.name == name.as_str()).is_some_and(|field| {
+            let fits = member.is_null() || value(field.kind, member);
+            unwritten |= fits && !is_written(field, member);
+            fits
+        })
+    });
+    if all && unwritten {
+        members.retain(|name, member| of.field(name).is_some_and(|it| is_written(it, member)));
+    }
+    all
 }

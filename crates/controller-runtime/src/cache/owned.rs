@@ -1,4 +1,4 @@
-//! The objects of each controller, and how many of its pods stand how.
+//! Which objects each controller has, and how many of its pods stand how.
 //!
 //! A controller of many pods is asked after every change to one of them; the tally answers how many
 //! there are without looking at any.
@@ -36,21 +36,14 @@ struct Standing {
     ready: bool,
 }
 
-#[derive(Debug)]
-struct Entry {
-    object: Arc<Value>,
-    standing: Option<Standing>,
-}
-
 /// The objects of one owner.
 #[derive(Debug, Default)]
 struct Objects {
-    entries: BTreeMap<Key, Entry>,
+    entries: BTreeMap<Key, Option<Standing>>,
     tally: BTreeMap<Arc<str>, Alike>,
 }
 
-/// Objects by the UID of their controller. With the objects, not their keys: they are looked through
-/// often.
+/// Objects by the UID of their controller.
 #[derive(Debug, Default)]
 pub(super) struct Owned {
     by_uid: BTreeMap<String, Objects>,
@@ -63,9 +56,8 @@ impl Owned {
         Self { counted, ..Self::default() }
     }
 
-    pub(super) fn objects(&self, uid: &str) -> impl Iterator<Item = &Arc<Value>> {
-        let entries = self.by_uid.get(uid).map(|objects| objects.entries.values());
-        entries.into_iter().flatten().map(|entry| &entry.object)
+    pub(super) fn keys(&self, uid: &str) -> impl Iterator<Item = &Key> {
+        self.by_uid.get(uid).into_iter().flat_map(|objects| objects.entries.keys())
     }
 
     pub(super) fn tally(&self, uid: &str) -> impl Iterator<Item = &Alike> {
@@ -73,22 +65,19 @@ impl Owned {
     }
 
     /// Takes in an object of `uid` that was not there.
-    pub(super) fn insert(&mut self, uid: &str, key: &Key, object: &Arc<Value>) {
+    pub(super) fn insert(&mut self, uid: &str, key: &Key, object: &Value) {
         let standing = self.counted.then(|| Standing::of(object, text_of(object)));
         let objects = self.by_uid.entry(uid.to_owned()).or_default();
         if let Some(standing) = &standing {
             objects.count(standing, object);
         }
-        let entry = Entry { object: Arc::clone(object), standing };
-        objects.entries.insert(key.clone(), entry);
+        objects.entries.insert(key.clone(), standing);
     }
 
     /// Takes in a newer form that has the same labels and the same owner.
-    pub(super) fn renew(&mut self, uid: &str, key: &Key, object: &Arc<Value>) {
+    pub(super) fn renew(&mut self, uid: &str, key: &Key, object: &Value) {
         let Some(objects) = self.by_uid.get_mut(uid) else { return };
-        let Some(entry) = objects.entries.get_mut(key) else { return };
-        entry.object = Arc::clone(object);
-        let Some(old) = &mut entry.standing else { return };
+        let Some(Some(old)) = objects.entries.get_mut(key) else { return };
         let new = Standing::of(object, Arc::clone(&old.labels));
         if *old != new {
             let old = std::mem::replace(old, new.clone());
@@ -99,8 +88,7 @@ impl Owned {
 
     pub(super) fn remove(&mut self, uid: &str, key: &Key) {
         let Some(objects) = self.by_uid.get_mut(uid) else { return };
-        let gone = objects.entries.remove(key).and_then(|entry| entry.standing);
-        if let Some(standing) = gone {
+        if let Some(Some(standing)) = objects.entries.remove(key) {
             objects.discount(&standing);
         }
         if objects.entries.is_empty() {
@@ -183,6 +171,6 @@ mod tests {
         assert_eq!(tally(&owned), [("web".into(), 0, 0)]);
         owned.remove("u", &b);
         assert_eq!(tally(&owned), []);
-        assert_eq!(owned.objects("u").count(), 0);
+        assert_eq!(owned.keys("u").count(), 0);
     }
 }

@@ -146,16 +146,16 @@ impl Correlator {
     }
 }
 
-/// The source and the object.
+/// The object and the source. What tells most apart comes first, so that few letters are compared.
 fn object_identity(involved: &Value, record: &EventRecord<'_>) -> Identity {
     [
+        involved.uid(),
+        involved.name(),
+        involved.namespace(),
+        involved.kind(),
+        involved.api_version(),
         record.component,
         record.host,
-        involved.kind(),
-        involved.namespace(),
-        involved.name(),
-        involved.uid(),
-        involved.api_version(),
     ]
     .join("\n")
 }
