@@ -162,6 +162,13 @@ pub fn controller_owner_reference(owner: &Value) -> Value {
     })
 }
 
+/// A map of these members. Unlike `json!` it takes values as they are instead of writing them out
+/// once more.
+#[must_use]
+pub fn map_of<const N: usize>(members: [(&str, Value); N]) -> Value {
+    members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

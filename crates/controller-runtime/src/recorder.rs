@@ -9,6 +9,7 @@
 
 mod correlator;
 
+use apimachinery::object::map_of;
 use apimachinery::{ObjectExt as _, Value};
 use apiserver::{Client, PatchKind};
 use serde_json::json;
@@ -130,26 +131,25 @@ impl Recorder {
         let now = self.world.now();
         self.last_name_nanos = now.unix_nanos().max(self.last_name_nanos + 1);
         let namespace = Some(involved.namespace()).filter(|ns| !ns.is_empty()).unwrap_or("default");
-        let mut event = json!({
-            "apiVersion": "v1",
-            "kind": "Event",
-            "metadata": {
-                "name": format!("{}.{:x}", involved.name(), self.last_name_nanos),
-                "namespace": namespace,
-            },
-            "involvedObject": involved_object(involved, record.field_path),
-            "type": record.event_type.as_str(),
-            "reason": record.reason,
-            "message": record.message,
-            "source": {"component": record.component},
-            "firstTimestamp": now.rfc3339(),
-            "lastTimestamp": now.rfc3339(),
-            "count": 1,
-        });
+        let now = Value::from(now.rfc3339());
+        let name = format!("{}.{:x}", involved.name(), self.last_name_nanos);
+        let mut source = map_of([("component", record.component.into())]);
         if !record.host.is_empty() {
-            event.set(&["source", "host"], json!(record.host));
+            source.set(&["host"], record.host.into());
         }
-        event
+        map_of([
+            ("apiVersion", "v1".into()),
+            ("kind", "Event".into()),
+            ("metadata", map_of([("name", name.into()), ("namespace", namespace.into())])),
+            ("involvedObject", involved_object(involved, record.field_path)),
+            ("type", record.event_type.as_str().into()),
+            ("reason", record.reason.into()),
+            ("message", record.message.into()),
+            ("source", source),
+            ("firstTimestamp", now.clone()),
+            ("lastTimestamp", now),
+            ("count", 1.into()),
+        ])
     }
 }
 

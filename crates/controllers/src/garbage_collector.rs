@@ -232,11 +232,6 @@ fn keys_of(caches: &Caches, change: &Change) -> Vec<Key> {
     {
         keys.push(Key::new("", &format!("{GONE}{}", old.uid())));
     }
-    let facts = |object: &'_ Value| {
-        let finalizers = object.list_at(&["metadata", "finalizers"]).to_vec();
-        let owners = object.owner_references().to_vec();
-        (object.uid().to_owned(), owners, finalizers, object.deletion_timestamp().is_some())
-    };
     let concerns = |object: &Value| {
         !object.owner_references().is_empty() || object.deletion_timestamp().is_some()
     };
@@ -244,6 +239,13 @@ fn keys_of(caches: &Caches, change: &Change) -> Vec<Key> {
         keys.extend(object_key(caches, change.object()));
     }
     keys
+}
+
+/// Everything about an object that ownership depends on.
+fn facts(object: &Value) -> impl PartialEq + use<'_> {
+    let finalizers = object.list_at(&["metadata", "finalizers"]);
+    let is_going = object.deletion_timestamp().is_some();
+    (object.uid(), object.owner_references(), finalizers, is_going)
 }
 
 /// The resource that a kind is stored as.

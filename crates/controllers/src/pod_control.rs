@@ -6,28 +6,32 @@
 //! `replica_set.go` (`slowStartBatch`).
 
 use api::PODS;
-use apimachinery::object::controller_owner_reference;
+use apimachinery::object::{controller_owner_reference, map_of};
 use apimachinery::{ObjectExt as _, Status, Value};
 use controller_runtime::{Context, EventType};
-use serde_json::json;
 
 /// How many pods one sync creates or deletes at most.
 pub(crate) const BURST: usize = 500;
 
 /// The pod that `template` describes, owned by `owner`; the server picks the end of its name.
 pub(crate) fn from_template(template: &Value, owner: &Value) -> Value {
-    let mut metadata = json!({
-        "generateName": format!("{}-", owner.name()),
-        "namespace": owner.namespace(),
-        "ownerReferences": [controller_owner_reference(owner)],
-    });
+    let mut metadata = map_of([
+        ("generateName", format!("{}-", owner.name()).into()),
+        ("namespace", owner.namespace().into()),
+        ("ownerReferences", vec![controller_owner_reference(owner)].into()),
+    ]);
     for field in ["labels", "annotations", "finalizers"] {
         if let Some(value) = template.at(&["metadata", field]) {
             metadata.set(&[field], value.clone());
         }
     }
     let spec = template.at(&["spec"]).cloned().unwrap_or_default();
-    json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
+    map_of([
+        ("apiVersion", "v1".into()),
+        ("kind", "Pod".into()),
+        ("metadata", metadata),
+        ("spec", spec),
+    ])
 }
 
 /// Calls `create` up to `count` times in batches of 1, 2, 4, …; a batch with a failure is the last.
@@ -115,6 +119,8 @@ pub(crate) fn delete(
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]

@@ -7,6 +7,7 @@
 pub mod conditions;
 
 use apimachinery::ObjectExt as _;
+use apimachinery::object::map_of;
 use serde_json::{Value, json};
 use world::Time;
 
@@ -39,13 +40,13 @@ pub fn pod_status(input: &Input<'_>) -> Value {
     let conditions = conditions::conditions(input, phase, &inits, &apps);
     apps.sort_by(|a, b| a.str_at(&["name"]).cmp(b.str_at(&["name"])));
 
-    let mut status = json!({
-        "phase": phase,
-        "conditions": conditions,
-        "hostIP": host_ip,
-        "startTime": record.started_at.rfc3339(),
-        "containerStatuses": apps,
-    });
+    let mut status = map_of([
+        ("phase", phase.into()),
+        ("conditions", conditions.into()),
+        ("hostIP", host_ip.into()),
+        ("startTime", record.started_at.rfc3339().into()),
+        ("containerStatuses", apps.into()),
+    ]);
     if let Some((reason, message)) = &record.failed {
         status.set(&["reason"], json!(reason));
         status.set(&["message"], json!(message));
@@ -133,15 +134,15 @@ fn container_status(input: &Input<'_>, container: &Value, role: Role) -> Value {
         }
     }
     let image = current.map(|i| i.image.as_str()).filter(|image| !image.is_empty());
-    let mut status = json!({
-        "name": name,
-        "state": state,
-        "lastState": last,
-        "ready": ready,
-        "restartCount": current.map_or(0, |instance| instance.attempt),
-        "image": image.unwrap_or_else(|| container.str_at(&["image"])),
-        "imageID": current.map_or("", |instance| instance.image_id.as_str()),
-    });
+    let mut status = map_of([
+        ("name", name.into()),
+        ("state", state),
+        ("lastState", last),
+        ("ready", ready.into()),
+        ("restartCount", current.map_or(0, |instance| instance.attempt).into()),
+        ("image", image.unwrap_or_else(|| container.str_at(&["image"])).into()),
+        ("imageID", current.map_or("", |instance| instance.image_id.as_str()).into()),
+    ]);
     if let Some(started) = record.and_then(|record| record.started) {
         let running = current.is_some_and(Instance::runs);
         status.set(&["started"], json!(started && running));

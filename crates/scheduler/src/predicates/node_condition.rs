@@ -1,10 +1,8 @@
 //! `CheckNodeCondition`: the node is ready, has disk and network, and takes pods.
 
-use api::views::node::is_unschedulable;
-use apimachinery::ObjectExt as _;
-
 use crate::predicates::{Answer, Predicate, Reason, Request, unless};
 use crate::snapshot::NodeInfo;
+use api::views::node::is_unschedulable;
 
 /// Type of a condition, the status it must have if it is there, and the reason if it has not.
 static WANTED: [(&str, &str, Reason); 3] = [
@@ -30,18 +28,17 @@ impl Predicate for CheckNodeCondition {
     }
 
     fn check(&self, _: &Request<'_>, node: &NodeInfo) -> Answer {
-        let Some(node) = &node.node else { return Ok(Vec::new()) };
+        let Some(object) = &node.node else { return Ok(Vec::new()) };
         let mut reasons = Vec::new();
-        for condition in node.list_at(&["status", "conditions"]) {
-            let kind = condition.str_at(&["type"]);
-            let wanted = WANTED.iter().find(|(known, _, _)| *known == kind);
-            if let Some((_, status, reason)) = wanted
-                && condition.str_at(&["status"]) != *status
+        for (kind, status) in &node.conditions {
+            let wanted = WANTED.iter().find(|(known, _, _)| known == kind);
+            if let Some((_, wanted, reason)) = wanted
+                && status != wanted
             {
                 reasons.push(reason.clone());
             }
         }
-        if is_unschedulable(node) {
+        if is_unschedulable(object) {
             reasons.push(UNSCHEDULABLE);
         }
         Ok(reasons)

@@ -34,6 +34,8 @@ pub struct NodeInfo {
     pub pods: BTreeMap<Key, PodInfo>,
     /// Kind and UID of the controllers whose pods it would rather not have.
     pub avoids: Vec<(String, String)>,
+    /// Type and status of the conditions it tells, in its order.
+    pub(crate) conditions: Vec<(String, String)>,
     /// Sizes of the images on it, by every name.
     pub images: BTreeMap<String, i64>,
     ports: BTreeMap<HostPort, usize>,
@@ -51,6 +53,7 @@ impl Default for NodeInfo {
             non_zero: (0, 0),
             pods: BTreeMap::new(),
             avoids: Vec::new(),
+            conditions: Vec::new(),
             images: BTreeMap::new(),
             ports: BTreeMap::new(),
             rank: u32::MAX,
@@ -74,18 +77,17 @@ impl NodeInfo {
     /// The status of a condition; empty when the node does not tell.
     #[must_use]
     pub fn condition(&self, kind: &str) -> &str {
-        let node = self.node.as_deref();
-        let mut conditions =
-            node.map_or(&[][..], |node| node.list_at(&["status", "conditions"])).iter();
-        conditions
-            .find(|condition| condition.str_at(&["type"]) == kind)
-            .map_or("", |condition| condition.str_at(&["status"]))
+        let mut conditions = self.conditions.iter().filter(|_| self.node.is_some());
+        conditions.find(|(told, _)| told == kind).map_or("", |(_, status)| status)
     }
 
     /// Reads what would be slow to read for every pod.
     pub(super) fn read_traits(&mut self) {
         let Some(node) = &self.node else { return };
         self.avoids = node.annotation(AVOID).map(avoided).unwrap_or_default();
+        let conditions = node.list_at(&["status", "conditions"]).iter();
+        let read = |condition: &Value, field: &str| condition.str_at(&[field]).to_owned();
+        self.conditions = conditions.map(|it| (read(it, "type"), read(it, "status"))).collect();
         let images = node.list_at(&["status", "images"]).iter();
         self.images = images
             .flat_map(|image| {
