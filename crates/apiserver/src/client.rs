@@ -126,7 +126,7 @@ impl Client {
         status: Value,
     ) -> Result<Arc<Value>, Status> {
         let call = self.call(resource, old.namespace(), old.name()).subresource("status");
-        Ok(self.server.replace_status(&call, old, status)?.object.value)
+        Ok(self.server.replace_status(&call, old, status)?.object.value())
     }
 
     /// Replaces what a sub-resource shows.

@@ -242,7 +242,7 @@ fn victims(client: &Client, pods: usize) -> Result<Vec<(String, String)>> {
             let options = ListOptions { label_selector: labels, ..ListOptions::default() };
             let list = client.list_with(&api::PODS, &namespace, &options)?;
             let victim = list.items.get(number / controllers).context("no pod to replace")?;
-            Ok((namespace, victim.value.name().to_owned()))
+            Ok((namespace, victim.value().name().to_owned()))
         })
         .collect()
 }
