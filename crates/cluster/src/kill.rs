@@ -84,6 +84,10 @@ impl<R: ContainerRuntime> ContainerRuntime for Session<R> {
         self.runtime.set_wake(wake);
     }
 
+    fn command_of(&self, config: &ContainerConfig) -> Vec<String> {
+        self.runtime.command_of(config)
+    }
+
     fn logs(&self) -> Arc<dyn Logs> {
         self.runtime.logs()
     }

@@ -15,8 +15,10 @@ use crate::key::Key;
 
 const BASE_DELAY: Duration = Duration::from_millis(5);
 const MAX_DELAY: Duration = Duration::from_secs(1000);
-/// From how many ready items on a gap is filled instead of closed.
+/// From how many ready items on only the oldest ones are drawn from.
 const LONG: usize = 256;
+/// How many of a long queue's oldest items are drawn from.
+const WINDOW: usize = 32;
 
 /// Index of a controller in the driver and a key of its queue.
 pub(crate) type Item = (usize, Key);
@@ -95,21 +97,24 @@ impl Queue {
         self.timers.first().map(|(at, _, _)| *at)
     }
 
-    /// Out of a long queue the last item moves into the gap: which comes next is drawn anyway, and
-    /// closing the gap would cost as much as the queue is long.
+    /// Out of a long queue the oldest item moves into the gap: which of the oldest comes next is drawn
+    /// anyway, and closing the gap would cost as much as the queue is long.
     fn take(&mut self, index: usize) -> Option<Item> {
         if index > 0 && self.ready.len() > LONG {
-            self.ready.swap_remove_back(index)
+            self.ready.swap_remove_front(index)
         } else {
             self.ready.remove(index)
         }
     }
 
     /// Takes the next ready item: the oldest in a real world, any (by the seed) in a simulated one,
-    /// so that different seeds explore different interleavings.
+    /// so that different seeds explore different interleavings. Of a long queue it is one of the
+    /// oldest, so that nothing waits for all that follows from what was ready with it.
     pub(crate) fn pop(&mut self, world: &World) -> Option<Item> {
         let index = if world.is_simulated() && self.ready.len() > 1 {
-            usize::try_from(world.random_below(self.ready.len() as u64)).unwrap_or(0)
+            let ready = self.ready.len();
+            let choice = if ready > LONG { WINDOW } else { ready };
+            usize::try_from(world.random_below(choice as u64)).unwrap_or(0)
         } else {
             0
         };
@@ -136,6 +141,23 @@ mod tests {
         let world = World::simulated(1);
         assert_eq!(queue.pop(&world), Some(item("a")));
         assert_eq!(queue.pop(&world), None);
+    }
+
+    #[test]
+    fn nothing_is_left_behind_in_a_long_queue() {
+        let mut queue = Queue::default();
+        let world = World::simulated(1);
+        for number in 0..1_000 {
+            queue.add(item(&format!("first-{number}")));
+        }
+        // Everything that is taken is followed by something new.
+        let mut taken = 0;
+        for number in 0..1_400 {
+            let (_, key) = queue.pop(&world).unwrap();
+            taken += u32::from(key.name.starts_with("first-"));
+            queue.add(item(&format!("second-{number}")));
+        }
+        assert_eq!(taken, 1_000);
     }
 
     #[test]

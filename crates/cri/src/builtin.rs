@@ -2,7 +2,8 @@
 //!
 //! Some pods are served by a controller of our own instead of by a program in an image, above all the
 //! deployer pod of a DeploymentConfig. Such a pod is a real Pod in a real sandbox; only its container
-//! is *builtin*: its image name is registered here, a controller prints its log lines and ends it.
+//! is *builtin*: its image name is registered here, or its command is known to be a script that calls
+//! a registered program. A controller prints its log lines and ends it.
 //!
 //! [`Builtin`] is the shared handle, [`WithBuiltins`] the runtime wrapper that serves registered
 //! images from it and everything else from the runtime inside.
@@ -25,6 +26,7 @@ use crate::runtime::{
     Command, ContainerExit, ContainerRuntime, ContainerState, ContainerStatus, Error, Event, Image,
     Reply, Ticket, Wake,
 };
+use crate::script;
 use crate::stats::PodMetrics;
 use crate::stream::{Connecting, Process, Stdio, Streams, follow_lines};
 
@@ -50,6 +52,8 @@ pub struct BuiltinContainer {
     pub pod_uid: String,
     /// Reference of the image.
     pub image: String,
+    /// Command and arguments; empty for what the image does by itself.
+    pub command: Vec<String>,
     /// Environment.
     pub env: Vec<(String, String)>,
     /// Since when it runs.
@@ -65,7 +69,12 @@ struct State {
 #[derive(Default)]
 struct Inner {
     images: BTreeSet<String>,
+    programs: BTreeSet<String>,
     containers: BTreeMap<String, Container>,
+    /// Ids of the running containers, by uid of the pod.
+    by_pod: BTreeMap<String, BTreeSet<String>>,
+    /// Goes up whenever a container is started, is asked to stop or ends.
+    changes: u64,
     events: VecDeque<Event>,
     wake: Option<Wake>,
 }
@@ -109,12 +118,24 @@ impl Builtin {
         self.state.inner.lock().images.insert(image.to_owned());
     }
 
+    /// Serves containers whose script calls `program` from here on, whatever their image.
+    pub fn register_program(&self, program: &str) {
+        self.state.inner.lock().programs.insert(program.to_owned());
+    }
+
     /// The containers that run, in order of their ids.
     #[must_use]
     pub fn running(&self) -> Vec<Arc<BuiltinContainer>> {
         let inner = self.state.inner.lock();
         let running = inner.containers.values().filter(|container| container.runs());
         running.filter_map(|container| container.shown.clone()).collect()
+    }
+
+    /// How often a container was started, was asked to stop or ended; as long as this stays the same
+    /// there is nothing new to see.
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.state.inner.lock().changes
     }
 
     /// The running container of pod `pod_uid`.
@@ -166,6 +187,7 @@ fn view(id: &str, config: &ContainerConfig, started_at: Time) -> BuiltinContaine
         pod_name: config.pod_name.clone(),
         pod_uid: config.pod_uid.clone(),
         image: config.image.clone(),
+        command: config.command.iter().chain(&config.args).cloned().collect(),
         env: config.env.clone(),
         started_at,
     }
@@ -179,7 +201,8 @@ fn wake_all(wakers: &mut Vec<Waker>) {
 
 impl Inner {
     fn running_of(&self, pod_uid: &str) -> Option<(&String, &Container)> {
-        self.containers.iter().find(|(_, c)| c.runs() && c.config.pod_uid == pod_uid)
+        let id = self.by_pod.get(pod_uid)?.first()?;
+        self.containers.get_key_value(id).filter(|(_, container)| container.runs())
     }
 
     fn done(&mut self, ticket: Ticket, result: Result<Reply, Error>) {
@@ -201,12 +224,30 @@ impl Inner {
         container.exit = Some(exit.clone());
         wake_all(&mut container.wakers);
         let waiting = container.stop.take().map(|(_, tickets)| tickets).unwrap_or_default();
+        let pod = container.config.pod_uid.clone();
+        self.forget_running(&pod, id);
         self.events.push_back(Event::ContainerExited(exit));
         for ticket in waiting {
             self.done(ticket, Ok(Reply::Done));
         }
         if let Some(wake) = &self.wake {
             wake();
+        }
+    }
+
+    fn forget_running(&mut self, pod_uid: &str, id: &str) {
+        self.changes += 1;
+        if let Some(ids) = self.by_pod.get_mut(pod_uid) {
+            ids.remove(id);
+            if ids.is_empty() {
+                self.by_pod.remove(pod_uid);
+            }
+        }
+    }
+
+    fn remove(&mut self, id: &str) {
+        if let Some(container) = self.containers.remove(id) {
+            self.forget_running(&container.config.pod_uid, id);
         }
     }
 
@@ -217,6 +258,7 @@ impl Inner {
         let (at, tickets) = container.stop.get_or_insert((deadline, Vec::new()));
         *at = (*at).min(deadline);
         tickets.push(ticket);
+        self.changes += 1;
     }
 
     /// Ends the containers whose grace period is over.
@@ -300,6 +342,20 @@ impl<R: ContainerRuntime> WithBuiltins<R> {
         self.builtin.state.inner.lock().images.contains(image)
     }
 
+    /// Whether `command` is a script that calls one of our programs.
+    fn runs(&self, command: &[String]) -> bool {
+        if command.is_empty() {
+            return false;
+        }
+        let inner = self.builtin.state.inner.lock();
+        let steps = script::of_shell(command).map(script::steps);
+        let Some(Ok(steps)) = steps else { return inner.programs.contains(&command[0]) };
+        let programs = steps.iter().filter_map(|step| step.words.first());
+        programs.into_iter().any(|word: &script::Word| {
+            matches!(word.as_slice(), [script::Piece::Text(name)] if inner.programs.contains(name))
+        })
+    }
+
     /// Answers `command` when it is about a builtin image or container; gives it back otherwise.
     fn serve(&mut self, ticket: Ticket, command: Command) -> Option<Command> {
         match command {
@@ -317,12 +373,20 @@ impl<R: ContainerRuntime> WithBuiltins<R> {
             Command::CreateContainer { sandbox, config } if self.serves(&config.image) => {
                 self.create(ticket, sandbox, config);
             }
+            Command::CreateContainer { sandbox, mut config } => {
+                let command = self.inner.command_of(&config);
+                if !self.runs(&command) {
+                    return Some(Command::CreateContainer { sandbox, config });
+                }
+                (config.command, config.args) = (command, Vec::new());
+                self.create(ticket, sandbox, config);
+            }
             Command::StartContainer { id } if self.knows(&id) => self.start(ticket, &id),
             Command::StopContainer { id, grace } if self.knows(&id) => {
                 self.stop(ticket, &id, grace);
             }
             Command::RemoveContainer { id } if self.knows(&id) => {
-                self.builtin.state.inner.lock().containers.remove(&id);
+                self.builtin.state.inner.lock().remove(&id);
                 self.done(ticket, Ok(Reply::Done));
             }
             Command::ExecSync { id, .. } if self.knows(&id) => {
@@ -369,6 +433,9 @@ impl<R: ContainerRuntime> WithBuiltins<R> {
         if let Some(container) = inner.containers.get_mut(id) {
             container.started_at = Some(now);
             container.shown = Some(Arc::new(view(id, &container.config, now)));
+            let pod = container.config.pod_uid.clone();
+            inner.by_pod.entry(pod).or_default().insert(id.to_owned());
+            inner.changes += 1;
         }
         inner.done(ticket, Ok(Reply::Started(now)));
     }
@@ -395,7 +462,7 @@ impl<R: ContainerRuntime> WithBuiltins<R> {
             inner.end(container, TERMINATED, now);
         }
         if matches!(command, Command::RemovePodSandbox { .. }) {
-            inner.containers.retain(|_, c| c.sandbox != *id);
+            inside.iter().for_each(|container| inner.remove(container));
         }
     }
 

@@ -5,8 +5,8 @@
 //! nobody asked for (an exit, an engine that goes away), comes back as an [`Event`] from `poll`. The
 //! vocabulary is that of the Kubernetes CRI: pod sandboxes, containers, images.
 //!
-//! Reading order: [`runtime`] (the trait), [`config`] (what commands carry), [`logs`], [`stream`], [`stats`], [`builtin`]
-//! (containers that run inside this process), [`sim`] (scripted containers on the virtual clock),
+//! Reading order: [`runtime`] (the trait), [`config`] (what commands carry), [`logs`], [`stream`],
+//! [`stats`], [`builtin`] (containers that run inside this process), [`script`] (shell scripts), [`sim`] (scripted containers on the virtual clock),
 //! [`docker`] (real ones), [`keyring`] (where credentials are for), [`conformance`] (what both must do alike).
 //!
 //! Invariant: the agent cannot tell which implementation it has.
@@ -22,6 +22,7 @@ pub mod docker;
 pub mod keyring;
 pub mod logs;
 pub mod runtime;
+pub mod script;
 pub mod sim;
 pub mod stats;
 pub mod stream;

@@ -42,6 +42,12 @@ pub trait ContainerRuntime: Send + Debug {
     /// Sets what to call when there is something to poll.
     fn set_wake(&mut self, wake: Wake);
 
+    /// What a container of `config` is started with, where that is known without an image's contents;
+    /// empty where it is not.
+    fn command_of(&self, _config: &ContainerConfig) -> Vec<String> {
+        Vec::new()
+    }
+
     /// The way to the containers' output, usable from other threads.
     fn logs(&self) -> Arc<dyn Logs>;
 
@@ -70,6 +76,9 @@ impl<R: ContainerRuntime + ?Sized> ContainerRuntime for Box<R> {
     }
     fn set_wake(&mut self, wake: Wake) {
         (**self).set_wake(wake);
+    }
+    fn command_of(&self, config: &ContainerConfig) -> Vec<String> {
+        (**self).command_of(config)
     }
     fn logs(&self) -> Arc<dyn Logs> {
         (**self).logs()

@@ -25,6 +25,7 @@ pub use self::behaviour::{
 };
 pub use self::images::SimImages;
 use self::state::State;
+use crate::config::ContainerConfig;
 use crate::logs::{Line, LineSource, LogOptions, LogStream, Logs, line_stream};
 use crate::runtime::{Command, ContainerRuntime, Error, Event, Ticket, Wake};
 use crate::stats::{ContainerUsage, PodMetrics};
@@ -81,6 +82,10 @@ impl ContainerRuntime for SimRuntime {
     /// The virtual clock says when there is something to poll, except for what [`SimControl`] does.
     fn set_wake(&mut self, wake: Wake) {
         self.shared.state.lock().set_wake(wake);
+    }
+
+    fn command_of(&self, config: &ContainerConfig) -> Vec<String> {
+        self.shared.state.lock().command_of(config)
     }
 
     fn logs(&self) -> Arc<dyn Logs> {

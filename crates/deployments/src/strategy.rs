@@ -93,8 +93,39 @@ pub enum Action {
     Wake(Time),
     /// The rollout succeeded.
     Succeed,
+    /// The condition is reached up to which the deployer was to go, with what to say.
+    Reached(String),
     /// The rollout failed, with the error to print.
     Fail(String),
+}
+
+/// How far a deployer is to go: `openshift-deploy --until=<condition>`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Until {
+    /// Before anything is done.
+    Start,
+    /// After the pre hook.
+    Pre,
+    /// After the mid hook.
+    Mid,
+    /// When so many per cent of the pods are new.
+    Percent(i64),
+}
+
+impl Until {
+    /// Reads `start`, `pre`, `mid` or `<n>%`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "start" => Some(Self::Start),
+            "pre" => Some(Self::Pre),
+            "mid" => Some(Self::Mid),
+            other => {
+                let percent = other.strip_suffix('%')?.parse().ok()?;
+                (0..=100).contains(&percent).then_some(Self::Percent(percent))
+            }
+        }
+    }
 }
 
 /// The interval between looks at a scale that is under way.
@@ -127,6 +158,7 @@ pub struct Strategy {
     pre: bool,
     post: bool,
     stage: Stage,
+    until: Option<Until>,
 }
 
 /// What happens between the hooks.
@@ -168,16 +200,28 @@ impl Strategy {
         } else {
             Body::Recreate(recreate::Recreate::new(params))
         };
-        Ok(Self { body, pre: has(Moment::Pre), post: has(Moment::Post), stage: Stage::Begin })
+        let (pre, post, stage) = (has(Moment::Pre), has(Moment::Post), Stage::Begin);
+        Ok(Self { body, pre, post, stage, until: None })
+    }
+
+    /// The same, up to a condition.
+    #[must_use]
+    pub fn until(mut self, until: Option<Until>) -> Self {
+        self.until = until;
+        match &mut self.body {
+            Body::Rolling(rolling) => rolling.until = until,
+            Body::Recreate(recreate) => recreate.until = until,
+        }
+        self
     }
 
     /// The next actions; the memory moves on as if they were carried out.
     pub fn next(&mut self, observed: &Observed) -> Vec<Action> {
         match self.stage {
             Stage::Begin if self.pre => self.run_hook(Moment::Pre, Stage::AwaitPre),
-            Stage::Begin => self.run_body(observed),
+            Stage::Begin => self.begin_body(observed),
             Stage::AwaitPre => match hook_outcome(Moment::Pre, observed) {
-                Some(Ok(())) => self.run_body(&Observed { hook: None, ..observed.clone() }),
+                Some(Ok(())) => self.begin_body(&Observed { hook: None, ..observed.clone() }),
                 Some(Err(text)) => self.end(Action::Fail(text)),
                 None => Vec::new(),
             },
@@ -191,6 +235,16 @@ impl Strategy {
         }
     }
 
+    fn begin_body(&mut self, observed: &Observed) -> Vec<Action> {
+        let rolls = matches!(self.body, Body::Rolling(_));
+        let reached = match self.until {
+            Some(Until::Pre) => "pre hook succeeded",
+            Some(Until::Percent(0)) if rolls => "Reached 0% (before rollout)",
+            _ => return self.run_body(observed),
+        };
+        self.end(Action::Reached(reached.to_owned()))
+    }
+
     fn run_body(&mut self, observed: &Observed) -> Vec<Action> {
         self.stage = Stage::Body;
         let mut actions = match &mut self.body {
@@ -202,7 +256,9 @@ impl Strategy {
                 actions.pop();
                 actions.extend(self.run_hook(Moment::Post, Stage::AwaitPost));
             }
-            Some(Action::Succeed | Action::Fail(_)) => self.stage = Stage::Over,
+            Some(Action::Succeed | Action::Reached(_) | Action::Fail(_)) => {
+                self.stage = Stage::Over
+            }
             _ => {}
         }
         actions

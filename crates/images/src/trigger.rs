@@ -67,7 +67,7 @@ fn triggered_by(caches: &Caches, change: &Change) -> Vec<Key> {
 /// The config with every automatic trigger's image filled in; `None` when that changes nothing or
 /// some trigger has never resolved.
 pub fn plan(dc: &Value, resolve: &dyn Fn(&str, &str, &str) -> Option<String>) -> Option<Value> {
-    let mut updated = dc.clone();
+    let mut updated: Option<Value> = None;
     for (index, trigger) in dc.list_at(&["spec", "triggers"]).iter().enumerate() {
         let Some(params) = trigger.get("imageChangeParams") else { continue };
         let from_tag = params.str_at(&["from", "kind"]) == "ImageStreamTag";
@@ -80,11 +80,28 @@ pub fn plan(dc: &Value, resolve: &dyn Fn(&str, &str, &str) -> Option<String>) ->
         let (namespace, name, tag) = trigger_source(params, dc.namespace());
         let last = Some(params.str_at(&["lastTriggeredImage"])).filter(|last| !last.is_empty());
         let image = resolve(namespace, name, tag).or_else(|| last.map(str::to_owned))?;
+        let names = params.list_at(&["containerNames"]);
+        if last == Some(image.as_str()) && have_image(updated.as_ref().unwrap_or(dc), names, &image)
+        {
+            continue;
+        }
+        let updated = updated.get_or_insert_with(|| dc.clone());
         updated["spec"]["triggers"][index]["imageChangeParams"]["lastTriggeredImage"] =
             json!(image);
-        set_images(&mut updated, params.list_at(&["containerNames"]), &image);
+        set_images(updated, names, &image);
     }
-    (updated != *dc).then_some(updated)
+    updated
+}
+
+/// Whether every named container of the template has `image`. Asked at every change of a config.
+fn have_image(dc: &Value, names: &[Value], image: &str) -> bool {
+    ["initContainers", "containers"].iter().all(|list| {
+        let named = |container: &&Value| {
+            names.iter().any(|name| name.as_str() == Some(container.str_at(&["name"])))
+        };
+        let containers = dc.list_at(&["spec", "template", "spec", list]).iter();
+        containers.filter(named).all(|container| container.str_at(&["image"]) == image)
+    })
 }
 
 #[cfg(test)]

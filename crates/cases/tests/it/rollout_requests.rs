@@ -133,7 +133,8 @@ fn hooks(row: &Row<'_>, predecessor: bool) -> Outcome {
                 Action::Wake(at) => now = at,
                 Action::Succeed => return same(&json!(false), row.arg("deploymentShouldFail")),
                 Action::Fail(_) => return same(&json!(true), row.arg("deploymentShouldFail")),
-                Action::Print(_) | Action::BeginUpdate | Action::EndUpdate => {}
+                Action::Print(_) | Action::Reached(_) | Action::BeginUpdate | Action::EndUpdate => {
+                }
             }
         }
     }

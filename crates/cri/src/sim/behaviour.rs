@@ -79,6 +79,11 @@ pub struct Behaviour {
     /// command writes its answer and ends.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub exec: Vec<ExecAnswer>,
+    /// What a container is started with that names no command itself: a program that `exec` answers
+    /// for, or `[sh, -c, <script>]`. A script that calls `openshift-deploy` or `oc` is run as the
+    /// deployer of a rollout.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub command: Vec<String>,
     /// CPU in use, as a quantity, e.g. `100m`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cpu: Option<String>,

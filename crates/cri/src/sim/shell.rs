@@ -8,7 +8,6 @@
 mod files;
 mod programs;
 mod script;
-mod words;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,9 +17,9 @@ use bytes::{Bytes, BytesMut};
 use tokio::sync::mpsc;
 
 pub(super) use self::files::Files;
-pub(super) use self::script::of_command;
-use self::words::{Join, Redirect, Step};
+pub(super) use self::script::{command, of_command};
 use super::behaviour::{Behaviour, ExecAnswer};
+use crate::script::{self as words, Join, Redirect, Step};
 use crate::stream::{Output, terminal};
 
 /// The most that is passed on through a pipe or into a file.

@@ -17,7 +17,7 @@ use world::{Time, World};
 
 use super::behaviour::{Behaviour, Exit, HttpAnswer, seconds};
 use super::images::SimImages;
-use super::shell::{Files, Place, of_command};
+use super::shell::{Files, Place, command, of_command};
 use crate::config::{ContainerConfig, FileEntry, PodSandboxConfig, host_port};
 use crate::logs::Line;
 use crate::runtime::{
@@ -267,6 +267,11 @@ impl State {
 
     fn inside(&self, sandbox: &str) -> Vec<String> {
         self.sandboxes.get(sandbox).map(|sandbox| sandbox.containers.clone()).unwrap_or_default()
+    }
+
+    /// What a container is started with, as far as that is known.
+    pub(super) fn command_of(&self, config: &ContainerConfig) -> Vec<String> {
+        command(&self.images.resolve(&config.image).behaviour, config)
     }
 
     fn create(&mut self, ticket: Ticket, sandbox: String, config: Box<ContainerConfig>) {

@@ -13,7 +13,7 @@ use std::time::Duration;
 use apimachinery::Value;
 use world::Time;
 
-use super::{Action, Observed, POLL, Side, hook_outcome, seconds};
+use super::{Action, Observed, POLL, Side, Until, hook_outcome, seconds};
 use crate::hook::Moment;
 
 /// A recreate rollout under way.
@@ -22,6 +22,10 @@ pub struct Recreate {
     timeout: Duration,
     mid: bool,
     step: Step,
+    /// Whether there is no predecessor.
+    first: bool,
+    /// How far to go.
+    pub(super) until: Option<Until>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +58,13 @@ impl Recreate {
     #[must_use]
     pub fn new(params: Option<&Value>) -> Self {
         let mid = params.and_then(|params| params.get("mid")).is_some_and(Value::is_object);
-        Self { timeout: seconds(params, "timeoutSeconds", 600), mid, step: Step::Begin }
+        Self {
+            timeout: seconds(params, "timeoutSeconds", 600),
+            mid,
+            step: Step::Begin,
+            first: false,
+            until: None,
+        }
     }
 
     /// The next actions. See [`super::Strategy::next`].
@@ -70,6 +80,7 @@ impl Recreate {
         match self.step {
             Step::Begin => {
                 let Some(from) = &observed.from else {
+                    self.first = true;
                     self.step = Step::Mid;
                     return false;
                 };
@@ -88,15 +99,15 @@ impl Recreate {
             }
             Step::AwaitZero { give_up_at, .. } => self.await_zero(observed, give_up_at, actions),
             Step::AwaitGone { give_up_at, .. } => self.await_gone(observed, give_up_at, actions),
+            Step::Mid if self.until == Some(Until::Percent(0)) => {
+                self.reached("Reached 0% (no running pods)".to_owned(), actions)
+            }
             Step::Mid if self.mid => {
                 self.step = Step::AwaitMid;
                 actions.push(Action::RunHook(Moment::Mid));
                 true
             }
-            Step::Mid => {
-                self.step = Step::ScaleUp;
-                false
-            }
+            Step::Mid => self.after_mid(actions),
             Step::AwaitMid => self.await_mid(observed, actions),
             Step::ScaleUp => self.scale_up(observed, actions),
             Step::AwaitScale { replicas, then, give_up_at, .. } => {
@@ -157,11 +168,24 @@ impl Recreate {
 
     fn await_mid(&mut self, observed: &Observed, actions: &mut Vec<Action>) -> bool {
         match hook_outcome(Moment::Mid, observed) {
-            Some(Ok(())) => self.step = Step::ScaleUp,
-            Some(Err(text)) => return self.fail(text, actions),
-            None => return true,
+            Some(Ok(())) => self.after_mid(actions),
+            Some(Err(text)) => self.fail(text, actions),
+            None => true,
         }
+    }
+
+    fn after_mid(&mut self, actions: &mut Vec<Action>) -> bool {
+        if self.until == Some(Until::Mid) {
+            return self.reached("mid hook succeeded".to_owned(), actions);
+        }
+        self.step = Step::ScaleUp;
         false
+    }
+
+    fn reached(&mut self, text: String, actions: &mut Vec<Action>) -> bool {
+        self.step = Step::Over;
+        actions.push(Action::Reached(text));
+        true
     }
 
     fn scale_up(&mut self, observed: &Observed, actions: &mut Vec<Action>) -> bool {
@@ -248,6 +272,9 @@ impl Recreate {
             if then == Then::AcceptAll {
                 return self.succeed(actions);
             }
+            if let Some(Until::Percent(wanted @ 1..=99)) = self.until {
+                return self.reached(format!("Reached {wanted}%"), actions);
+            }
             self.step = Step::ScaleToDesired;
             return false;
         }
@@ -264,6 +291,11 @@ impl Recreate {
     }
 
     fn succeed(&mut self, actions: &mut Vec<Action>) -> bool {
+        if let Some(Until::Percent(wanted)) = self.until
+            && (wanted == 100 || (self.first && wanted > 0))
+        {
+            return self.reached(format!("Reached {wanted}%"), actions);
+        }
         self.step = Step::Over;
         actions.push(Action::Succeed);
         true

@@ -18,7 +18,7 @@ use std::time::Duration;
 use apimachinery::Value;
 use world::Time;
 
-use super::{Action, Controller, Observed, POLL, Side, resolve_fenceposts, seconds};
+use super::{Action, Controller, Observed, POLL, Side, Until, resolve_fenceposts, seconds};
 
 /// A rolling update under way.
 #[derive(Debug)]
@@ -31,6 +31,10 @@ pub struct Rolling {
     /// The end of the last turn that changed something.
     last_progress: Time,
     changed_in_turn: bool,
+    /// New pods at the beginning.
+    begun_with: i64,
+    /// How far to go.
+    pub(super) until: Option<Until>,
 }
 
 /// Where in its turn the update stands.
@@ -57,6 +61,8 @@ impl Rolling {
             step: Step::Begin,
             last_progress: Time::default(),
             changed_in_turn: false,
+            begun_with: 0,
+            until: None,
         }
     }
 
@@ -76,6 +82,7 @@ impl Rolling {
         match self.step {
             Step::Begin => {
                 self.last_progress = now;
+                self.begun_with = observed.to.replicas;
                 actions.push(Action::BeginUpdate);
                 actions.push(Action::Print(self.plan_line(observed, from)));
                 self.step = Step::ScaleUp;
@@ -90,7 +97,7 @@ impl Rolling {
                 }
                 if controller.is_synced_at(replicas) {
                     self.after_scale(side, now);
-                    return false;
+                    return self.reached(observed, actions);
                 }
                 if now >= give_up_at {
                     let text = format!("timed out waiting for {:?} to be synced", controller.name);
@@ -203,6 +210,23 @@ impl Rolling {
             Action::Scale(side, replicas),
             Action::Wake(check_at),
         ]);
+        true
+    }
+
+    /// Whether as many pods are new as the deployer is to go for. Looked at after every half of a turn.
+    ///
+    /// Mirrors: `openshift/origin pkg/apps/strategy/rolling/rolling.go` (`rollingUpdater`'s `OnProgress`).
+    fn reached(&mut self, observed: &Observed, actions: &mut Vec<Action>) -> bool {
+        let Some(Until::Percent(wanted)) = self.until else { return false };
+        let (desired, new) = (observed.desired, observed.to.replicas);
+        let goal = desired - self.begun_with;
+        let percent = if goal > 0 { (goal - (desired - new).abs()) * 100 / goal } else { 100 };
+        if percent < wanted {
+            return false;
+        }
+        self.step = Step::Over;
+        let text = format!("Reached {wanted}% (currently {percent}%)");
+        actions.push(Action::Reached(text));
         true
     }
 

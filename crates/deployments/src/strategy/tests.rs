@@ -8,8 +8,17 @@ use super::*;
 /// Plays a rollout in which pods come and go at once and hooks end as `hook` says; gives what was
 /// done, in order.
 fn play(strategy: &Value, old: Option<i64>, hook: &dyn Fn(Moment) -> Result<(), String>) -> String {
+    play_until(None, strategy, old, hook)
+}
+
+fn play_until(
+    until: Option<Until>,
+    strategy: &Value,
+    old: Option<i64>,
+    hook: &dyn Fn(Moment) -> Result<(), String>,
+) -> String {
     let config = json!({"spec": {"strategy": strategy}});
-    let mut planner = Strategy::for_config(&config, old.is_some()).unwrap();
+    let mut planner = Strategy::for_config(&config, old.is_some()).unwrap().until(until);
     let (mut from, mut to, mut now) = (old, 0, SIMULATION_EPOCH);
     let (mut done, mut outcome) = (Vec::new(), None);
     for _ in 0..1_000 {
@@ -37,6 +46,7 @@ fn play(strategy: &Value, old: Option<i64>, hook: &dyn Fn(Moment) -> Result<(), 
                     outcome = Some(hook(moment));
                 }
                 Action::Wake(at) => now = at,
+                Action::Reached(text) => return format!("{} {text}", done.join(" ")),
                 Action::Succeed => return format!("{} ok", done.join(" ")),
                 Action::Fail(text) => return format!("{} failed: {text}", done.join(" ")),
                 Action::Print(_) | Action::BeginUpdate | Action::EndUpdate => {}
@@ -89,4 +99,30 @@ fn custom_strategies_run_elsewhere() {
     let config = json!({"spec": {"strategy": {"type": "Custom"}}});
     let error = Strategy::for_config(&config, false).unwrap_err();
     assert_eq!(error, "unsupported strategy type: Custom");
+}
+
+#[test]
+fn a_deployer_may_go_up_to_a_condition_only() {
+    let rolling = hooked("Rolling", "rollingParams", &["pre", "post"]);
+    let recreate = hooked("Recreate", "recreateParams", &["pre", "mid", "post"]);
+    let cases = [
+        ("pre", &rolling, Some(2), "pre pre hook succeeded"),
+        ("0%", &rolling, Some(2), "pre Reached 0% (before rollout)"),
+        ("50%", &rolling, Some(2), "pre -1 +1 Reached 50% (currently 50%)"),
+        ("51%", &rolling, Some(2), "pre -1 +1 -0 +2 Reached 51% (currently 100%)"),
+        ("50%", &rolling, None, "pre +2 Reached 50%"),
+        ("mid", &rolling, None, "pre mid hook succeeded"),
+        ("pre", &recreate, Some(2), "pre pre hook succeeded"),
+        ("0%", &recreate, Some(2), "pre -0 Reached 0% (no running pods)"),
+        ("mid", &recreate, Some(2), "pre -0 mid mid hook succeeded"),
+        ("50%", &recreate, Some(2), "pre -0 mid +1 Reached 50%"),
+        ("100%", &recreate, Some(2), "pre -0 mid +1 +2 Reached 100%"),
+        ("1%", &recreate, None, "pre mid +2 Reached 1%"),
+    ];
+    for (until, strategy, old, expected) in cases {
+        let until = Until::parse(until);
+        assert!(until.is_some());
+        assert_eq!(play_until(until, strategy, old, &|_| Ok(())), expected);
+    }
+    assert_eq!([Until::parse("101%"), Until::parse("end"), Until::parse("%")], [None; 3]);
 }

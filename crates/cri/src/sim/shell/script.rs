@@ -9,13 +9,13 @@
 use std::collections::BTreeMap;
 
 use super::super::behaviour::{Behaviour, Exit, LineAt, LogLine};
-use super::words::{self, Join, Piece, Redirect, Word};
 use crate::config::ContainerConfig;
+use crate::script::{self as words, Join, Piece, Redirect, Word};
 
 /// What a container of `config` does instead of what its image (`base`) does.
 pub(in crate::sim) fn of_command(base: &Behaviour, config: &ContainerConfig) -> Option<Behaviour> {
-    let command: Vec<String> = config.command.iter().chain(&config.args).cloned().collect();
-    if config.command.is_empty() {
+    let command = command(base, config);
+    if command.is_empty() {
         return None;
     }
     let answer =
@@ -26,14 +26,7 @@ pub(in crate::sim) fn of_command(base: &Behaviour, config: &ContainerConfig) -> 
             let lines = text.map(|line| (answer.after_seconds, line.to_owned())).collect();
             (lines, (answer.after_seconds, answer.code))
         }
-        None => {
-            let [shell, flag, script] = command.as_slice() else { return None };
-            let shells = ["sh", "/bin/sh", "bash", "/bin/bash"];
-            if !shells.contains(&shell.as_str()) || flag != "-c" {
-                return None;
-            }
-            play(script, &config.env)?
-        }
+        None => play(words::of_shell(&command)?, &config.env)?,
     };
     let line = |(at_seconds, line): (f64, String)| LogLine::At(LineAt { at_seconds, line });
     Some(Behaviour {
@@ -43,6 +36,14 @@ pub(in crate::sim) fn of_command(base: &Behaviour, config: &ContainerConfig) -> 
         oom_after_seconds: None,
         ..base.clone()
     })
+}
+
+/// What the container is started with, as far as it is known: its own command, or its image's.
+pub(in crate::sim) fn command(base: &Behaviour, config: &ContainerConfig) -> Vec<String> {
+    if config.command.is_empty() {
+        return base.command.clone();
+    }
+    config.command.iter().chain(&config.args).cloned().collect()
 }
 
 type Played = (Vec<(f64, String)>, (f64, i64));

@@ -47,6 +47,7 @@ fn play(old: Option<i64>, desired: i64, gone: u64, ready: Option<u64>) -> Vec<St
                 }
                 Action::Print(line) => log.push(line),
                 Action::Wake(at) => wake = Some(at),
+                Action::Reached(text) => log.push(text),
                 Action::Succeed => log.push(format!("succeeded with {to}")),
                 Action::Fail(text) => log.push(format!("failed: {text}")),
                 Action::BeginUpdate | Action::EndUpdate | Action::RunHook(_) => {}

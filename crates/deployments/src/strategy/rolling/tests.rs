@@ -66,6 +66,7 @@ fn play_until(
                 }
                 Action::Print(line) => log.push(line),
                 Action::Wake(at) => wake = Some(at),
+                Action::Reached(text) => return (steps.join(" "), [log, vec![text]].concat()),
                 Action::Succeed => return (steps.join(" "), log),
                 Action::Fail(text) => return (format!("{} failed: {text}", steps.join(" ")), log),
                 Action::BeginUpdate | Action::EndUpdate | Action::RunHook(_) => {}

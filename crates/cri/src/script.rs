@@ -1,43 +1,62 @@
-//! A script taken apart into commands.
+//! A small shell script taken apart into commands.
+//!
+//! Understood are words with quotes and variables, `;`, `&&`, `||`, `|`, `>`, `>>`, `>&2`, `2>&1`.
+//! There is no flow control.
 //!
 //! Invariant: pure; every script gives commands or a complaint.
 
 /// One command of a script.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Step {
+pub struct Step {
     /// How it hangs on the one before.
-    pub(super) join: Join,
-    pub(super) words: Vec<Word>,
-    pub(super) redirects: Vec<Redirect>,
+    pub join: Join,
+    /// The program and its arguments.
+    pub words: Vec<Word>,
+    /// Where its output goes.
+    pub redirects: Vec<Redirect>,
     /// Whether its output goes to the next one.
-    pub(super) piped: bool,
+    pub piped: bool,
 }
 
 /// A word: texts and variables side by side.
-pub(super) type Word = Vec<Piece>;
+pub type Word = Vec<Piece>;
 
 /// A part of a word.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Piece {
+pub enum Piece {
+    /// As it stands.
     Text(String),
+    /// The value of the variable of this name; `?` is the last exit code.
     Variable(String),
 }
 
 /// How a command hangs on the one before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Join {
+pub enum Join {
+    /// After it.
     Always,
+    /// After it went well.
     And,
+    /// After it failed.
     Or,
+    /// It reads what that one writes.
     Pipe,
 }
 
 /// Where output goes instead.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Redirect {
+pub enum Redirect {
+    /// `>&2`.
     OutToErrors,
+    /// `2>&1`.
     ErrorsToOut,
-    File { name: Word, append: bool },
+    /// `> name` or `>> name`.
+    File {
+        /// The file.
+        name: Word,
+        /// Whether what is in it stays.
+        append: bool,
+    },
 }
 
 /// A word or a sign between words.
@@ -50,8 +69,19 @@ enum Token {
 /// Signs between words, longer ones first.
 const SIGNS: [&str; 12] = ["1>&2", "2>&1", ">&2", "&&", "||", ">>", "|", ";", "\n", ">", "&", "<"];
 
+/// The script that a container of this command runs, if it is `sh -c <script>`.
+#[must_use]
+pub fn of_shell(command: &[String]) -> Option<&str> {
+    let [shell, flag, script] = command else { return None };
+    let shells = ["sh", "/bin/sh", "bash", "/bin/bash"];
+    (shells.contains(&shell.as_str()) && flag == "-c").then_some(script)
+}
+
 /// The commands of `script`.
-pub(super) fn steps(script: &str) -> Result<Vec<Step>, String> {
+///
+/// # Errors
+/// What is wrong with it.
+pub fn steps(script: &str) -> Result<Vec<Step>, String> {
     let mut steps = Vec::new();
     let mut step = empty(Join::Always);
     let mut tokens = tokens(script)?.into_iter();
@@ -97,6 +127,15 @@ pub(super) fn steps(script: &str) -> Result<Vec<Step>, String> {
         (false, _) => steps.push(step),
     }
     Ok(steps)
+}
+
+/// The text of `word`; `variable` gives the values.
+pub fn expand<'a>(word: &'a Word, mut variable: impl FnMut(&str) -> Option<&'a str>) -> String {
+    let pieces = word.iter().map(|piece| match piece {
+        Piece::Text(text) => text.as_str(),
+        Piece::Variable(name) => variable(name).unwrap_or_default(),
+    });
+    pieces.collect()
 }
 
 fn empty(join: Join) -> Step {
