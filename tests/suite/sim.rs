@@ -2,6 +2,7 @@
 
 mod autoscaling;
 mod availability;
+mod custom_strategy;
 mod death;
 mod deployments;
 mod failure;

@@ -12,7 +12,9 @@ use std::sync::Arc;
 use controller_runtime::Step;
 use cri::builtin::WithBuiltins;
 use cri::sim::SimRuntime;
-use cri::{Command, ContainerRuntime, Event, Logs, PodMetrics, Streams, Ticket, Wake};
+use cri::{
+    Command, ContainerConfig, ContainerRuntime, Event, Logs, PodMetrics, Streams, Ticket, Wake,
+};
 use world::Time;
 
 use crate::{Cluster, Error};
