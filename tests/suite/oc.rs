@@ -5,6 +5,7 @@
 
 mod application;
 mod custom;
+mod legacy;
 mod policy;
 mod project;
 mod rollout;

@@ -53,6 +53,10 @@ pub(crate) struct Options {
     /// Let everyone who is recognised do everything, without roles, quota or other rules.
     #[arg(long)]
     allow_all: bool,
+    /// The configuration of a master, of which `imagePolicyConfig.allowedRegistriesForImport` is read:
+    /// the registries that image streams may point to. Without it, all of them.
+    #[arg(long, value_name = "FILE")]
+    master_config: Option<PathBuf>,
     /// Where to write who changed what, a JSON document a line; added to what is there.
     /// With several clusters `NAME=FILE`, each its own.
     #[arg(long, value_name = "FILE")]

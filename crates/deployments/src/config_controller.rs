@@ -108,8 +108,8 @@ fn active_version(rollouts: &[Arc<Value>]) -> Option<i64> {
     complete.map(|rc| version_of(rc)).max()
 }
 
-/// Names of the rollouts beyond `revisionHistoryLimit`, oldest first. Those with replicas are kept
-/// but count.
+/// Names of the rollouts beyond `revisionHistoryLimit`, oldest first. Those with replicas are kept, and
+/// nothing newer goes in their place.
 #[must_use]
 pub fn plan_pruning(dc: &Value, rollouts: &[Arc<Value>]) -> Vec<String> {
     let Some(limit) = dc.int_at(&["spec", "revisionHistoryLimit"]) else { return Vec::new() };
@@ -122,8 +122,8 @@ pub fn plan_pruning(dc: &Value, rollouts: &[Arc<Value>]) -> Vec<String> {
     let mut candidates: Vec<&Arc<Value>> = rollouts.iter().filter(old).collect();
     candidates.sort_by_key(|rc| version_of(rc));
     let surplus = candidates.len().saturating_sub(usize::try_from(limit).unwrap_or(0));
-    let idle = candidates.into_iter().filter(|rc| replicas(rc) == 0);
-    idle.take(surplus).map(|rc| rc.name().to_owned()).collect()
+    let beyond = candidates.into_iter().take(surplus);
+    beyond.filter(|rc| replicas(rc) == 0).map(|rc| rc.name().to_owned()).collect()
 }
 
 impl Controller for DeploymentConfigController {

@@ -23,7 +23,7 @@ use apiserver::{
 use serde_json::json;
 use tokio::runtime::{Handle, RuntimeFlavor};
 
-use self::apply::{CHECKED, apply};
+use self::apply::{apply, refused};
 use self::fetch::{Answers, Asking, Platforms};
 use crate::allowed_registries::AllowedRegistries;
 use crate::history::spec_tag;
@@ -198,13 +198,20 @@ fn write(
         field_manager: cx.call.options.field_manager.clone(),
         ..WriteOptions::default()
     };
-    let written = if current.is_some() {
-        cx.server.update(&call.named(name), stream)?
-    } else {
-        stream.set_annotation(CHECKED, now);
-        cx.server.create(&call, stream)?
+    let Some(current) = current else {
+        return Ok(cx.server.create(&call, stream)?.object.value());
     };
-    Ok(written.object.value())
+    let call = call.named(name);
+    let outcome = cx.server.update(&call, stream.clone());
+    if let Err(status) = &outcome
+        && status.message.contains("exceeds the maximum limit per")
+    {
+        let mut told = (*current).clone();
+        refused(&mut told, &stream, status, now);
+        // Noting it is a courtesy: the refusal itself is what counts.
+        let _noted = cx.server.update(&call, told);
+    }
+    Ok(outcome?.object.value())
 }
 
 /// Makes the Images that are not there; one that lacks its manifest gets it.

@@ -2,9 +2,10 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use apimachinery::{ObjectExt as _, Value};
-use apiserver::{Call, LogOptions, LogStream, PatchKind, User};
+use apiserver::{Call, Client, LogOptions, LogStream, PatchKind, User};
 use futures_core::Stream as _;
 use serde_json::json;
 
@@ -64,12 +65,12 @@ fn replicas(cluster: &Simulated, rc: &str) -> i64 {
 }
 
 /// Opens the log of the deployer of `rc`, once there is one.
-fn open_log(cluster: &Simulated, rc: &str, follow: bool) -> Option<LogStream> {
+fn open_log(client: &Client, rc: &str, follow: bool) -> Option<LogStream> {
     let user = User::system_admin();
     let pod = format!("{rc}-deploy");
     let call = Call::new(&user, &api::PODS).within("shop").named(&pod).subresource("log");
     let options = LogOptions { follow, ..LogOptions::default() };
-    cluster.client().server().log(&call, &options).ok()
+    client.server().log(&call, &options).ok()
 }
 
 /// Reads what there is.
@@ -87,7 +88,7 @@ fn lines(text: Vec<u8>) -> Vec<String> {
 /// Everything that the deployer of `rc` has written.
 fn log(cluster: &Simulated, rc: &str) -> Vec<String> {
     let mut text = Vec::new();
-    read(&mut open_log(cluster, rc, false).unwrap(), &mut text);
+    read(&mut open_log(&cluster.client(), rc, false).unwrap(), &mut text);
     lines(text)
 }
 
@@ -98,18 +99,18 @@ fn custom(params: &Value) -> Value {
 /// What the deployer of `rc` writes until the rollout is complete and its pod goes.
 fn follow(cluster: &mut Simulated, rc: &str) -> Vec<String> {
     let (mut stream, mut text) = (None, Vec::new());
-    for _ in 0..120 {
-        stream = stream.or_else(|| open_log(cluster, rc, true));
+    let client = cluster.client();
+    let deadline = cluster.cluster.world().now() + Duration::from_secs(120);
+    let ended = cluster.cluster.run_until(deadline, &mut || {
+        stream = stream.take().or_else(|| open_log(&client, rc, true));
         if let Some(stream) = &mut stream {
             read(stream, &mut text);
         }
-        let found = cluster.client().find(RCS, "shop", rc).unwrap();
-        if found.is_some_and(|rc| rc.annotation(PHASE) == Some("Complete")) {
-            return lines(text);
-        }
-        cluster.run_for(1);
-    }
-    panic!("{rc} is not complete");
+        let found = client.find(RCS, "shop", rc).unwrap();
+        found.is_some_and(|rc| rc.annotation(PHASE) == Some("Complete"))
+    });
+    assert!(ended, "{rc} is not complete");
+    lines(text)
 }
 
 #[test]

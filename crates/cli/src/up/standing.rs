@@ -14,6 +14,7 @@ use audit::AuditLog;
 use authentication::htpasswd::Htpasswd;
 use authentication::{OAuth, Provider, Tokens};
 use cluster::{Access, Cluster};
+use images::AllowedRegistries;
 use rehearsal::rollout::serve::{Follower, Rollouts};
 use tokio::runtime::Runtime;
 use world::World;
@@ -65,6 +66,7 @@ impl Standing {
         guard.serve_registry(bound.addr());
         config.registry = Some(bound.addr());
         config.audit = Some(audit_trail(&config.world, audit)?);
+        config.allowed_registries = allowed_registries(options.all.master_config.as_deref())?;
         config.tokens.clone_from(&options.all.tokens);
         let rollouts = Rollouts::default();
         config.extensions.push(Arc::new(rollouts.clone()));
@@ -102,6 +104,17 @@ fn audit_trail(world: &World, file: Option<&Path>) -> Result<Arc<AuditLog>> {
     let opened = std::fs::OpenOptions::new().create(true).append(true).open(path);
     let file = opened.with_context(|| format!("cannot write {}", path.display()))?;
     Ok(Arc::new(log.with_file(Box::new(file))))
+}
+
+/// The registries that the configuration of a master allows.
+fn allowed_registries(file: Option<&Path>) -> Result<AllowedRegistries> {
+    let Some(path) = file else { return Ok(AllowedRegistries::default()) };
+    let text = std::fs::read_to_string(path);
+    let text = text.with_context(|| format!("cannot read {}", path.display()))?;
+    let documents =
+        apimachinery::yaml::load_documents(&text).with_context(|| path.display().to_string())?;
+    let config = documents.into_iter().next().map(|document| document.value).unwrap_or_default();
+    AllowedRegistries::from_master_config(&config).with_context(|| path.display().to_string())
 }
 
 /// Who judges names and passwords.

@@ -21,15 +21,23 @@ pub const CHECKED: &str = "openshift.io/image.dockerRepositoryCheck";
 pub fn apply(stream: &mut Value, answers: &Answers, now: &str) -> bool {
     let before = stream.clone();
     let next_generation = stream.generation() + 1;
-    let of_repository = answers.repository.iter().flatten().flatten();
-    for answer in answers.images.iter().filter(|answer| !answer.tag.is_empty()).chain(of_repository)
-    {
+    for answer in answers.repository.iter().flatten().flatten() {
         match &answer.image {
             Ok(image) => succeeded(stream, answer, image, next_generation, now),
-            Err(status) => failed(stream, answer, status, next_generation, now),
+            Err(status) => failed(stream, &answer.tag, status, next_generation, now),
         }
     }
-    let changed = *stream != before;
+    for answer in answers.images.iter().filter(|answer| !answer.tag.is_empty()) {
+        match &answer.image {
+            Ok(image) => succeeded(stream, answer, image, next_generation, now),
+            Err(status) => {
+                failed(stream, &answer.tag, status, next_generation, now);
+                set_spec(stream, answer, false);
+            }
+        }
+    }
+    let unchecked = stream.annotation(CHECKED).unwrap_or_default().is_empty();
+    let changed = unchecked || *stream != before;
     if changed {
         stream.set_annotation(CHECKED, now);
     }
@@ -90,16 +98,26 @@ fn set_spec(stream: &mut Value, answer: &Answer, again: bool) {
     history::put_spec_tag(stream, tag);
 }
 
+/// Records the refusal of an import that would have been too much on the tags that it would have made.
+pub fn refused(stream: &mut Value, wanted: &Value, status: &Status, now: &str) {
+    let generation = stream.generation() + 1;
+    for entry in wanted.list_at(&["status", "tags"]) {
+        let tag = entry.str_at(&["tag"]);
+        if status_tag(stream, tag).is_none() {
+            failed(stream, tag, status, generation, now);
+        }
+    }
+}
+
 /// Records why the tag could not be imported.
-fn failed(stream: &mut Value, answer: &Answer, status: &Status, generation: i64, now: &str) {
+fn failed(stream: &mut Value, tag: &str, status: &Status, generation: i64, now: &str) {
     let message = match status.message.as_str() {
         "" => "unknown error prevented import",
         message => message,
     };
     let reason = status.reason.as_str();
-    let wanted = spec_tag(stream, &answer.tag).and_then(|tag| tag.int_at(&["generation"]));
-    let conditions =
-        status_tag(stream, &answer.tag).map_or(&[][..], |e| e.list_at(&["conditions"]));
+    let wanted = spec_tag(stream, tag).and_then(|tag| tag.int_at(&["generation"]));
+    let conditions = status_tag(stream, tag).map_or(&[][..], |e| e.list_at(&["conditions"]));
     let known = conditions.iter().any(|condition| {
         condition.str_at(&["type"]) == "ImportSuccess"
             && condition.str_at(&["status"]) == "False"
@@ -107,18 +125,17 @@ fn failed(stream: &mut Value, answer: &Answer, status: &Status, generation: i64,
             && condition.str_at(&["message"]) == message
             && condition.int_at(&["generation"]) >= wanted
     });
-    set_spec(stream, answer, false);
     if known {
         return;
     }
-    if let Some(tag) = history::spec_tag_mut(stream, &answer.tag) {
-        tag["generation"] = json!(0);
+    if let Some(spec) = history::spec_tag_mut(stream, tag) {
+        spec["generation"] = json!(0);
     }
     let condition = json!({
         "type": "ImportSuccess", "status": "False", "lastTransitionTime": now, "reason": reason,
         "message": message, "generation": generation,
     });
-    let entry = history::status_entry(stream, &answer.tag);
+    let entry = history::status_entry(stream, tag);
     entry["conditions"] = json!([condition]);
     if entry.list_at(&["items"]).is_empty() {
         entry["items"] = Value::Null;

@@ -105,11 +105,24 @@ impl Asking<'_> {
         Wanted { reference, insecure, keyring: self.keyring, platform }
     }
 
+    /// A registry refuses even public images to those who show credentials that are wrong.
+    fn fetch(&self, wanted: &Wanted<'_>) -> Result<Fetched, source::Error> {
+        let refused = match self.source.image(wanted) {
+            Err(error @ source::Error::Unauthorized { incorrect: true, .. }) => error,
+            outcome => return outcome,
+        };
+        let nothing = Keyring::default();
+        match self.source.image(&Wanted { keyring: &nothing, ..*wanted }) {
+            Err(source::Error::Unauthorized { .. }) => Err(refused),
+            outcome => outcome,
+        }
+    }
+
     fn one(&self, spec: &Value, from: &str, tag: &str) -> Answer {
         let image = parse(from).and_then(|reference| {
             let platform = self.platform.of(tag);
             let wanted = self.wanted(spec, &reference, &platform);
-            let fetched = self.source.image(&wanted).map_err(|error| refusal(&error, from))?;
+            let fetched = self.fetch(&wanted).map_err(|error| error.status(from))?;
             Ok(image(&reference, fetched))
         });
         let or_empty = |field: &str| {
@@ -125,10 +138,6 @@ impl Asking<'_> {
             include_manifest: spec.bool_at(&["includeManifest"]),
         }
     }
-}
-
-fn refusal(error: &source::Error, from: &str) -> Status {
-    error.status(from)
 }
 
 fn parse(from: &str) -> Result<ImageReference, Status> {

@@ -5,9 +5,12 @@ use base64::Engine as _;
 use cri::sim::{Behaviour, SimImages};
 use world::{Time, World};
 
+use super::apply::CHECKED;
 use super::*;
 use crate::import_controller::plan;
+use crate::source::keyring::Login;
 use crate::source::sim::Catalogue;
+use crate::source::{self, Fetched, Wanted};
 
 const NS: &str = "p";
 
@@ -260,4 +263,67 @@ fn a_stream_that_points_outside_asks_to_be_imported() {
     changed["spec"]["tags"][0]["generation"] = json!(0);
     f.client.update(&api::IMAGE_STREAMS, changed).unwrap();
     assert!(plan(&f.stream()).is_some(), "generation 0 asks again");
+}
+
+/// A public image in a registry that wants nobody's wrong password.
+#[derive(Debug)]
+struct Touchy;
+
+impl Source for Touchy {
+    fn image(&self, wanted: &Wanted<'_>) -> Result<Fetched, source::Error> {
+        if *wanted.keyring != Keyring::default() {
+            return Err(source::Error::Unauthorized { no_basic: false, incorrect: true });
+        }
+        if wanted.reference.name == "private" {
+            return Err(source::Error::Unauthorized { no_basic: true, incorrect: false });
+        }
+        Ok(Fetched { digest: "sha256:1".to_owned(), ..Fetched::default() })
+    }
+
+    fn tags(&self, _: &Wanted<'_>) -> Result<Vec<String>, source::Error> {
+        Err(source::Error::NotFound)
+    }
+
+    fn is_remote(&self) -> bool {
+        false
+    }
+}
+
+#[test]
+fn a_wrong_password_does_not_hide_a_public_image() {
+    let login = Login { username: "joe".to_owned(), password: "old".to_owned() };
+    let keyring = Keyring::new([("r.example".to_owned(), login)]);
+    let platform = Preferences(None);
+    let asking = Asking { source: &Touchy, keyring: &keyring, platform: &platform };
+    let import = import_of(&[("r.example/a/public", "a"), ("r.example/a/private", "b")], false);
+    let answers = asking.all(&import).images;
+    assert_eq!(answers[0].image.as_ref().unwrap().name(), "sha256:1");
+    let refusal = answers[1].image.as_ref().unwrap_err();
+    let text = "incorrect username or password for image \"r.example/a/private\"";
+    assert_eq!(refusal.message, text, "the first refusal is told");
+}
+
+#[test]
+fn an_import_over_the_limit_is_noted_on_the_tags_it_would_have_made() {
+    let f = fixture();
+    f.images.add("r.example/a/app:v1", behaviour(1));
+    f.images.add("r.example/a/app:v2", behaviour(2));
+    f.import(import_of(&[("r.example/a/app:v1", "v1")], true)).unwrap();
+    let range = json!({
+        "apiVersion": "v1", "kind": "LimitRange", "metadata": {"name": "few"},
+        "spec": {"limits": [
+            {"type": "openshift.io/ImageStream", "max": {"openshift.io/images": "1"}}]},
+    });
+    f.client.create(&api::LIMIT_RANGES, NS, range).unwrap();
+    let refused = f.import(import_of(&[("r.example/a/app:v2", "v2")], true)).unwrap_err();
+    let text = "requested usage of openshift.io/images exceeds the maximum limit per \
+                openshift.io/ImageStream (2 > 1)";
+    assert!(refused.message.ends_with(text), "{}", refused.message);
+    let stream = f.stream();
+    let entry = &stream["status"]["tags"][1];
+    assert_eq!((&entry["tag"], &entry["items"]), (&json!("v2"), &Value::Null));
+    let condition = &entry["conditions"][0];
+    assert_eq!((&condition["status"], &condition["reason"]), (&json!("False"), &json!("Invalid")));
+    assert_eq!(condition["message"], refused.message);
+    assert_eq!(stream["spec"]["tags"].as_array().map(Vec::len), Some(1));
 }
