@@ -7,6 +7,7 @@ mod abuse;
 mod docker;
 mod image;
 mod limits;
+mod prune;
 mod rehearsals;
 mod side_by_side;
 mod skopeo;

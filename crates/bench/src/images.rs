@@ -45,6 +45,7 @@ pub(crate) fn measure(report: &mut dyn FnMut(Figure)) -> Result<()> {
         bound: Bound::to(([127, 0, 0, 1], 0).into())?,
         directory: directory.path().to_owned(),
         authenticator: Arc::new(Everyone),
+        prunings: registry::prune::Prunings::default(),
     };
     let ours = {
         let _guard = tokio.enter();

@@ -126,6 +126,11 @@ impl ApiClient {
         self.ask("POST", path, &document.to_string())
     }
 
+    /// Deletes the object at `path`.
+    pub(crate) fn delete(&self, path: &str) -> Result<()> {
+        self.ask("DELETE", path, "").map(drop)
+    }
+
     fn ask(&self, method: &str, path: &str, body: &str) -> Result<Value> {
         let (code, body) = self
             .exchange(method, path, body)

@@ -23,6 +23,7 @@ mod images;
 mod interrupt;
 mod nodes;
 mod progress;
+mod prune;
 mod registry;
 mod run;
 mod stand;
@@ -69,6 +70,9 @@ enum Command {
     Timeline(timeline::Options),
     /// Say who changed what in a cluster that is up, and who was refused.
     Audit(audit::Options),
+    /// Remove what nobody needs any more from a cluster that is up: images, old rollouts.
+    #[command(subcommand)]
+    Prune(prune::What),
     /// Say why a pod runs where it does, or what a workload waits for, in a cluster that is up.
     Why(why::Options),
 }
@@ -84,6 +88,7 @@ fn main() -> ExitCode {
         Command::Up(options) => up::up(&options),
         Command::Timeline(options) => timeline::timeline(&options),
         Command::Audit(options) => audit::audit(&options),
+        Command::Prune(what) => prune::prune(&what),
         Command::Why(options) => why::why(&options),
     };
     match outcome {

@@ -9,8 +9,10 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use apiserver::http::Authenticator;
+use apiserver::server::Builder;
 use clap::Args;
 use cluster::Cluster;
+use registry::prune::Prunings;
 use registry::{Bound, Config, Error, Registry};
 
 use self::scratch::Scratch;
@@ -85,6 +87,7 @@ pub(crate) fn start(
     bound: Bound,
     place: &Place<'_>,
     authenticator: Arc<dyn Authenticator>,
+    prunings: Prunings,
 ) -> Result<Running> {
     let (path, directory) = match &place.options.registry_data {
         Some(path) => (place.name.map_or_else(|| path.clone(), |name| path.join(name)), None),
@@ -95,7 +98,17 @@ pub(crate) fn start(
             (directory.path(), Some(directory))
         }
     };
-    let config = Config { bound, directory: path, authenticator };
+    let config = Config { bound, directory: path, authenticator, prunings };
     let registry = Registry::start(cluster.server(), config);
     Ok(Running { registry: registry.context("cannot start the registry")?, directory })
+}
+
+/// Pruning, as a cluster's API serves it.
+#[derive(Debug)]
+pub(crate) struct Pruning(pub(crate) Prunings);
+
+impl cluster::Extension for Pruning {
+    fn extend(&self, builder: Builder) -> Builder {
+        self.0.extend(builder)
+    }
 }

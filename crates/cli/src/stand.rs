@@ -7,6 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use ::registry::Bound;
+use ::registry::prune::Prunings;
 use anyhow::{Context as _, Result};
 use apiserver::User;
 use apiserver::http::Gate;
@@ -78,7 +79,13 @@ impl Stand {
             let known = Arc::new(Gate::new(&tokens, Some(others)));
             let options = RegistryOptions::default();
             let place = Place { options: &options, name: None, number: 0 };
-            self.registries.push(registry::start(&cluster, bound, &place, known)?);
+            self.registries.push(registry::start(
+                &cluster,
+                bound,
+                &place,
+                known,
+                Prunings::default(),
+            )?);
         }
         self.clusters.push(cluster);
         Ok(())

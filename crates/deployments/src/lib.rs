@@ -21,6 +21,7 @@ pub mod deployer_controller;
 pub mod deployer_pod;
 pub mod hook;
 pub mod keys;
+pub mod prune;
 pub mod rest;
 pub mod rollout;
 pub mod status;

@@ -26,6 +26,7 @@ pub mod layers;
 mod limits;
 pub mod mapping;
 pub mod metadata;
+pub mod prune;
 pub mod source;
 pub mod strategy;
 pub mod stream;

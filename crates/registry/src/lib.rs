@@ -6,7 +6,8 @@
 //!
 //! Reading order: [`digest`], [`storage`] (bytes by digest, and which repository shows them),
 //! `upload` (bytes on their way in), [`manifest`] (what a manifest names), `access` (who, and may
-//! they), `streams` (the cluster's side), `through` (images of other registries), then HTTP: `route`, `handler`, `error`, [`server`].
+//! they), `streams` (the cluster's side), `through` (images of other registries), then HTTP: `route`, `handler`, `error`, [`server`];
+//! [`prune`] (what goes).
 //!
 //! Invariant: a file under a digest is complete and has that digest; whatever else is on disk is
 //! removed at the next start.
@@ -20,6 +21,7 @@ pub mod digest;
 mod error;
 mod handler;
 pub mod manifest;
+pub mod prune;
 mod reply;
 mod repository;
 mod route;

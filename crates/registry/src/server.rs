@@ -24,6 +24,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use crate::access::Access;
 use crate::handler::{self, State};
+use crate::prune::Prunings;
 use crate::storage::Storage;
 use crate::streams::Streams;
 use crate::upload::Uploads;
@@ -78,6 +79,8 @@ pub struct Config {
     pub directory: PathBuf,
     /// Who recognises callers by their tokens.
     pub authenticator: Arc<dyn Authenticator>,
+    /// Where pruning is asked for.
+    pub prunings: Prunings,
 }
 
 /// Why a registry did not start.
@@ -109,7 +112,8 @@ impl Registry {
     /// # Errors
     /// When the directory cannot be used.
     pub fn start(server: &ApiServer, config: Config) -> Result<Self, Error> {
-        let Config { bound: Bound { listener, address }, directory, authenticator } = config;
+        let Config { bound: Bound { listener, address }, directory, authenticator, prunings } =
+            config;
         let storage =
             Storage::open(&directory).map_err(|error| Error::Directory(directory, error))?;
         let listener =
@@ -121,8 +125,10 @@ impl Registry {
             storage,
             manifests: parking_lot::Mutex::default(),
         };
+        let state = Arc::new(state);
+        prunings.serve(&state);
         let (stop, stopped) = watch::channel(false);
-        let accepting = world::edge::spawn(accept(listener, Arc::new(state), stopped));
+        let accepting = world::edge::spawn(accept(listener, state, stopped));
         Ok(Self { address, stop, accepting })
     }
 

@@ -15,8 +15,10 @@
 //! Deviation: files are not synced. What the registry holds goes away with the cluster, whose
 //! objects are in memory; a rename that a power cut undoes loses nothing that would be found again.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -166,6 +168,45 @@ impl Storage {
         digest: &Digest,
     ) -> io::Result<bool> {
         Ok(found(fs::remove_file(self.link(repository, shown, digest)))?.is_some())
+    }
+
+    /// The digests of all bytes here, with their lengths and when they came, in seconds since 1970.
+    pub(crate) fn all(&self) -> io::Result<Vec<(Digest, u64, i64)>> {
+        let mut found = Vec::new();
+        for directory in fs::read_dir(self.root.join("blobs"))? {
+            for file in fs::read_dir(directory?.path())? {
+                let file = file?;
+                let name = format!("sha256:{}", file.file_name().to_string_lossy());
+                let Ok(digest) = name.parse() else { continue };
+                let metadata = file.metadata()?;
+                found.push((digest, metadata.len(), metadata.mtime()));
+            }
+        }
+        found.sort_unstable();
+        Ok(found)
+    }
+
+    /// Takes digests that are gone out of every repository.
+    pub(crate) fn forget(&self, gone: &BTreeSet<Digest>) -> io::Result<()> {
+        let names: BTreeSet<&str> = gone.iter().map(Digest::hex).collect();
+        for project in fs::read_dir(self.root.join("repositories"))? {
+            for repository in fs::read_dir(project?.path())? {
+                let repository = repository?.path();
+                for shown in [Shown::Blob, Shown::Manifest] {
+                    let Some(links) = found(fs::read_dir(repository.join(shown.directory())))?
+                    else {
+                        continue;
+                    };
+                    for link in links {
+                        let link = link?;
+                        if names.contains(&*link.file_name().to_string_lossy()) {
+                            found(fs::remove_file(link.path()))?;
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Removes the bytes of a digest; gives whether they were there.

@@ -8,6 +8,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 
+use ::registry::prune::Prunings;
 use anyhow::{Context as _, Result};
 use apiserver::http::{self, Authenticator, Gate, Server};
 use audit::AuditLog;
@@ -70,11 +71,13 @@ impl Standing {
         config.tokens.clone_from(&options.all.tokens);
         let rollouts = Rollouts::default();
         config.extensions.push(Arc::new(rollouts.clone()));
+        let prunings = Prunings::default();
+        config.extensions.push(Arc::new(registry::Pruning(prunings.clone())));
         let cluster = Cluster::start(config).context("cannot start the cluster")?;
         let _guard = tokio.enter();
         let server = serve(&cluster, options)?;
         let gate = Gate::new(&[], Some(tokens(&cluster, options)));
-        let registry = registry::start(&cluster, bound, &place, Arc::new(gate))?;
+        let registry = registry::start(&cluster, bound, &place, Arc::new(gate), prunings)?;
         let follower = Follower::new(cluster.world(), cluster.server(), &rollouts);
         let name = options.name.map(str::to_owned);
         Ok((cluster, Self { name, server, registry, guard, follower }))

@@ -9,6 +9,7 @@ use apimachinery::{Status, Value};
 use apiserver::http::Authenticator;
 use apiserver::{Admission, AdmissionRequest, ApiServer, Attributes, Authorizer, Call, User};
 use registry::digest::Digest;
+use registry::prune::Prunings;
 use registry::{Bound, Config, Registry};
 use serde_json::json;
 use tempfile::TempDir;
@@ -59,6 +60,8 @@ impl Fixture {
     pub(crate) fn with(directory: TempDir) -> Self {
         let builder = ApiServer::builder(World::simulated(7)).authorizer(Box::new(Rights));
         let builder = images::register(builder).admission(Box::new(Quota));
+        let prunings = Prunings::default();
+        let builder = prunings.extend(builder);
         let server = builder.build();
         apiserver::bootstrap(&server).unwrap();
         for name in ["dev", "prod"] {
@@ -74,6 +77,7 @@ impl Fixture {
             bound: Bound::to(([127, 0, 0, 1], 0).into()).unwrap(),
             directory: directory.path().to_owned(),
             authenticator: Arc::new(Tokens),
+            prunings,
         };
         let registry = Registry::start(&server, config).unwrap();
         drop(guard);

@@ -3,6 +3,7 @@
 
 mod access;
 mod client;
+mod prune;
 mod pulls;
 mod pushes;
 mod through;
