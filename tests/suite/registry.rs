@@ -11,6 +11,7 @@ mod prune;
 mod rehearsals;
 mod side_by_side;
 mod skopeo;
+mod timeline;
 mod up;
 
 use std::process::{Command, Stdio};

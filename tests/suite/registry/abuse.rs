@@ -3,12 +3,15 @@
 //! Invariant: whatever comes, every blob on disk has the digest that it is named by.
 
 use std::path::Path;
+use std::process::Command;
 
 use registry::digest::Digest;
 use tempfile::TempDir;
 
 use super::image::{IMAGE, Image};
 use super::up::{Answer, Up, files};
+use super::{answers, ok};
+use crate::binary::rehearse;
 
 /// Every file under `blobs` must have the digest that it is named by.
 fn assert_whole(images: &Path) {
@@ -94,6 +97,31 @@ fn a_process_killed_in_a_push_starts_again_on_its_data() {
     assert_whole(&data);
     let token = up.project("dev", "builder");
     assert_eq!(image.push(&up, &token, "dev/app", "v1").code, 201);
+}
+
+#[test]
+fn a_full_disk_keeps_nothing_of_a_push_and_takes_the_next_after_pruning() {
+    if !answers("unshare", &["-Urm", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]) {
+        return;
+    }
+    let Some((up, images)) = Up::start_on_disk("3m") else { return };
+    let token = up.project("dev", "builder");
+    let [first, second] =
+        [7, 8].map(|byte: u8| Image::with_layer(&format!("v{byte}"), vec![byte; 2_000_000]));
+    assert_eq!(first.push(&up, &token, "dev/app", "live").code, 201);
+    let before = files(&images);
+    let refused = second.push(&up, &token, "dev/app", "live");
+    assert_eq!(refused.code, 500, "{refused:?}");
+    assert!(refused.body.contains("No space left on device"), "{refused:?}");
+    assert_eq!(files(&images), before);
+    assert_whole(&images);
+    let kubeconfig = up.home.path().join("kubeconfig");
+    ok(Command::new(rehearse())
+        .args(["prune", "images", "--keep-tag-revisions", "0", "--keep-younger-than", "0s"])
+        .args(["--confirm", "--kubeconfig"])
+        .arg(kubeconfig));
+    assert_eq!(files(&images.join("blobs")).len(), 0);
+    assert_eq!(second.push(&up, &token, "dev/app", "live").code, 201);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use tempfile::TempDir;
@@ -66,8 +66,37 @@ impl Up {
         names: &[&str],
         arguments: &[&str],
     ) -> Option<Vec<Self>> {
+        let program = Command::new(rehearse());
+        Self::all_of(program, engine, home, kubeconfig, names, arguments)
+    }
+
+    /// Starts a cluster whose registry has a disk of `size` (as `mount -o size=` takes it), in a
+    /// namespace of its own; gives where its images are seen from here, too.
+    pub(super) fn start_on_disk(size: &str) -> Option<(Self, PathBuf)> {
+        let home = TempDir::new().unwrap();
+        let (data, kubeconfig) = (home.path().join("images"), home.path().join("kubeconfig"));
+        std::fs::create_dir(&data).unwrap();
+        let mut program = Command::new("unshare");
+        let mount = format!("mount -t tmpfs -o size={size} tmpfs \"$0\" && exec \"$@\"");
+        program.args(["-Urm", "sh", "-c", &mount]).arg(&data).arg(rehearse());
+        let arguments = ["--registry-data", data.to_str().unwrap()];
+        let mut all = Self::all_of(program, "sim", home, &kubeconfig, &[], &arguments)?;
+        let up = all.remove(0);
+        let (child, _) = up.process.as_ref().unwrap();
+        let root = PathBuf::from(format!("/proc/{}/root", child.id()));
+        Some((up, root.join(data.strip_prefix("/").unwrap())))
+    }
+
+    fn all_of(
+        mut program: Command,
+        engine: &str,
+        home: TempDir,
+        kubeconfig: &Path,
+        names: &[&str],
+        arguments: &[&str],
+    ) -> Option<Vec<Self>> {
         drop(Kubectl::find(MAIN, kubeconfig)?);
-        let mut child = Command::new(rehearse())
+        let mut child = program
             .args(["up", "--on", engine, "--listen", "127.0.0.1:0", "--registry", "127.0.0.1:0"])
             .args(["--token", "of-nobody=nobody", "--kubeconfig"])
             .arg(kubeconfig)
