@@ -197,6 +197,13 @@ impl store::Value for Stored {
     }
 }
 
+/// A document that others hold as it is and that never was in a store.
+impl From<Arc<Value>> for Stored {
+    fn from(tree: Arc<Value>) -> Self {
+        Self::young(tree, Measure { size: 0, packs: false })
+    }
+}
+
 impl PartialEq for Stored {
     fn eq(&self, other: &Self) -> bool {
         self.is_same(other) || self.value() == other.value()

@@ -3,6 +3,7 @@
 //! Invariant: lists come in key order; an index never names an object that is not in the cache.
 
 mod labels;
+mod objects;
 mod owned;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,8 +14,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use api::Resource;
 use apimachinery::selector::LabelSelector;
 use apimachinery::{ObjectExt as _, Value};
+use apiserver::{Held, Stored};
 
 use self::labels::{Labels, Selectors};
+use self::objects::Objects;
 pub use self::owned::Alike;
 use self::owned::Owned;
 use crate::controller::Change;
@@ -37,7 +40,7 @@ pub struct Caches {
 
 #[derive(Debug, Default)]
 struct Cache {
-    objects: BTreeMap<Key, Arc<Value>>,
+    objects: Objects,
     by_owner: Owned,
     by_node: BTreeMap<String, BTreeSet<Key>>,
     /// Of what has controllers that select it: pods, and the replica sets and replication
@@ -59,30 +62,37 @@ impl Caches {
     #[must_use]
     pub fn get_key(&self, resource: &Resource, key: &Key) -> Option<Arc<Value>> {
         self.look();
-        self.by_resource.get(&id_of(resource))?.objects.get(key).cloned()
+        self.by_resource.get(&id_of(resource))?.objects.get(key)
+    }
+
+    /// The object under `key`, for whoever keeps it for long.
+    #[must_use]
+    pub fn hold(&self, resource: &Resource, key: &Key) -> Option<Held> {
+        self.look();
+        self.by_resource.get(&id_of(resource))?.objects.stored(key).map(Held::from)
     }
 
     /// All objects of a namespace, or of the cluster when `namespace` is empty, in key order.
     #[must_use]
     pub fn list(&self, resource: &Resource, namespace: &str) -> Vec<Arc<Value>> {
-        self.iter(resource, namespace).map(|(_, object)| Arc::clone(object)).collect()
+        self.iter(resource, namespace).map(|(_, object)| object).collect()
     }
 
-    /// Like [`Caches::list`], without copying handles.
+    /// Like [`Caches::list`], one after another.
     pub fn iter<'a>(
         &'a self,
         resource: &Resource,
         namespace: &'a str,
-    ) -> impl Iterator<Item = (&'a Key, &'a Arc<Value>)> {
+    ) -> impl Iterator<Item = (&'a Key, Arc<Value>)> {
         let start = Bound::Included(Key::new(namespace, ""));
         let cache = self.by_resource.get(&id_of(resource)).into_iter();
         let found = cache.flat_map(move |cache| {
             cache
                 .objects
-                .range((start.clone(), Bound::Unbounded))
+                .from(start.clone())
                 .take_while(move |(key, _)| namespace.is_empty() || &*key.namespace == namespace)
         });
-        found.inspect(|_| self.look())
+        found.inspect(|_| self.look()).map(|(key, object)| (key, object.value()))
     }
 
     /// The objects whose `controllerRef` has `owner_uid`, in key order.
@@ -93,7 +103,7 @@ impl Caches {
             let keys = cache.by_owner.keys(owner_uid);
             keys.filter_map(|key| cache.objects.get(key))
         });
-        owned.inspect(|_| self.look()).cloned().collect()
+        owned.inspect(|_| self.look()).collect()
     }
 
     /// How many pods the controller with `owner_uid` has, by their labels. The cost does not grow with
@@ -149,9 +159,7 @@ impl Caches {
         let found = match labels.and_then(|labels| labels.candidates(namespace, selector)) {
             Some(keys) => {
                 let keys = keys.into_iter().flatten();
-                keys.inspect(|_| self.look())
-                    .filter_map(|key| cache.objects.get(key).cloned())
-                    .collect()
+                keys.inspect(|_| self.look()).filter_map(|key| cache.objects.get(key)).collect()
             }
             None => self.list(resource, namespace),
         };
@@ -171,7 +179,7 @@ impl Caches {
         let Some(cache) = self.by_resource.get(&id_of(resource)) else { return Vec::new() };
         let keys = cache.by_selector.candidates(object);
         let keys = keys.iter().inspect(|_| self.look());
-        keys.filter_map(|key| cache.objects.get(key).cloned()).collect()
+        keys.filter_map(|key| cache.objects.get(key)).collect()
     }
 
     /// How many objects were handed out since the start: what the work of all controllers grows with.
@@ -197,7 +205,7 @@ impl Caches {
     ) -> Vec<Arc<Value>> {
         let Some(cache) = self.by_resource.get(&id_of(resource)) else { return Vec::new() };
         let keys = keys(cache).into_iter().flatten().inspect(|_| self.look());
-        keys.filter_map(|key| cache.objects.get(key).cloned()).collect()
+        keys.filter_map(|key| cache.objects.get(key)).collect()
     }
 
     pub(crate) fn add_resource(&mut self, resource: &Resource) {
@@ -208,9 +216,10 @@ impl Caches {
         self.by_resource.entry(id_of(resource)).or_insert_with(|| {
             let selected = [&api::PODS, &api::REPLICA_SETS, &api::REPLICATION_CONTROLLERS];
             let is_selected = selected.iter().any(|other| id_of(other) == id_of(resource));
-            let by_owner = Owned::new(id_of(&api::PODS) == id_of(resource));
+            let are_pods = id_of(&api::PODS) == id_of(resource);
+            let (objects, by_owner) = (Objects::new(are_pods), Owned::new(are_pods));
             let by_label = is_selected.then(Labels::default);
-            Cache { by_owner, by_label, ..Cache::default() }
+            Cache { objects, by_owner, by_label, ..Cache::default() }
         })
     }
 
@@ -220,10 +229,11 @@ impl Caches {
     }
 
     /// Stores `object` under its key and gives the change.
-    pub(crate) fn upsert(&mut self, resource: &Resource, object: Arc<Value>) -> Change {
+    pub(crate) fn upsert(&mut self, resource: &Resource, stored: Stored) -> Change {
         let cache = self.cache(resource);
+        let object = stored.value();
         let key = Key::of(&object);
-        let old = cache.objects.insert(key.clone(), Arc::clone(&object));
+        let old = cache.objects.insert(key.clone(), stored);
         if old.as_ref().is_some_and(|old| indexed_alike(old, &object)) {
             cache.recount(&key, &object);
         } else {

@@ -23,7 +23,7 @@ impl CustomResources {
     /// The resources that have come to be since the last call.
     pub fn news(&mut self, caches: &Caches) -> Vec<&'static Resource> {
         let definitions = caches.iter(&CUSTOM_RESOURCE_DEFINITIONS, "");
-        let resources = definitions.filter_map(|(_, definition)| custom_resource(definition));
+        let resources = definitions.filter_map(|(_, definition)| custom_resource(&definition));
         let told = &mut self.told;
         let new: Vec<_> = resources.filter(|r| told.insert((r.storage.0, r.plural))).collect();
         self.all.extend(&new);
@@ -53,5 +53,5 @@ pub fn custom_of_kind(caches: &Caches, group: &str, kind: &str) -> Option<&'stat
     };
     let mut definitions = caches.iter(&CUSTOM_RESOURCE_DEFINITIONS, "");
     let (_, found) = definitions.find(|(_, definition)| of(definition))?;
-    custom_resource(found)
+    custom_resource(&found)
 }

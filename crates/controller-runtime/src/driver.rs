@@ -141,7 +141,7 @@ impl Driver {
             };
             reflector.subscribers.push((index, watching.map));
             for (_, object) in self.caches.iter(watching.resource, "") {
-                let change = Change { old: None, new: Some(Arc::clone(object)) };
+                let change = Change { old: None, new: Some(object) };
                 for key in (watching.map)(&self.caches, &change) {
                     self.queue.add((index, key));
                 }
@@ -378,7 +378,7 @@ impl Reflector {
             match watch.try_next() {
                 None => return,
                 Some(WatchEvent::Added(object) | WatchEvent::Modified(object)) => {
-                    let change = caches.upsert(self.resource, object.value());
+                    let change = caches.upsert(self.resource, object);
                     self.notify(caches, queue, &change);
                 }
                 Some(WatchEvent::Deleted(object)) => {
@@ -404,7 +404,7 @@ impl Reflector {
         for object in list.items {
             let key = Key::of(&object.value());
             gone.remove(&key);
-            let change = caches.upsert(self.resource, object.value());
+            let change = caches.upsert(self.resource, object);
             self.notify(caches, queue, &change);
         }
         for key in gone {

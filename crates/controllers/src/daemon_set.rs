@@ -112,7 +112,7 @@ impl DaemonSet {
         let nodes = cx.caches.iter(&NODES, "");
         let observed = nodes.map(|(_, node)| OnNode {
             node: node.name().to_owned(),
-            verdict: judge(cx.caches, ds, node),
+            verdict: judge(cx.caches, ds, &node),
             pods: by_node.get(node.name()).cloned().unwrap_or_default(),
             backoff: self.backoff.remaining(ds.uid(), node.name(), now),
         });

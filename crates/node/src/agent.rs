@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use apimachinery::{ObjectExt as _, Status};
+use apiserver::Held;
 use controller_runtime::{
     Caches, Change, Context, Controller, Error, EventType, Key, Requeue, Watching,
 };
@@ -308,7 +309,7 @@ impl Agent {
             // Comes again when it is known what runs already.
             return Ok(());
         }
-        let pod = cx.caches.get_key(&api::PODS, key);
+        let pod = cx.caches.hold(&api::PODS, key);
         let mut failure = match &pod {
             Some(pod) => self.accept(cx, key, pod).err(),
             None => None,
@@ -345,7 +346,7 @@ impl Agent {
     }
 
     /// Gives a pod that is new to one of our nodes a worker, if the node takes it.
-    fn accept(&mut self, cx: &mut Context<'_>, key: &Key, pod: &Arc<Value>) -> Result<(), Status> {
+    fn accept(&mut self, cx: &mut Context<'_>, key: &Key, pod: &Held) -> Result<(), Status> {
         let name = pod.str_at(&["spec", "nodeName"]);
         let Some(node) = self.nodes.get(name).map(Arc::clone) else { return Ok(()) };
         let ending = pod.deletion_timestamp().is_some();
@@ -368,7 +369,7 @@ impl Agent {
                 return reject(pod, &refusal, name, &mut io);
             }
         }
-        let mut worker = Worker::new(Arc::clone(pod), node, &io);
+        let mut worker = Worker::new(pod.clone(), node, &io);
         if known {
             worker.adopt(sandboxes, containers, &mut io);
         }
@@ -396,6 +397,9 @@ impl Agent {
                 .get(&uid)
                 .map(|worker| if stopped(worker) { None } else { worker.next_timer() });
             self.set_timer(&uid, timer.flatten());
+            if let Some(worker) = self.workers.get_mut(&uid) {
+                worker.rest();
+            }
             if timer.is_none()
                 && let Some(uids) = self.uids.get_mut(key)
             {

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use apimachinery::{ObjectExt as _, Status};
-use apiserver::DeleteOptions;
+use apiserver::{DeleteOptions, Held};
 use controller_runtime::{EventType, Key};
 use cri::{Command, ContainerExit, Error, Image, Reply};
 use serde_json::{Map, Value};
@@ -76,7 +76,7 @@ pub(crate) struct Worker {
     pub(crate) key: Key,
     pub(crate) uid: Arc<str>,
     pub(crate) node: Arc<Served>,
-    pod: Arc<Value>,
+    pod: Held,
     record: PodRecord,
     inbox: VecDeque<Input>,
     steps: VecDeque<Action>,
@@ -147,7 +147,7 @@ pub(crate) enum Progress {
 }
 
 impl Worker {
-    pub(crate) fn new(pod: Arc<Value>, node: Arc<Served>, io: &Io<'_, '_>) -> Self {
+    pub(crate) fn new(pod: Held, node: Arc<Served>, io: &Io<'_, '_>) -> Self {
         let now = io.now();
         let mut worker = Self {
             key: Key::of(&pod),
@@ -198,13 +198,18 @@ impl Worker {
     }
 
     /// Takes over the pod as it stands in the API; `None` when it is gone or replaced.
-    pub(crate) fn observe(&mut self, pod: Option<Arc<Value>>, io: &mut Io<'_, '_>) {
+    pub(crate) fn observe(&mut self, pod: Option<Held>, io: &mut Io<'_, '_>) {
         let Some(pod) = pod else {
             self.dirty |= !self.gone;
             self.gone = true;
             return;
         };
+        if pod.is_same(&self.pod) {
+            return;
+        }
         if pod.resource_version() == self.pod.resource_version() {
+            // What the agent has written itself, as everybody else has it.
+            self.pod = pod;
             return;
         }
         self.notice_metadata(&pod, io);
@@ -316,7 +321,7 @@ impl Worker {
         let status = pod_status(&input);
         if !self.pod.at(&["status"]).is_some_and(|stored| same(stored, &status)) {
             match io.cx.client.replace_status(&api::PODS, &self.pod, status) {
-                Ok(stored) => self.pod = stored,
+                Ok(stored) => self.pod = stored.into(),
                 Err(status) if status.is_not_found() => {}
                 Err(status) => return Err(status),
             }
@@ -352,7 +357,7 @@ impl Worker {
         let status = self.pod.at(&["status"]).and_then(crate::status::terminated);
         let Some(status) = status else { return Ok(()) };
         match io.cx.client.replace_status(&api::PODS, &self.pod, status) {
-            Ok(stored) => self.pod = stored,
+            Ok(stored) => self.pod = stored.into(),
             Err(status) if status.is_not_found() => {}
             Err(status) => return Err(status),
         }
@@ -377,6 +382,11 @@ impl Worker {
     /// The pod as last seen.
     pub(crate) fn pod(&self) -> &Arc<Value> {
         &self.pod
+    }
+
+    /// The pod is not looked at for a while.
+    pub(crate) fn rest(&mut self) {
+        self.pod.rest();
     }
 
     /// Whether the pod takes nothing of its node any more.

@@ -296,11 +296,11 @@ fn arguments(
     let fitting = decision.verdicts.iter().filter(|verdict| verdict.fits());
     let names = fitting.map(|verdict| verdict.node.as_str());
     if extender.node_cache_capable {
-        return json!({"pod": *pod.pod, "nodenames": names.collect::<Vec<_>>()});
+        return json!({"pod": **pod.pod, "nodenames": names.collect::<Vec<_>>()});
     }
     let nodes: Vec<Value> =
         names.filter_map(|name| snapshot.node(name)?.node.as_deref().cloned()).collect();
-    json!({"pod": *pod.pod, "nodes": {"metadata": {}, "items": nodes}})
+    json!({"pod": **pod.pod, "nodes": {"metadata": {}, "items": nodes}})
 }
 
 type Filtered = (BTreeSet<String>, BTreeMap<String, String>);

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use api::views::pod::{self as views, HostPort, Resources};
 use apimachinery::selector::LabelSelector;
 use apimachinery::{ObjectExt as _, Value};
+use apiserver::Held;
 use serde_json::Map;
 
 use crate::affinity::PodAffinity;
@@ -45,8 +46,8 @@ pub struct PodFacts {
 /// A pod as scheduling sees it.
 #[derive(Debug, Clone)]
 pub struct PodInfo {
-    /// The pod.
-    pub pod: Arc<Value>,
+    /// The pod; at rest while nobody decides about it.
+    pub pod: Held,
     facts: Arc<PodFacts>,
 }
 
@@ -61,7 +62,8 @@ impl Deref for PodInfo {
 impl PodInfo {
     /// Reads `pod`.
     #[must_use]
-    pub fn new(pod: Arc<Value>) -> Self {
+    pub fn new(pod: impl Into<Held>) -> Self {
+        let pod = pod.into();
         let (mut usage, mut limits) = (Resources::default(), Resources::default());
         for container in pod.list_at(&["spec", "containers"]) {
             usage.add(&views::container_requests(container));
@@ -87,9 +89,16 @@ impl PodInfo {
         Self { pod, facts: Arc::new(facts) }
     }
 
+    /// The same pod, not looked at for a while.
+    #[must_use]
+    pub fn at_rest(mut self) -> Self {
+        self.pod.rest();
+        self
+    }
+
     /// The same pod with a newer status: nothing that counts has changed.
     #[must_use]
-    pub fn renewed(&self, pod: Arc<Value>) -> Self {
+    pub fn renewed(&self, pod: Held) -> Self {
         Self { pod, facts: Arc::clone(&self.facts) }
     }
 

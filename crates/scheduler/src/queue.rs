@@ -18,6 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use apimachinery::{ObjectExt as _, Value};
+use apiserver::Held;
 use controller_runtime::Key;
 use world::Time;
 
@@ -71,17 +72,17 @@ pub struct Queue {
 impl Queue {
     /// Takes in a pod as it is now. One that is new, or was changed since it failed, is active; gives
     /// whether it has become so.
-    pub fn add(&mut self, key: &Key, pod: &std::sync::Arc<Value>) -> bool {
+    pub fn add(&mut self, key: &Key, pod: &Held) -> bool {
         if let Some(entry) = self.entries.get_mut(key)
             && !is_changed(&entry.pod.pod, pod)
         {
-            entry.pod = entry.pod.renewed(std::sync::Arc::clone(pod));
+            entry.pod = entry.pod.renewed(pod.clone());
             return false;
         }
         self.forget(key);
         let time = Time::from_unix_seconds(0);
         let entry = Entry {
-            pod: PodInfo::new(std::sync::Arc::clone(pod)),
+            pod: PodInfo::new(pod.clone()).at_rest(),
             standing: Standing::Trying,
             failures: 0,
             tried: time,

@@ -23,6 +23,7 @@ use api::{
     REPLICA_SETS, REPLICATION_CONTROLLERS, Resource, SERVICES, STATEFUL_SETS, STORAGE_CLASSES,
 };
 use apimachinery::{ObjectExt as _, Value};
+use apiserver::Held;
 use controller_runtime::Key;
 
 use crate::pod::PodInfo;
@@ -97,12 +98,21 @@ impl Snapshot {
 
     /// Takes in an object as it is now; `None` when it is gone.
     pub fn set(&mut self, resource: &Resource, key: &Key, object: Option<&Arc<Value>>) -> News {
+        let held = object.map(|object| Held::from(Arc::clone(object)));
+        self.set_held(resource, key, held.as_ref())
+    }
+
+    /// Takes in an object as it is now, to be kept as it is stored; `None` when it is gone.
+    pub fn set_held(&mut self, resource: &Resource, key: &Key, held: Option<&Held>) -> News {
+        if resource.plural == "pods" {
+            return self.set_pod(key, held);
+        }
+        let object = held.map(|held| &**held);
         match resource.plural {
             "nodes" => match object {
                 Some(node) => self.set_node(node),
                 None => self.remove_node(&key.name),
             },
-            "pods" => self.set_pod(key, object),
             "services" | "replicationcontrollers" | "replicasets" | "statefulsets" => {
                 let changed = self.owners.set(resource.plural, key, object.map(|o| &**o));
                 if changed && resource.plural == "services" { News::Room } else { News::Nothing }
@@ -207,7 +217,7 @@ impl Snapshot {
         News::Nothing
     }
 
-    fn set_pod(&mut self, key: &Key, pod: Option<&Arc<Value>>) -> News {
+    fn set_pod(&mut self, key: &Key, pod: Option<&Held>) -> News {
         let Some(pod) = pod.filter(|pod| !is_terminal(pod)) else {
             self.nominated.remove(key);
             return if self.displace(key) { News::Room } else { News::Nothing };
@@ -223,19 +233,19 @@ impl Snapshot {
         if let Some(known) = known.and_then(|info| info.pods.get_mut(key))
             && same_pod(&known.pod, pod)
         {
-            *known = known.renewed(Arc::clone(pod));
+            *known = known.renewed(pod.clone());
             return News::Nothing;
         }
-        self.place(key, &PodInfo::new(Arc::clone(pod)), node);
+        self.place(key, &PodInfo::new(pod.clone()), node);
         News::Neighbours
     }
 
-    fn set_nominated(&mut self, key: &Key, pod: &Arc<Value>) {
+    fn set_nominated(&mut self, key: &Key, pod: &Held) {
         let node = pod.str_at(&["status", "nominatedNodeName"]);
         if node.is_empty() || pod.deletion_timestamp().is_some() {
             self.nominated.remove(key);
         } else {
-            let entry = (node.to_owned(), PodInfo::new(Arc::clone(pod)));
+            let entry = (node.to_owned(), PodInfo::new(pod.clone()));
             self.nominated.insert(key.clone(), entry);
         }
     }

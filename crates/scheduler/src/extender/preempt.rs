@@ -74,7 +74,7 @@ fn arguments(extender: &Extender, pod: &PodInfo, nodes: &Nodes) -> Value {
         (name.clone(), json!({"pods": pods, "numPDBViolations": victims.violations}))
     };
     let nodes: Map<String, Value> = nodes.iter().map(entry).collect();
-    json!({"pod": *pod.pod, field: nodes})
+    json!({"pod": **pod.pod, field: nodes})
 }
 
 /// The nodes and victims of an answer.

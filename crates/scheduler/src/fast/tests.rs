@@ -144,7 +144,7 @@ impl Chaos {
                 (&fast.outcome, fast.took_turn),
                 (&plain.outcome, plain.took_turn()),
                 "pod {} in {plain:#?}",
-                pod.pod
+                *pod.pod
             );
         } else {
             assert!(self.snapshot.is_empty());

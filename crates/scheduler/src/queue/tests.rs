@@ -10,8 +10,12 @@ fn at(seconds: u64) -> Time {
     Time::from_unix_seconds(0) + Duration::from_secs(seconds)
 }
 
-fn pod(priority: i64) -> Arc<Value> {
-    Arc::new(json!({"spec": {"priority": priority}}))
+fn held(pod: Value) -> Held {
+    Arc::new(pod).into()
+}
+
+fn pod(priority: i64) -> Held {
+    held(json!({"spec": {"priority": priority}}))
 }
 
 fn key(name: &str) -> Key {
@@ -78,7 +82,7 @@ fn pods_that_want_others_near_hear_of_neighbours() {
     let term = json!({"labelSelector": {"matchLabels": {"app": "x"}}, "topologyKey": "zone"});
     let affinity =
         json!({"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}});
-    queue.add(&key("a"), &Arc::new(json!({"spec": {"affinity": affinity}})));
+    queue.add(&key("a"), &held(json!({"spec": {"affinity": affinity}})));
     fail(&mut queue, 0);
     queue.move_on(News::Neighbours);
     assert_eq!(queue.standing(&key("a")), Some(Standing::BackOff));
@@ -87,11 +91,11 @@ fn pods_that_want_others_near_hear_of_neighbours() {
 #[test]
 fn a_changed_pod_is_tried_at_once() {
     let mut queue = Queue::default();
-    queue.add(&key("a"), &Arc::new(json!({"spec": {"a": 1}})));
+    queue.add(&key("a"), &held(json!({"spec": {"a": 1}})));
     fail(&mut queue, 0);
     let told = json!({"spec": {"a": 1}, "status": {"conditions": []}});
-    assert!(!queue.add(&key("a"), &Arc::new(told)));
+    assert!(!queue.add(&key("a"), &held(told)));
     assert_eq!(queue.standing(&key("a")), Some(Standing::Unschedulable));
-    assert!(queue.add(&key("a"), &Arc::new(json!({"spec": {"a": 2}}))));
+    assert!(queue.add(&key("a"), &held(json!({"spec": {"a": 2}}))));
     assert!(queue.pop().is_some());
 }

@@ -3,11 +3,8 @@
 //! Invariant: after a drain every write up to [`Feed::revision`] has been handed over, in order within
 //! its resource.
 
-use std::sync::Arc;
-
 use api::Resource;
-use apimachinery::Value;
-use apiserver::{Client, ListOptions, Watch, WatchEvent};
+use apiserver::{Client, Held, ListOptions, Watch, WatchEvent};
 use controller_runtime::Key;
 
 use crate::snapshot::RESOURCES;
@@ -30,7 +27,7 @@ impl Feed {
     pub(super) fn drain(
         &mut self,
         client: &Client,
-        mut sink: impl FnMut(&'static Resource, &Key, Option<&Arc<Value>>),
+        mut sink: impl FnMut(&'static Resource, &Key, Option<&Held>),
     ) -> bool {
         let revision = client.server().store().revision();
         if revision == self.revision && !self.watches.is_empty() {
@@ -50,7 +47,8 @@ impl Feed {
             while let Some(event) = watch.try_next() {
                 match event {
                     WatchEvent::Added(object) | WatchEvent::Modified(object) => {
-                        sink(resource, &Key::of(&object.value()), Some(&object.value()));
+                        let object = Held::from(object);
+                        sink(resource, &Key::of(&object), Some(&object));
                     }
                     WatchEvent::Deleted(object) => sink(resource, &Key::of(&object.value()), None),
                     WatchEvent::Bookmark(_) | WatchEvent::InitialEventsEnd(_) => {}
