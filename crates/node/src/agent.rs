@@ -44,7 +44,7 @@ pub struct Agent {
     pressure: Pressure,
     /// What the pods of each node use.
     used: BTreeMap<String, Used>,
-    workers: BTreeMap<Arc<str>, Worker>,
+    workers: BTreeMap<Arc<str>, Box<Worker>>,
     /// Uids of the pods whose volumes show an object: namespace and `configmaps/<name>` or
     /// `secrets/<name>`.
     shown: BTreeMap<Key, BTreeSet<Arc<str>>>,
@@ -382,7 +382,7 @@ impl Agent {
             self.shown.entry(object).or_default().insert(Arc::clone(&worker.uid));
         }
         self.uids.entry(key.clone()).or_default().insert(Arc::clone(&worker.uid));
-        self.workers.insert(Arc::clone(&worker.uid), worker);
+        self.workers.insert(Arc::clone(&worker.uid), Box::new(worker));
         Ok(())
     }
 

@@ -21,7 +21,7 @@ pub struct PodRecord {
     /// Number of sandboxes made so far.
     pub sandboxes: u32,
     /// Containers by name, init containers among them.
-    pub containers: BTreeMap<String, ContainerRecord>,
+    pub containers: BTreeMap<String, Box<ContainerRecord>>,
     /// Back-off of pulls by image.
     pub pulls: BTreeMap<String, Backoff>,
     /// Why the agent itself ended the pod: reason and message.
@@ -45,7 +45,7 @@ impl PodRecord {
     /// The record of container `name`, when there is one.
     #[must_use]
     pub fn container(&self, name: &str) -> Option<&ContainerRecord> {
-        self.containers.get(name)
+        self.containers.get(name).map(Box::as_ref)
     }
 
     /// The record of container `name`, made when there is none.

@@ -3,14 +3,16 @@
 //! Invariant: `dependents` has the pair (owner, dependent) exactly when `owners` has it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use controller_runtime::Key;
 
 /// The ownership of all objects that have owners.
 #[derive(Debug, Default)]
 pub(crate) struct Graph {
-    owners: BTreeMap<Key, BTreeMap<String, Option<Key>>>,
-    dependents: BTreeMap<String, BTreeSet<Key>>,
+    /// Sorted by uid.
+    owners: BTreeMap<Key, Vec<(Arc<str>, Option<Key>)>>,
+    dependents: BTreeMap<Arc<str>, BTreeSet<Key>>,
 }
 
 impl Graph {
@@ -21,18 +23,25 @@ impl Graph {
         let before = self.owners.remove(key).unwrap_or_default();
         let mut lost = Vec::new();
         for (uid, owner) in before {
-            if !owners.contains_key(&uid) {
+            if !owners.contains_key(&*uid) {
                 self.forget(&uid, key);
                 lost.extend(owner);
             }
         }
-        for uid in owners.keys() {
-            self.dependents.entry(uid.clone()).or_default().insert(key.clone());
-        }
+        let owners: Vec<_> =
+            owners.into_iter().map(|(uid, owner)| (self.depend(uid, key), owner)).collect();
         if !owners.is_empty() {
             self.owners.insert(key.clone(), owners);
         }
         lost
+    }
+
+    /// Notes that the object under `key` has the owner `uid`; gives the uid to be shared.
+    fn depend(&mut self, uid: String, key: &Key) -> Arc<str> {
+        let shared = self.dependents.get_key_value(&*uid).map(|(uid, _)| Arc::clone(uid));
+        let uid = shared.unwrap_or_else(|| Arc::from(uid));
+        self.dependents.entry(Arc::clone(&uid)).or_default().insert(key.clone());
+        uid
     }
 
     fn forget(&mut self, uid: &str, key: &Key) {
