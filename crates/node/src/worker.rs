@@ -384,9 +384,11 @@ impl Worker {
         &self.pod
     }
 
-    /// The pod is not looked at for a while.
+    /// The pod is not looked at for a while: what was needed for work is given back.
     pub(crate) fn rest(&mut self) {
         self.pod.rest();
+        self.inbox.shrink_to_fit();
+        self.steps.shrink_to_fit();
     }
 
     /// Whether the pod takes nothing of its node any more.

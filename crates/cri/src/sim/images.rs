@@ -21,6 +21,8 @@ struct Table {
     /// `repository:tag` → digest.
     tags: BTreeMap<String, String>,
     behaviours: BTreeMap<String, Arc<Behaviour>>,
+    /// What every image does that is not known.
+    unknown: Arc<Behaviour>,
 }
 
 /// What a reference stands for.
@@ -97,7 +99,7 @@ impl SimImages {
             Some(parts.digest.to_owned())
         };
         let digest = known.unwrap_or_else(|| digest_of(parts.repository, &Behaviour::default()));
-        let behaviour = table.behaviours.get(&digest).cloned().unwrap_or_default();
+        let behaviour = Arc::clone(table.behaviours.get(&digest).unwrap_or(&table.unknown));
         let tag = if parts.digest.is_empty() { parts.tagged() } else { String::new() };
         Resolved { repository: parts.repository.to_owned(), tag, digest, behaviour }
     }
