@@ -16,6 +16,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("apimachinery", 0),
     ("store", 1),
     ("api", 1),
+    ("cel", 1),
     ("apiserver", 2),
     ("cri", 2),
     ("controller-runtime", 3),

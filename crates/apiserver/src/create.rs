@@ -78,7 +78,7 @@ impl ApiServer {
         let name = object.name().to_owned();
         let cx = self.strategy_context(call, &name);
         let mut errors = schema::validate_create(call.resource, &object);
-        errors.extend(self.check_custom(call.resource, &object));
+        errors.extend(self.check_custom(call.resource, &object, None));
         errors.extend(strategy.validate_create(&cx, &object));
         if !errors.is_empty() {
             return Err(Status::invalid(call.resource.group, call.resource.kind, &name, &errors));

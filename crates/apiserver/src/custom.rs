@@ -2,14 +2,14 @@
 //!
 //! A definition is called `<plural>.<group>`, so a request for a resource that is not built in finds
 //! its definition by one read of the store; nothing is registered and nothing can go stale.
-//! Reading order: [`Definition`], `body` (decode, prune, default), `check` (validation), `strategy`
+//! Reading order: [`Definition`], `body` (decode, prune, default), `check` (validation), `rules` (in CEL), `strategy`
 //! (of definitions and of their objects), `scale`, `columns`, `openapi`.
 //!
 //! Invariant: a [`Resource`] made for a version of a definition is kept for good and shared by all
 //! that look the same; there are at most [`MAX_RESOURCES`] of them in a process.
 //!
 //! Deviation: a definition is established at once, not by a controller; webhooks do not convert;
-//! `x-kubernetes-validations` (CEL) are kept and not evaluated; definitions sent as `v1beta1` are
+//! definitions sent as `v1beta1` are
 //! stored, and shown again, with everything per version.
 //!
 //! Mirrors: `k8s.io/apiextensions-apiserver/pkg/apiserver`.
@@ -19,6 +19,7 @@ pub(crate) mod check;
 pub(crate) mod columns;
 pub(crate) mod openapi;
 pub(crate) mod path;
+mod rules;
 pub(crate) mod scale;
 pub(crate) mod strategy;
 
@@ -261,10 +262,18 @@ impl ApiServer {
         }
     }
 
-    /// What a custom resource's own schema finds wrong.
-    pub(crate) fn check_custom(&self, resource: &Resource, object: &Value) -> ErrorList {
+    /// What a custom resource's own schema finds wrong with an object that replaces `old`. Rules are
+    /// asked once the rest is sound.
+    pub(crate) fn check_custom(
+        &self,
+        resource: &Resource,
+        object: &Value,
+        old: Option<&Value>,
+    ) -> ErrorList {
         let definition = self.definition(resource);
         let schema = definition.as_ref().and_then(|of| of.schema(resource.version));
-        schema.map(|schema| check::check(schema, object)).unwrap_or_default()
+        let Some(schema) = schema else { return ErrorList::new() };
+        let errors = check::check(schema, object, old);
+        if errors.is_empty() { rules::check(schema, object, old) } else { errors }
     }
 }

@@ -203,7 +203,7 @@ impl ApiServer {
             EPHEMERAL => api::validation::update_ephemeral_containers(&wanted, old),
             _ => schema::validate_update(call.resource, &wanted, old),
         };
-        errors.extend(self.check_custom(call.resource, &wanted));
+        errors.extend(self.check_custom(call.resource, &wanted, Some(old)));
         errors.extend(strategy.validate_update(&cx, &wanted, old));
         if !errors.is_empty() {
             return Err(Status::invalid(

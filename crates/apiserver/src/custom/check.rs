@@ -10,7 +10,10 @@ use apimachinery::field::{Error, ErrorKind, ErrorList, Path};
 use serde_json::Value;
 
 /// Everything that is wrong with an object.
-pub(crate) fn check(schema: &Value, object: &Value) -> ErrorList {
+///
+/// What an update leaves as it was is not held against it (as Kubernetes does since 1.30), so that a
+/// schema may become stricter than the objects there are.
+pub(crate) fn check(schema: &Value, object: &Value, old: Option<&Value>) -> ErrorList {
     let mut errors = ErrorList::new();
     let Some(map) = object.as_object() else { return errors };
     // Kind, version and metadata are checked for all kinds alike.
@@ -18,7 +21,34 @@ pub(crate) fn check(schema: &Value, object: &Value) -> ErrorList {
     let body: serde_json::Map<String, Value> =
         map.iter().filter(|(name, _)| !outer(name)).map(|(k, v)| (k.clone(), v.clone())).collect();
     value(schema, &Value::Object(body), "", &mut errors);
+    if let Some(old) = old {
+        errors.retain(|error| changed(&error.field.to_string(), object, old));
+    }
     errors
+}
+
+/// Whether the part of an object at `path` is another than in `old`.
+fn changed(path: &str, object: &Value, old: &Value) -> bool {
+    let part = |object: &Value| {
+        let steps = path.split(['.', '[', ']']).filter(|step| !step.is_empty());
+        let mut at = object;
+        for step in steps {
+            at = match at {
+                Value::Array(items) => items.get(step.parse::<usize>().ok()?)?,
+                other => other.get(step)?,
+            };
+        }
+        Some(at.clone())
+    };
+    match (part(object), part(old)) {
+        (Some(new), Some(old)) => new != old,
+        // What is missing matters when what it is missing from has changed.
+        (None, None) => match path.rsplit_once('.') {
+            Some((parent, _)) => changed(parent, object, old),
+            None => true,
+        },
+        _ => true,
+    }
 }
 
 fn at(path: &str) -> Path {

@@ -7,6 +7,7 @@ use apimachinery::{ObjectExt as _, Reason, Status};
 use serde_json::{Value, json};
 use world::Time;
 
+use super::rules;
 use crate::key;
 use crate::server::ApiServer;
 use crate::strategy::{Strategy, StrategyContext, keep_status, reset_status};
@@ -85,11 +86,18 @@ impl Strategy for DefinitionStrategy {
     }
 
     fn validate_create(&self, _cx: &StrategyContext<'_>, object: &Value) -> ErrorList {
-        check(object)
+        let mut errors = check(object);
+        errors.extend(rules::check_definition(object));
+        errors
     }
 
-    fn validate_update(&self, _cx: &StrategyContext<'_>, new: &Value, _old: &Value) -> ErrorList {
-        check(new)
+    fn validate_update(&self, _cx: &StrategyContext<'_>, new: &Value, old: &Value) -> ErrorList {
+        let mut errors = check(new);
+        // What was accepted once is not refused because of another change.
+        if new.at(&["spec", "versions"]) != old.at(&["spec", "versions"]) {
+            errors.extend(rules::check_definition(new));
+        }
+        errors
     }
 
     /// A controller empties it first.

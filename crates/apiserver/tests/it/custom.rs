@@ -201,3 +201,135 @@ fn the_old_form_of_a_definition_is_understood() {
     let kept = client.create(foos, "", foo(json!("x"))).unwrap();
     assert_eq!(kept["spec"]["other"], 1);
 }
+
+/// A definition with one version of this schema of `spec`.
+fn ruled(spec: Value) -> Value {
+    let mut definition = definition();
+    definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"] = spec;
+    definition
+}
+
+fn with_rules(rules: Value) -> Value {
+    ruled(json!({"type": "object", "x-kubernetes-validations": rules, "properties": {
+        "min": {"type": "integer"}, "max": {"type": "integer"},
+        "name": {"type": "string", "maxLength": 20},
+        "ports": {"type": "array", "x-kubernetes-list-type": "map",
+            "x-kubernetes-list-map-keys": ["name"], "items": {"type": "object",
+            "x-kubernetes-validations": [{"rule": "!has(oldSelf.port) || self.port >= oldSelf.port",
+                "message": "ports only grow"}],
+            "properties": {"name": {"type": "string"}, "port": {"type": "integer"}}}},
+        "x-y": {"type": "string"}}}))
+}
+
+#[test]
+fn rules_are_held_against_objects() {
+    let client = cluster();
+    let rules = json!([
+        {"rule": "!has(self.min) || !has(self.max) || self.min <= self.max"},
+        {"rule": "!has(self.name) || self.name != 'root'", "message": "nobody is root",
+            "reason": "FieldValueForbidden", "fieldPath": ".name"},
+        {"rule": "!has(self.x__dash__y) || self.x__dash__y.size() < 3",
+            "messageExpression": "'too long: ' + self.x__dash__y"},
+        {"rule": "has(oldSelf.name) == has(self.name)", "message": "a name stays"},
+    ]);
+    client.create(&api::CUSTOM_RESOURCE_DEFINITIONS, "", with_rules(rules)).unwrap();
+    let crontabs = client.server().find("stable.example.com", "v1", "crontabs").unwrap();
+    let refused = |spec: Value| {
+        let status = client.create(crontabs, "default", tab(spec)).unwrap_err();
+        assert_eq!(status.code, 422);
+        status.message
+    };
+    let start = "CronTab.stable.example.com \"t\" is invalid: ";
+    for (spec, text) in [
+        (
+            json!({"min": 5, "max": 3}),
+            "spec: Invalid value: \"object\": failed rule: !has(self.min) || !has(self.max) || self.min <= self.max",
+        ),
+        (json!({"name": "root"}), "spec.name: Forbidden: nobody is root"),
+        (json!({"x-y": "abc"}), "spec: Invalid value: \"object\": too long: abc"),
+    ] {
+        assert_eq!(refused(spec), format!("{start}{text}"));
+    }
+    let port = |number: i64| json!([{"name": "web", "port": number}]);
+    let good = json!({"min": 1, "max": 3, "ports": port(80)});
+    let made = client.create(crontabs, "default", tab(good)).unwrap();
+    let changed = |field: &str, value: Value| {
+        let mut object = (*made).clone();
+        object["spec"][field] = value;
+        client.update(crontabs, object).map_err(|status| status.message)
+    };
+    assert_eq!(
+        changed("name", json!("x")).unwrap_err(),
+        format!("{start}spec: Invalid value: \"object\": a name stays")
+    );
+    assert_eq!(
+        changed("ports", port(79)).unwrap_err(),
+        format!("{start}spec.ports[0]: Invalid value: \"object\": ports only grow")
+    );
+    changed("ports", port(81)).unwrap();
+}
+
+#[test]
+fn rules_that_cannot_be_read_are_refused_with_their_definition() {
+    let client = cluster();
+    let refused = |rule: Value| {
+        let definition = with_rules(json!([rule]));
+        client.create(&api::CUSTOM_RESOURCE_DEFINITIONS, "", definition).unwrap_err().message
+    };
+    let text = refused(json!({"rule": "self.mni > 0"}));
+    assert_eq!(
+        text,
+        "CustomResourceDefinition.apiextensions.k8s.io \"crontabs.stable.example.com\" is invalid: \
+         spec.validation.openAPIV3Schema.properties[spec].x-kubernetes-validations[0].rule: Invalid value: \
+         apiextensions.ValidationRule{Rule:\"self.mni > 0\", Message:\"\", MessageExpression:\"\", \
+         Reason:(*apiextensions.FieldValueErrorReason)(nil), FieldPath:\"\", OptionalOldSelf:(*bool)(nil)}: \
+         compilation failed: ERROR: <input>:1:5: undefined field 'mni'\n | self.mni > 0\n | ....^"
+    );
+    for (rule, part) in [
+        (json!({"rule": "self.min"}), "cel expression must evaluate to a bool"),
+        (json!({"rule": ""}), "rule is not specified"),
+        (
+            json!({"rule": "true", "messageExpression": "self.min"}),
+            "messageExpression must evaluate to a string",
+        ),
+        (json!({"rule": "true", "reason": "Because"}), "Unsupported value: \"Because\""),
+        (json!({"rule": "true", "fieldPath": ".no"}), "does not refer to a valid field"),
+        (json!({"rule": "true", "optionalOldSelf": true}), "not supported by this server"),
+    ] {
+        let text = refused(rule);
+        assert!(text.contains(part), "{text}");
+    }
+}
+
+#[test]
+fn a_costly_rule_is_ended() {
+    let client = cluster();
+    let all = "self.list.all(a, self.list.all(b, self.list.all(c, a + b + c > 0)))";
+    let spec = json!({"type": "object", "properties": {"list": {"type": "array", "items":
+        {"type": "integer"}}}, "x-kubernetes-validations": [{"rule": all}]});
+    client.create(&api::CUSTOM_RESOURCE_DEFINITIONS, "", ruled(spec)).unwrap();
+    let crontabs = client.server().find("stable.example.com", "v1", "crontabs").unwrap();
+    let refused = client.create(crontabs, "default", tab(json!({"list": vec![1; 500]})));
+    let text = refused.unwrap_err().message;
+    assert!(text.contains("actual cost limit exceeded"), "{text}");
+    client.create(crontabs, "default", tab(json!({"list": [1, 2]}))).unwrap();
+}
+
+#[test]
+fn what_an_update_leaves_alone_is_not_held_against_it() {
+    let client = cluster();
+    let crontabs = served(&client);
+    client.create(crontabs, "default", tab(json!({"cron": "1", "mode": "a"}))).unwrap();
+    let name = "crontabs.stable.example.com";
+    let crd = client.get(&api::CUSTOM_RESOURCE_DEFINITIONS, "", name).unwrap();
+    let mut stricter = (*crd).clone();
+    let schema = &mut stricter["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"];
+    schema["spec"]["properties"]["mode"]["enum"] = json!(["b"]);
+    client.update(&api::CUSTOM_RESOURCE_DEFINITIONS, stricter).unwrap();
+    let mut object = (*client.get(crontabs, "default", "t").unwrap()).clone();
+    object["spec"]["replicas"] = json!(7);
+    let kept = client.update(crontabs, object).unwrap();
+    let mut object = (*kept).clone();
+    object["spec"]["mode"] = json!("c");
+    assert_eq!(client.update(crontabs, object).unwrap_err().code, 422);
+}
