@@ -129,10 +129,10 @@ fn read(name: &str, value: &Value) -> Result<Value, Error> {
     let wrong = |kind| Error::Convert(text.to_string(), kind);
     match name {
         "duration" => {
-            time::duration(text).map(Value::Duration).ok_or(wrong("google.protobuf.Duration"))
+            time::duration(text).map(Value::Duration).ok_or_else(|| wrong("google.protobuf.Duration"))
         }
         "timestamp" => {
-            time::timestamp(text).map(Value::Timestamp).ok_or(wrong("google.protobuf.Timestamp"))
+            time::timestamp(text).map(Value::Timestamp).ok_or_else(|| wrong("google.protobuf.Timestamp"))
         }
         "isQuantity" => Ok(Value::Bool(Quantity::parse(text).is_ok())),
         _ => Quantity::parse(text)
