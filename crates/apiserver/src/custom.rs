@@ -35,7 +35,9 @@ use parking_lot::Mutex;
 use serde_json::Value;
 use store::Range;
 
+use crate::call::ListOptions;
 use crate::schema::{Body, Decoded};
+use crate::selection::Selection;
 use crate::server::ApiServer;
 use crate::{key, schema};
 
@@ -260,6 +262,22 @@ impl ApiServer {
             Some(definition) => body::decode(&definition, resource, body, mode),
             None => schema::decode(resource, body, mode),
         }
+    }
+
+    /// The selectors of a request, with the fields that a definition calls selectable.
+    pub(crate) fn selection(
+        &self,
+        resource: &Resource,
+        options: &ListOptions,
+    ) -> Result<Selection, Status> {
+        if options.field_selector.is_empty() {
+            return Selection::parse(resource, options);
+        }
+        let definition = self.definition(resource);
+        let version = definition.as_ref().and_then(|of| of.version(resource.version));
+        let fields = version.map_or(&[][..], |version| version.list_at(&["selectableFields"]));
+        let path = |field: &Value| field.str_at(&["jsonPath"]).trim_start_matches('.').to_owned();
+        Selection::parse_with(resource, &fields.iter().map(path).collect::<Vec<_>>(), options)
     }
 
     /// What a custom resource's own schema finds wrong with an object that replaces `old`. Rules are

@@ -70,7 +70,7 @@ impl ApiServer {
         }
         check_storage(call)?;
         list_options::check_list(options)?;
-        let selection = Selection::parse(call.resource, options)?;
+        let selection = self.selection(call.resource, options)?;
         let prefix = key::collection(call.resource, call.namespace);
         let only = selection
             .only_name()

@@ -19,11 +19,22 @@ pub(crate) struct Selection {
 
 impl Selection {
     pub(crate) fn parse(resource: &Resource, options: &ListOptions) -> Result<Self, Status> {
+        Self::parse_with(resource, &[], options)
+    }
+
+    /// As [`Self::parse`], for a resource that says itself what else it can be selected by.
+    pub(crate) fn parse_with(
+        resource: &Resource,
+        selectable: &[String],
+        options: &ListOptions,
+    ) -> Result<Self, Status> {
         let bad = |error: apimachinery::selector::Error| Status::bad_request(error.to_string());
         let labels = LabelSelector::parse(&options.label_selector).map_err(bad)?;
         let fields = FieldSelector::parse(&options.field_selector).map_err(bad)?;
         for requirement in fields.requirements() {
-            check_field(resource, &requirement.field)?;
+            if !selectable.contains(&requirement.field) {
+                check_field(resource, &requirement.field)?;
+            }
         }
         Ok(Self { labels, fields })
     }

@@ -131,7 +131,7 @@ impl ApiServer {
         options: &ListOptions,
     ) -> Result<Watch, Status> {
         list_options::check_watch(options)?;
-        let selection = Selection::parse(resource, options)?;
+        let selection = self.selection(resource, options)?;
         let wanted = parse_resource_version(&options.resource_version)?;
         let mut prefix = key::collection(resource, namespace);
         if let Some(name) = selection.only_name()

@@ -128,12 +128,12 @@ fn read(name: &str, value: &Value) -> Result<Value, Error> {
     };
     let wrong = |kind| Error::Convert(text.to_string(), kind);
     match name {
-        "duration" => {
-            time::duration(text).map(Value::Duration).ok_or_else(|| wrong("google.protobuf.Duration"))
-        }
-        "timestamp" => {
-            time::timestamp(text).map(Value::Timestamp).ok_or_else(|| wrong("google.protobuf.Timestamp"))
-        }
+        "duration" => time::duration(text)
+            .map(Value::Duration)
+            .ok_or_else(|| wrong("google.protobuf.Duration")),
+        "timestamp" => time::timestamp(text)
+            .map(Value::Timestamp)
+            .ok_or_else(|| wrong("google.protobuf.Timestamp")),
         "isQuantity" => Ok(Value::Bool(Quantity::parse(text).is_ok())),
         _ => Quantity::parse(text)
             .map(|quantity| Value::Quantity(Arc::new(quantity)))

@@ -222,7 +222,7 @@ fn health(state: &State, asked: &Asked) -> Answer {
         return respond::plain(StatusCode::OK, "ok");
     };
     let name = checks.trim_start_matches('/');
-    respond::plain(StatusCode::OK, &format!("[+]ping ok\n[+]etcd ok\n{name} check passed\n"))
+    respond::plain(StatusCode::OK, format!("[+]ping ok\n[+]etcd ok\n{name} check passed\n"))
 }
 
 /// What OpenShift 3.11 says of its Kubernetes.

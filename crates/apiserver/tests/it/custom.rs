@@ -302,6 +302,57 @@ fn rules_that_cannot_be_read_are_refused_with_their_definition() {
 }
 
 #[test]
+fn objects_are_selected_by_the_fields_that_their_definition_names() {
+    let client = cluster();
+    let mut definition = definition();
+    definition["spec"]["versions"][0]["selectableFields"] = json!([{"jsonPath": ".spec.mode"}]);
+    client.create(&api::CUSTOM_RESOURCE_DEFINITIONS, "", definition).unwrap();
+    let crontabs = client.server().find("stable.example.com", "v1", "crontabs").unwrap();
+    for (name, mode) in [("one", "a"), ("two", "b")] {
+        let mut object = tab(json!({"cron": "1", "mode": mode}));
+        object["metadata"]["name"] = json!(name);
+        client.create(crontabs, "default", object).unwrap();
+    }
+    let admin = User::system_admin();
+    let call = apiserver::Call::new(&admin, crontabs).within("default");
+    let list = |selector: &str| {
+        let options = apiserver::ListOptions {
+            field_selector: selector.to_owned(),
+            ..apiserver::ListOptions::default()
+        };
+        client.server().list(&call, &options)
+    };
+    let found = list("spec.mode=b").unwrap();
+    assert_eq!(found.items.len(), 1);
+    assert_eq!(found.items[0].value().name(), "two");
+    assert_eq!(list("spec.cron=1").unwrap_err().code, 400);
+}
+
+#[test]
+fn two_versions_show_the_same_objects() {
+    let client = cluster();
+    let mut definition = definition();
+    let mut older = definition["spec"]["versions"][0].clone();
+    older["name"] = json!("v1alpha1");
+    older["storage"] = json!(false);
+    definition["spec"]["versions"].as_array_mut().unwrap().push(older);
+    definition["spec"]["conversion"] = json!({"strategy": "None"});
+    client.create(&api::CUSTOM_RESOURCE_DEFINITIONS, "", definition).unwrap();
+    let find = |version| client.server().find("stable.example.com", version, "crontabs").unwrap();
+    let mut object = tab(json!({"cron": "1"}));
+    object["apiVersion"] = json!("stable.example.com/v1alpha1");
+    client.create(find("v1alpha1"), "default", object).unwrap();
+    let newer = client.get(find("v1"), "default", "t").unwrap();
+    assert_eq!(
+        (newer.api_version(), &newer["spec"]["cron"]),
+        ("stable.example.com/v1", &json!("1"))
+    );
+    let older = client.get(find("v1alpha1"), "default", "t").unwrap();
+    assert_eq!(older.api_version(), "stable.example.com/v1alpha1");
+    assert_eq!(older.uid(), newer.uid());
+}
+
+#[test]
 fn a_costly_rule_is_ended() {
     let client = cluster();
     let all = "self.list.all(a, self.list.all(b, self.list.all(c, a + b + c > 0)))";

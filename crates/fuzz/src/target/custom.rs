@@ -26,6 +26,8 @@ pub(super) const TARGET: Target = Target {
         "\"x-kubernetes-list-type\":",
         "\"map\"",
         "\"x-kubernetes-int-or-string\":true",
+        "\"x-kubernetes-validations\":[{\"rule\":\"self.all(a, a == oldSelf)\"}]",
+        "self.ports.map(p, p.port + 1)",
         "\"x-kubernetes-preserve-unknown-fields\":true",
         "\"additionalProperties\":",
         "\"nullable\":true",
@@ -38,7 +40,7 @@ pub(super) const TARGET: Target = Target {
 
 const SAMPLES: &[&str] = &[
     r#"{"name":"v1","served":true,"storage":true,"subresources":{"status":{},"scale":{"specReplicasPath":".spec.replicas","statusReplicasPath":".status.replicas"}},"additionalPrinterColumns":[{"name":"R","type":"integer","jsonPath":".spec.replicas"}],"schema":{"openAPIV3Schema":{"type":"object","properties":{"spec":{"type":"object","properties":{"cron":{"type":"string","pattern":"^[0-9*]+$","maxLength":9},"replicas":{"type":"integer","minimum":1,"default":2},"mode":{"type":"string","enum":["a","b"]},"ports":{"type":"array","x-kubernetes-list-type":"map","x-kubernetes-list-map-keys":["port"],"items":{"type":"object","required":["port"],"properties":{"port":{"type":"integer"}}}},"free":{"type":"object","x-kubernetes-preserve-unknown-fields":true},"map":{"type":"object","additionalProperties":{"type":"number"}},"both":{"x-kubernetes-int-or-string":true}}}}}}}"#,
-    r#"{"name":"v1","served":true,"storage":true,"schema":{"openAPIV3Schema":{"type":"object","properties":{"spec":{"type":"object","oneOf":[{"required":["cron"]},{"required":["mode"]}],"properties":{"cron":{"type":"string","nullable":true,"not":{"pattern":"x"}},"mode":{"anyOf":[{"minLength":1}],"type":"string","format":"date-time"},"replicas":{"type":"number","multipleOf":0.5,"exclusiveMaximum":true,"maximum":10}}}}}}}"#,
+    r#"{"name":"v1","served":true,"storage":true,"schema":{"openAPIV3Schema":{"type":"object","properties":{"spec":{"type":"object","x-kubernetes-validations":[{"rule":"has(self.mode) && self.mode.size() < 3 || self.cron.matches('^[0-9]+$')","messageExpression":"'is ' + self.mode"}],"oneOf":[{"required":["cron"]},{"required":["mode"]}],"properties":{"cron":{"type":"string","nullable":true,"not":{"pattern":"x"}},"mode":{"anyOf":[{"minLength":1}],"type":"string","format":"date-time"},"replicas":{"type":"number","multipleOf":0.5,"exclusiveMaximum":true,"maximum":10}}}}}}}"#,
 ];
 
 fn definition(version: &Value) -> Value {
