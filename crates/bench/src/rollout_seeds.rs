@@ -43,6 +43,11 @@ const IMAGES: [&str; 7] = [
     r#"{"missing": true, "pullFailures": 1}"#,
 ];
 
+/// Kinds of images of the second container, which half of the configs have: good ones.
+const SIDES: [&str; 3] = ["{}", r#"{"startSeconds": 2}"#, r#"{"startSeconds": 0.2}"#];
+/// The tags that images are taken from, one for each container.
+const TAGS: [&str; 2] = ["live", "side"];
+
 #[derive(Debug, Args)]
 pub(crate) struct RolloutSeeds {
     /// How many seeds.
@@ -99,6 +104,8 @@ struct Play {
     /// What is drawn comes from a world of its own, so that it does not depend on the cluster's.
     dice: World,
     rules: Rules,
+    /// The tags that the config follows.
+    tags: &'static [&'static str],
 }
 
 fn play(seed: u64) -> Result<()> {
@@ -106,13 +113,17 @@ fn play(seed: u64) -> Result<()> {
     for (index, behaviour) in IMAGES.iter().enumerate() {
         images.add(&format!("web:v{index}"), serde_json::from_str(behaviour)?);
     }
+    for (index, behaviour) in SIDES.iter().enumerate() {
+        images.add(&format!("side:v{index}"), serde_json::from_str(behaviour)?);
+    }
     let config = Config::new(World::simulated(seed), Runtime::Sim(images), 2);
     let cluster = Cluster::start(config)?;
     let store = cluster.server().store();
     let rules = Rules::new(store.watch("/registry/", store.revision())?);
     let client = cluster.client().clone();
     let dice = World::simulated(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-    let mut play = Play { cluster, client, dice, rules };
+    let tags = if dice.random_below(2) == 0 { &TAGS[..1] } else { &TAGS[..] };
+    let mut play = Play { cluster, client, dice, rules, tags };
     play.begin()?;
     let acts = 3 + play.below(6);
     for _ in 0..acts {
@@ -122,7 +133,7 @@ fn play(seed: u64) -> Result<()> {
     }
     play.resume()?;
     play.run_for(1_800)?;
-    play.rules.at_rest(&play.client)
+    play.rules.at_rest(&play.client, play.tags)
 }
 
 impl Play {
@@ -145,7 +156,9 @@ impl Play {
         let namespace =
             json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": PROJECT}});
         self.client.create(&api::NAMESPACES, "", namespace)?;
-        self.tag(0)?;
+        for tag in self.tags {
+            self.tag(tag, 0)?;
+        }
         let config = self.config();
         self.client.create(&api::DEPLOYMENT_CONFIGS, PROJECT, config)?;
         self.run_for(60)
@@ -154,11 +167,21 @@ impl Play {
     fn config(&self) -> Value {
         let replicas = 1 + self.below(6);
         let config_change = self.below(2) == 0;
-        let mut triggers = vec![json!({"type": "ImageChange", "imageChangeParams": {
-            "automatic": true, "containerNames": ["web"],
-            "from": {"kind": "ImageStreamTag", "name": "web:live"}}})];
+        let follow = |(tag, container): (&&str, &str)| {
+            json!({"type": "ImageChange", "imageChangeParams": {
+                "automatic": true, "containerNames": [container],
+                "from": {"kind": "ImageStreamTag", "name": format!("web:{tag}")}}})
+        };
+        let mut triggers: Vec<Value> = self.tags.iter().zip(["web", "side"]).map(follow).collect();
         if config_change {
             triggers.push(json!({"type": "ConfigChange"}));
+        }
+        let mut containers = vec![json!({
+            "name": "web", "image": " ", "ports": [{"containerPort": 8080}],
+            "readinessProbe": {"httpGet": {"path": "/", "port": 8080}, "periodSeconds": 2,
+                "failureThreshold": 1}})];
+        if self.tags.len() > 1 {
+            containers.push(json!({"name": "side", "image": " "}));
         }
         json!({
             "apiVersion": "apps.openshift.io/v1", "kind": "DeploymentConfig",
@@ -171,12 +194,7 @@ impl Play {
                     "metadata": {"labels": {"app": CONFIG}},
                     "spec": {
                         "terminationGracePeriodSeconds": 5,
-                        "containers": [{
-                            "name": "web", "image": " ", "ports": [{"containerPort": 8080}],
-                            "readinessProbe": {
-                                "httpGet": {"path": "/", "port": 8080}, "periodSeconds": 2,
-                                "failureThreshold": 1},
-                        }],
+                        "containers": containers,
                     },
                 },
             },
@@ -219,12 +237,13 @@ impl Play {
             "containerName": "web", "command": ["/bin/sh", "-c", script]}});
     }
 
-    /// `oc tag --source=docker web:v<version> web:live`.
-    fn tag(&mut self, version: u64) -> Result<()> {
+    /// `oc tag --source=docker <repository>:v<version> web:<tag>`.
+    fn tag(&self, tag: &str, version: u64) -> Result<()> {
+        let repository = if tag == TAGS[0] { "web" } else { tag };
         let object = json!({
             "apiVersion": "image.openshift.io/v1", "kind": "ImageStreamTag",
-            "metadata": {"name": "web:live", "namespace": PROJECT},
-            "tag": {"from": {"kind": "DockerImage", "name": format!("web:v{version}")}},
+            "metadata": {"name": format!("web:{tag}"), "namespace": PROJECT},
+            "tag": {"from": {"kind": "DockerImage", "name": format!("{repository}:v{version}")}},
         });
         self.client.update(&api::IMAGE_STREAM_TAGS, object)?;
         Ok(())
@@ -243,11 +262,7 @@ impl Play {
     /// Something that a user does.
     fn act(&mut self) -> Result<()> {
         match self.below(12) {
-            0..=4 => {
-                let versions = u64::try_from(IMAGES.len()).unwrap_or(1);
-                let version = if self.below(3) == 0 { 0 } else { self.below(versions) };
-                self.tag(version)
-            }
+            0..=4 => self.move_tags(),
             5 => {
                 let variable = json!({"name": "N", "value": self.below(1_000).to_string()});
                 let containers = json!([{"name": "web", "env": [variable]}]);
@@ -260,6 +275,22 @@ impl Play {
             10 => self.retry(),
             _ => self.delete_pod(),
         }
+    }
+
+    /// Moves a tag once, or several times within seconds, so that images come while others are rolled
+    /// out; several tags may move at the same moment.
+    fn move_tags(&mut self) -> Result<()> {
+        for _ in 0..1 + self.below(3) * self.below(2) {
+            let count = u64::try_from(self.tags.len()).unwrap_or(1);
+            let tag = self.tags[usize::try_from(self.below(count)).unwrap_or(0)];
+            let kinds = if tag == TAGS[0] { IMAGES.len() } else { SIDES.len() };
+            let versions = u64::try_from(kinds).unwrap_or(1);
+            let version = if self.below(3) == 0 { 0 } else { self.below(versions) };
+            self.tag(tag, version)?;
+            let pause = self.below(4) * self.below(2);
+            self.run_for(pause)?;
+        }
+        Ok(())
     }
 
     fn annotate(&self, rc: &Value, annotations: &Value) -> Result<()> {

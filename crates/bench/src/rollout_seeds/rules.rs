@@ -22,8 +22,8 @@ pub(super) struct Rules {
     controllers: BTreeMap<String, Value>,
     /// Application pods by name.
     pods: BTreeMap<String, Value>,
-    /// Image of every rollout, by its number.
-    images: BTreeMap<i64, String>,
+    /// Images of every rollout, by its number.
+    images: BTreeMap<i64, Vec<String>>,
     broken: Vec<String>,
 }
 
@@ -99,18 +99,18 @@ impl Rules {
         all.find(works).cloned()
     }
 
-    /// A rollout that an image gave rise to has an image that the one before had not: the one that was
-    /// noted as the cause. (Until the controller is made the tag may have moved on, or back.)
+    /// A rollout that images gave rise to has images that the one before had not: those that were noted
+    /// as its causes. (Until the controller is made a tag may have moved on, or back.)
     fn began(&mut self, rc: &Value) {
         let containers = rc.list_at(&["spec", "template", "spec", "containers"]);
-        let image = containers.first().map(|container| container.str_at(&["image"]).to_owned());
+        let images = containers.iter().map(|container| container.str_at(&["image"]).to_owned());
         let config = decode_config(rc).unwrap_or_default();
         let causes = config.list_at(&["status", "details", "causes"]);
         let version = version_of(rc);
         if let Some(before) = self.images.get(&(version - 1)) {
             let cause = |cause: &Value| cause.str_at(&["imageTrigger", "from", "name"]).to_owned();
-            if causes.iter().any(|found| cause(found) == *before) {
-                self.broken.push(format!("{} was triggered twice by {before}", rc.name()));
+            for image in causes.iter().map(cause).filter(|image| before.contains(image)) {
+                self.broken.push(format!("{} was triggered twice by {image}", rc.name()));
             }
         }
         let running = self.controllers.values().filter(|other| other.name() != rc.name());
@@ -118,7 +118,7 @@ impl Rules {
             let text = format!("{} began while {} was under way", rc.name(), other.name());
             self.broken.push(text);
         }
-        self.images.insert(version, image.unwrap_or_default());
+        self.images.insert(version, images.collect());
     }
 
     /// No new pod before the old ones are gone.
@@ -134,8 +134,8 @@ impl Rules {
     }
 
     /// The cluster has come to rest: the newest complete rollout serves, nothing is under way, and
-    /// the newest image has been tried.
-    pub(super) fn at_rest(&self, client: &Client) -> Result<()> {
+    /// the newest image of every tag has been tried.
+    pub(super) fn at_rest(&self, client: &Client, followed: &[&str]) -> Result<()> {
         let dc = client.get(&api::DEPLOYMENT_CONFIGS, PROJECT, CONFIG)?;
         let wanted = dc.int_at(&["spec", "replicas"]).unwrap_or(0);
         let latest = dc.int_at(&["status", "latestVersion"]).unwrap_or(0);
@@ -151,13 +151,15 @@ impl Rules {
         let Some(newest) = newest else { bail!("the rollout {latest} is not there") };
         let stream = client.get(&api::IMAGE_STREAMS, PROJECT, CONFIG)?;
         let tags = stream.list_at(&["status", "tags"]);
-        let live = tags.iter().find(|tag| tag.str_at(&["tag"]) == "live");
-        let item = live.and_then(|tag| tag.list_at(&["items"]).first());
-        let image = item.map(|item| item.str_at(&["image"])).unwrap_or_default();
         let containers = newest.list_at(&["spec", "template", "spec", "containers"]);
-        let used = containers.first().map(|container| container.str_at(&["image"]));
-        let used = used.unwrap_or_default();
-        ensure!(!image.is_empty() && used.contains(image), "{used} is rolled out, {image} is live");
+        for (followed, container) in followed.iter().zip(containers) {
+            let tag = tags.iter().find(|tag| tag.str_at(&["tag"]) == *followed);
+            let item = tag.and_then(|tag| tag.list_at(&["items"]).first());
+            let image = item.map(|item| item.str_at(&["image"])).unwrap_or_default();
+            let used = container.str_at(&["image"]);
+            let rolled_out = !image.is_empty() && used.contains(image);
+            ensure!(rolled_out, "{used} is rolled out, {image} is what {followed} points to");
+        }
         Ok(())
     }
 }
