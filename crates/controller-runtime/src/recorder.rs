@@ -77,6 +77,13 @@ impl Recorder {
         Self { client, world, seen, correlator, last_name_nanos: 0 }
     }
 
+    /// Forgets what `component` told, as a new process of that name would not know it: it tells
+    /// everything anew instead of counting up.
+    pub fn forget(&mut self, component: &str) {
+        self.seen.forget_component(component);
+        self.correlator.forget_component(component);
+    }
+
     /// Records an event of `component` about `involved`.
     pub fn event(
         &mut self,

@@ -238,7 +238,7 @@ impl Process {
 /// that lives on from before this process was killed may have got as far as removing the number of
 /// replicas that it was asked for.
 fn begin(
-    cx: &Context<'_>,
+    cx: &mut Context<'_>,
     container: &BuiltinContainer,
     (until, lives_on): (Option<Until>, bool),
     log: Log<'_>,
@@ -250,6 +250,10 @@ fn begin(
     }
     let config = rollouts.config()?;
     let strategy = Strategy::for_config(&config, rollouts.from.is_some())?.until(until);
+    if !lives_on {
+        // What another process of this name told it does not know.
+        cx.recorder.forget(&deployer_pod_name(rollouts.to.name()));
+    }
     scale_down_older(cx, &rollouts, log);
     if until == Some(Until::Start) {
         log.print("--> Ready to start deployment");

@@ -59,6 +59,23 @@ impl<T> Memory<T> {
         self.entries.get_mut(identity)
     }
 
+    /// Forgets what `begins` so.
+    fn forget(&mut self, begins: &str) {
+        let from = self.entries.range(begins.to_owned()..).map(|(identity, _)| identity);
+        let gone: BTreeSet<Identity> =
+            from.take_while(|identity| identity.starts_with(begins)).cloned().collect();
+        if gone.is_empty() {
+            return;
+        }
+        self.entries.retain(|identity, _| !gone.contains(identity));
+        self.order.retain(|identity| !gone.contains(identity));
+    }
+
+    /// Forgets what `component` told.
+    pub(super) fn forget_component(&mut self, component: &str) {
+        self.forget(&format!("{component}\n"));
+    }
+
     pub(super) fn put(&mut self, identity: Identity, entry: T) {
         if self.entries.insert(identity.clone(), entry).is_some() {
             return;
@@ -93,6 +110,11 @@ pub(super) struct Correlator {
 }
 
 impl Correlator {
+    pub(super) fn forget_component(&mut self, component: &str) {
+        self.similar.forget_component(component);
+        self.buckets.forget_component(component);
+    }
+
     pub(super) fn correlate(
         &mut self,
         involved: &Value,
@@ -178,6 +200,20 @@ mod tests {
             field_path: "",
         };
         correlator.correlate(&pod, &record, Time::from_unix_seconds(1_000_000 + seconds))
+    }
+
+    #[test]
+    fn a_component_that_is_forgotten_begins_anew() {
+        let mut correlator = Correlator::default();
+        for number in 0..12 {
+            let verdict = tell(&mut correlator, &format!("m{number}"), number);
+            assert_eq!(verdict.message.starts_with(COMBINED), number >= 9, "{number}");
+        }
+        correlator.forget_component("kube");
+        assert!(tell(&mut correlator, "more", 20).message.starts_with(COMBINED), "another one");
+        correlator.forget_component("kubelet");
+        assert_eq!(tell(&mut correlator, "once", 21).message, "once");
+        assert!(correlator.similar.order.len() == 1 && correlator.buckets.order.len() == 1);
     }
 
     #[test]

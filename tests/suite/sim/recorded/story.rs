@@ -221,6 +221,8 @@ fn event(story: &mut Story, old: Option<&Value>, new: &Value) {
             text(&["reason"]),
             text(&["message"])
         );
+        let count = new.int_at(&["count"]).unwrap_or(0);
+        story.insert(format!("times of {name}'s {line}"), vec![count.to_string()]);
         say(story, &format!("events of {name}"), line);
     } else if (kind == "ReplicationController" || kind == "ReplicaSet") && old.is_none() {
         let topic = format!("number of {} of {name}", text(&["reason"]));
