@@ -3,7 +3,9 @@
 //!
 //! Killed are single components between two of their acts or at any of their writes, and everything
 //! together with the API server. What a killed component knew is gone; the store and the containers
-//! outlive it.
+//! outlive it. Besides, changes lose against others, the store's log is cut while watches are behind,
+//! the agent of a node is silent for longer than the grace of the node controller, and the engine is
+//! away.
 //!
 //! Invariant: what happens depends on the seed alone; see [`crate::seeds`] for the threads.
 
@@ -27,16 +29,21 @@ use crate::seeds;
 const START: &str = include_str!("../../../fixtures/manifests/chaos/start.yaml");
 const NAMESPACE: &str = "chaos";
 const NODES: usize = 3;
-/// Virtual seconds after which the workloads are changed.
+/// Virtual seconds after which the workloads are changed, once all of them stand: an earlier change
+/// would supersede a rollout, and then the end is another.
 const CHANGE: u64 = 40;
-/// Virtual seconds after which nothing is killed any more.
-const PEACE: u64 = 150;
+/// Virtual seconds after which the workloads must stand, whoever was killed.
+const STAND: u64 = 400;
+/// Virtual seconds after the change after which nothing is killed any more.
+const PEACE: u64 = 110;
 /// Virtual seconds after which the end has come: between two minutes, when no cron job runs.
-const END: u64 = 630;
+const END: u64 = 1_050;
 /// One turn of the loop in so many brings a death.
 const RARITY: u64 = 120;
 /// How many deaths at most.
 const DEATHS: usize = 40;
+/// For how many seconds a node is silent at most, and the engine away.
+const SILENCE: u64 = 100;
 
 #[derive(Debug, Args)]
 pub(crate) struct Chaos {
@@ -120,15 +127,26 @@ struct Life {
     fate: World,
     deaths: usize,
     log: Vec<String>,
+    /// Nodes that are silent, until when.
+    silent: BTreeMap<String, Time>,
+    /// Until when the engine is away.
+    away: Option<Time>,
 }
 
 fn run_one(seed: u64, deadly: bool) -> Result<Outcome> {
     let mut life = Life::begin(seed)?;
     life.create()?;
     life.run_until(CHANGE, deadly)?;
+    let mut changed = CHANGE;
+    while !life.stands()? {
+        ensure!(changed < STAND, "not all workloads stand: {}", life.log.join(", "));
+        changed += 1;
+        life.run_until(changed, deadly)?;
+    }
     life.change()?;
-    life.run_until(PEACE, deadly)?;
+    life.run_until(changed + PEACE, deadly)?;
     life.faults.disarm();
+    life.relent(None);
     life.run_until(END, false)?;
     let state = life.state()?;
     Ok(Outcome { state, deaths: life.deaths, log: life.log })
@@ -145,7 +163,8 @@ impl Life {
         config.faults = Some(faults.clone());
         let cluster = Some(Cluster::start(config)?);
         let fate = World::simulated(!seed);
-        Ok(Self { cluster, faults, start: world.now(), fate, deaths: 0, log: Vec::new() })
+        let (log, silent) = (Vec::new(), BTreeMap::new());
+        Ok(Self { cluster, faults, start: world.now(), fate, deaths: 0, log, silent, away: None })
     }
 
     fn cluster(&self) -> &Cluster {
@@ -193,9 +212,26 @@ impl Life {
         Ok(())
     }
 
+    /// Whether the first rollout of every config is over and every other workload has its pods.
+    fn stands(&self) -> Result<bool> {
+        let client = self.cluster().client();
+        let rollouts = client.list(&api::REPLICATION_CONTROLLERS, NAMESPACE)?;
+        let phase = |rc: &Value| rc.annotation("openshift.io/deployment.phase").map(str::to_owned);
+        let over = rollouts.iter().filter(|rc| phase(rc).as_deref() == Some("Complete")).count();
+        let mut stand = over == 2;
+        for resource in [&api::DEPLOYMENTS, &api::STATEFUL_SETS] {
+            let missing = |object: &Value| {
+                object.int_at(&["status", "readyReplicas"]) != object.int_at(&["spec", "replicas"])
+            };
+            stand &= !client.list(resource, NAMESPACE)?.iter().any(|object| missing(object));
+        }
+        Ok(stand)
+    }
+
     fn run_until(&mut self, seconds: u64, deadly: bool) -> Result<()> {
         let deadline = self.at(seconds);
         loop {
+            self.relent(Some(self.cluster().world().now()));
             let cluster = self.cluster.as_mut().expect("a cluster lives on");
             let Some(killed) = cluster.turn(deadline) else { return Ok(()) };
             for component in killed {
@@ -208,15 +244,22 @@ impl Life {
     }
 
     fn kill(&mut self) -> Result<()> {
-        match self.fate.random_below(8) {
+        match self.fate.random_below(12) {
             0 => {
                 let cluster = self.cluster.take().expect("a cluster lives on");
                 self.cluster = Some(cluster.kill_all()?);
                 self.deaths += 1;
-                let when = self.cluster().world().now().since(self.start).as_secs_f64();
-                self.log.push(format!("everything at {when:.1} s"));
+                self.note("everything");
             }
             1..4 => self.faults.arm(self.fate.random_below(20)),
+            4 | 5 => self.faults.refuse(self.fate.random_below(20)),
+            6 => {
+                let store = self.cluster().server().store();
+                // Refused when nothing was written since it was cut last.
+                drop(store.compact(store.revision()));
+                self.note("log cut");
+            }
+            7 => self.trouble(),
             _ => {
                 let components = self.cluster().components().len() as u64;
                 let victim = usize::try_from(self.fate.random_below(components))?;
@@ -227,11 +270,46 @@ impl Life {
         Ok(())
     }
 
+    /// Silences a node or the engine for a while.
+    fn trouble(&mut self) {
+        let until = self.cluster().world().now()
+            + Duration::from_secs(1 + self.fate.random_below(SILENCE));
+        let which = self.fate.random_below(NODES as u64 + 1);
+        if which == 0 {
+            self.away = Some(until);
+            self.cluster().set_engine(Some("the engine is away"));
+            self.note("engine");
+        } else {
+            let node = format!("node-{which}");
+            self.cluster().agents().stop_node(&node);
+            self.note(&node);
+            self.silent.insert(node, until);
+        }
+    }
+
+    /// Ends the silences that are over by `now`, or all of them.
+    fn relent(&mut self, now: Option<Time>) {
+        let over = |until: &Time| now.is_none_or(|now| *until <= now);
+        if self.away.as_ref().is_some_and(over) {
+            self.away = None;
+            self.cluster().set_engine(None);
+        }
+        for node in self.silent.extract_if(.., |_, until| over(until)).map(|(node, _)| node) {
+            // The cluster is borrowed whole by a method.
+            let cluster = self.cluster.as_ref().expect("a cluster lives on");
+            cluster.agents().start_node(&node);
+        }
+    }
+
+    fn note(&mut self, what: &str) {
+        let when = self.cluster().world().now().since(self.start).as_secs_f64();
+        self.log.push(format!("{what} at {when:.1} s"));
+    }
+
     fn died(&mut self, how: &str, component: usize) {
         self.deaths += 1;
         let name = self.cluster().components()[component];
-        let when = self.cluster().world().now().since(self.start).as_secs_f64();
-        self.log.push(format!("{how}{name} at {when:.1} s"));
+        self.note(&format!("{how}{name}"));
     }
 
     fn state(&self) -> Result<State> {

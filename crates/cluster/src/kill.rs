@@ -122,6 +122,19 @@ impl Cluster {
         true
     }
 
+    /// Lets the agents of nodes fall silent and go on, however often they are killed meanwhile.
+    #[must_use]
+    pub fn agents(&self) -> &node::AgentControl {
+        &self.plan.control
+    }
+
+    /// The engine goes away with this message, or comes back; a real one cannot be told.
+    pub fn set_engine(&self, trouble: Option<&str>) {
+        if let Some(revival) = &self.revival {
+            revival.engine.control().set_engine(trouble);
+        }
+    }
+
     /// Kills everything, the API server with it, and starts it anew on the store and the containers
     /// that are there. Clients of the old server are of no use any more.
     ///

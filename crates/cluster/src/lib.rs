@@ -56,6 +56,7 @@ struct Plan {
     world: World,
     builtin: Builtin,
     agent: node::AgentConfig,
+    control: node::AgentControl,
     nodes: Vec<Value>,
     scheduler: scheduler::Profile,
     pages: Pages,
@@ -107,6 +108,7 @@ impl Cluster {
             world,
             builtin,
             agent,
+            control: node::AgentControl::default(),
             nodes,
             scheduler,
             pages,
@@ -261,7 +263,8 @@ impl Plan {
             all.extend(authorization::controllers());
             all.extend(admission::controllers(&self.rules));
         }
-        all.push(Box::new(Agent::new(self.agent.clone(), runtime)));
+        let agent = Agent::new(self.agent.clone(), runtime);
+        all.push(Box::new(agent.with_control(self.control.clone())));
         all
     }
 

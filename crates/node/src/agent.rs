@@ -124,6 +124,13 @@ impl Agent {
         }
     }
 
+    /// Obeys `control`, which may have been another agent's before.
+    #[must_use]
+    pub fn with_control(mut self, control: AgentControl) -> Self {
+        self.control = control;
+        self
+    }
+
     /// The handle for scenarios and tests.
     #[must_use]
     pub fn control(&self) -> AgentControl {
@@ -349,12 +356,16 @@ impl Agent {
     fn accept(&mut self, cx: &mut Context<'_>, key: &Key, pod: &Held) -> Result<(), Status> {
         let name = pod.str_at(&["spec", "nodeName"]);
         let Some(node) = self.nodes.get(name).map(Arc::clone) else { return Ok(()) };
+        if self.control.is_stopped(name) {
+            // What was found of the pod waits until the agent of its node goes on.
+            return Ok(());
+        }
         let ending = pod.deletion_timestamp().is_some();
         let over = api::views::pod::is_terminal(pod) && !ending;
         let (sandboxes, containers) = self.recovery.take(pod.uid());
         let known = !sandboxes.is_empty() || !containers.is_empty();
         let done = over && !known || self.workers.contains_key(pod.uid());
-        if done || self.control.is_stopped(name) {
+        if done {
             return Ok(());
         }
         let used = self.used.entry(name.to_owned()).or_default();
