@@ -272,8 +272,8 @@ impl Life {
 
     /// Silences a node or the engine for a while.
     fn trouble(&mut self) {
-        let until = self.cluster().world().now()
-            + Duration::from_secs(1 + self.fate.random_below(SILENCE));
+        let until =
+            self.cluster().world().now() + Duration::from_secs(1 + self.fate.random_below(SILENCE));
         let which = self.fate.random_below(NODES as u64 + 1);
         if which == 0 {
             self.away = Some(until);

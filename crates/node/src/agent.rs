@@ -30,6 +30,8 @@ use crate::worker::{Input, Io, Progress, Tickets, Worker, shown_objects};
 
 /// Exit code of a container whose end nobody saw.
 const UNSEEN: i64 = 137;
+/// How soon a runtime that could not say what there is, is asked again.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
 
 /// The node agent.
 #[derive(Debug)]
@@ -56,6 +58,8 @@ pub struct Agent {
     /// Why the engine cannot be used, while it cannot.
     trouble: Option<String>,
     listing: Option<Ticket>,
+    /// When to ask the runtime again what there is, as it could not say.
+    ask_again: Option<Time>,
     next_heartbeat: Option<Time>,
     announced: BTreeSet<String>,
 }
@@ -119,6 +123,7 @@ impl Agent {
             timer_of: BTreeMap::new(),
             trouble: None,
             listing: None,
+            ask_again: None,
             next_heartbeat: Some(Time::default()),
             announced: BTreeSet::new(),
         }
@@ -150,7 +155,11 @@ impl Agent {
                 match (result, self.recovery.is_over()) {
                     (Ok(reply), true) => self.compare(&reply, now),
                     (Ok(reply), false) => self.recovered(reply),
-                    (Err(_), _) => Vec::new(),
+                    (Err(_), true) => Vec::new(),
+                    (Err(_), false) => {
+                        self.ask_again = Some(now + ASK_AGAIN);
+                        Vec::new()
+                    }
                 }
             }
             Event::Done { ticket, result } => match self.tickets.redeem(ticket) {
@@ -496,7 +505,8 @@ impl Controller for Agent {
     fn next_wakeup(&self) -> Option<Time> {
         let timer = self.timers.first().map(|(at, _)| *at);
         let runtime = self.runtime.next_event_at();
-        let own = timer.into_iter().chain(runtime).chain(self.next_heartbeat);
+        let asks = self.ask_again.filter(|_| !self.recovery.is_over());
+        let own = timer.into_iter().chain(runtime).chain(self.next_heartbeat).chain(asks);
         own.chain(self.pressure.next_look()).min()
     }
 }

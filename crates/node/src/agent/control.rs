@@ -85,6 +85,7 @@ impl Agent {
         self.timer_of.clear();
         self.tickets = super::Tickets::default();
         self.listing = None;
+        self.trouble = None;
         self.recovery = Recovery::Begins;
         self.next_heartbeat = Some(cx.world.now());
     }

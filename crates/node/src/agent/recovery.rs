@@ -72,7 +72,9 @@ impl Recovery {
 impl Agent {
     /// Asks the runtime what there is, once.
     pub(super) fn begin(&mut self, now: Time) {
-        if matches!(self.recovery, Recovery::Begins) || !self.recovery.is_over() && self.idle() {
+        let again = !self.recovery.is_over() && self.idle();
+        let due = self.ask_again.is_none_or(|at| at <= now);
+        if matches!(self.recovery, Recovery::Begins) || again && due {
             // An agent before this one used smaller numbers.
             self.tickets.begin_after(u64::try_from(now.unix_nanos()).unwrap_or_default());
             self.recovery = Recovery::Asks(Vec::new());

@@ -6,7 +6,7 @@ use apimachinery::ObjectExt as _;
 use apiserver::DeleteOptions;
 use serde_json::{Value, json};
 
-use crate::fixture::{Fixture, condition};
+use crate::fixture::{Fixture, condition, main_status};
 
 /// Image and spec of each pod: what it is at the end does not depend on when things happen.
 fn workload(fixture: &mut Fixture) {
@@ -133,4 +133,36 @@ fn a_silent_node_does_nothing_until_it_speaks_again() {
     fixture.agent.start_node("node1");
     fixture.until("late", |pod| condition(pod, "Ready") == "True");
     assert!(fixture.client().find(&api::NODES, "", "node1").unwrap().is_some());
+}
+
+#[test]
+fn an_agent_that_begins_without_an_engine_asks_again() {
+    let mut fixture = Fixture::new(1, &images());
+    workload(&mut fixture);
+    let before = fixture.until("serves", |pod| condition(pod, "Ready") == "True");
+    // The agent that heard of it is not the one that must live with it.
+    fixture.control.set_engine(Some("gone"));
+    fixture.run(1);
+    fixture.agent.crash();
+    fixture.run(60);
+    fixture.control.set_engine(None);
+    fixture.run(60);
+    let after = fixture.get("serves").unwrap();
+    assert_eq!(main_status(&after)["containerID"], main_status(&before)["containerID"]);
+    assert_eq!(condition(&after, "Ready"), "True");
+}
+
+#[test]
+fn what_runs_on_a_silent_node_is_found_when_it_speaks_again() {
+    let mut fixture = Fixture::new(1, &images());
+    workload(&mut fixture);
+    let before = fixture.until("serves", |pod| condition(pod, "Ready") == "True");
+    fixture.agent.stop_node("node1");
+    fixture.agent.crash();
+    fixture.run(60);
+    fixture.agent.start_node("node1");
+    fixture.run(60);
+    let after = fixture.get("serves").unwrap();
+    assert_eq!(main_status(&after)["containerID"], main_status(&before)["containerID"]);
+    assert_eq!(main_status(&after)["restartCount"], 0);
 }
