@@ -90,7 +90,7 @@ impl RestHandler for Prunings {
         }
         let sweep = sweep(&state, &client, &plan, keep.younger_than, now)?;
         if body.bool_at(&["spec", "confirm"]) {
-            remove(&state, &sweep).map_err(failed)?;
+            remove(&state, &sweep).map_err(|error| failed(&error))?;
         }
         body.set(&["status"], told(&plan, &sweep));
         Ok(Written::created(Stored::new(body)))
@@ -161,7 +161,7 @@ fn sweep(
         if !used.insert(digest.clone()) {
             continue;
         }
-        let stored = state.storage.manifest(&digest).map_err(failed)?;
+        let stored = state.storage.manifest(&digest).map_err(|error| failed(&error))?;
         let stored = stored.or_else(|| state.streams.kept_manifest(&digest));
         let Some((bytes, media_type)) = stored else { continue };
         let Ok(manifest) = Manifest::parse(&bytes, &media_type) else { continue };
@@ -171,7 +171,7 @@ fn sweep(
     let limit = now.unix_seconds().saturating_sub_unsigned(younger_than.as_secs());
     let old = |came: i64| younger_than.is_zero() || came <= limit;
     let mut sweep = Sweep::default();
-    for (digest, length, came) in state.storage.all().map_err(failed)? {
+    for (digest, length, came) in state.storage.all().map_err(|error| failed(&error))? {
         if old(came) && !used.contains(&digest) {
             sweep.bytes += length;
             sweep.blobs.insert(digest);
@@ -200,6 +200,6 @@ fn told(plan: &Plan, sweep: &Sweep) -> Value {
     })
 }
 
-fn failed(error: io::Error) -> Status {
+fn failed(error: &io::Error) -> Status {
     Status::internal(&format!("the registry's storage: {error}"))
 }

@@ -76,10 +76,10 @@ fn a_report_tells_the_rollouts_of_its_run() {
     let report = report(directory.path(), "rehearsals/hello-promotion");
     let (told, text) = timeline(&["hello", "-n", "production", "--report", &report]);
     assert!(told && text.starts_with("production/hello rollout #2, Rolling: complete"), "{text}");
-    let of = ["hello", "-n", "production", "--rollout", "1", "--report", &report, "-o", "json"];
+    let of = ["hello", "-n", "production", "--rollout", "2", "--report", &report, "-o", "json"];
     let (told, text) = timeline(&of);
     let json: Value = serde_json::from_str(&text).unwrap();
-    assert!(told && json["version"] == 1 && json["phase"] == "Complete", "{text}");
+    assert!(told && json["version"] == 2 && json["phase"] == "Complete", "{text}");
     assert_eq!(json["tags"][0]["tag"], "production/hello:promoted");
 
     let (told, text) = timeline(&["hello", "--report", &report]);

@@ -66,7 +66,7 @@ pub(super) fn name_movers(
             second(event, "requestReceivedTimestamp") <= created
                 && created <= second(event, "stageTimestamp")
         };
-        let found = trail.iter().filter(accepted).filter(about).filter(then).next_back();
+        let found = trail.iter().filter(accepted).filter(about).rfind(then);
         if let Some(event) = found {
             event.str_at(&["user", "username"]).clone_into(&mut moved.moved_by);
         }

@@ -43,11 +43,11 @@ pub(super) fn write(path: &Path, clusters: &[(Option<&str>, &str)]) -> Result<()
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     let cannot = || format!("cannot write {}", path.display());
     // Two processes that start at once take turns.
-    let turn = File::open(directory.unwrap_or(Path::new("."))).with_context(cannot)?;
+    let turn = File::open(directory.unwrap_or_else(|| Path::new("."))).with_context(cannot)?;
     turn.lock().with_context(cannot)?;
     let others = parse(&read_own(path)?);
     let own = clusters.iter().map(|(name, text)| named(parse(text), *name)).collect();
-    let merged = merge(others, own, &answers);
+    let merged = merge(&others, own, &answers);
     let text = serde_yaml::to_string(&merged).with_context(cannot)?;
     kubeconfig::write(path, &format!("{MARK}{text}")).with_context(cannot)
 }
@@ -78,13 +78,13 @@ fn named(mut config: Value, name: Option<&str>) -> Value {
 
 /// All contexts of `own`, the first being the current one, and those of `others` with other names
 /// whose clusters answer.
-fn merge(others: Value, own: Vec<Value>, answers: &dyn Fn(&str) -> bool) -> Value {
+fn merge(others: &Value, own: Vec<Value>, answers: &dyn Fn(&str) -> bool) -> Value {
     let mut own = own.into_iter();
     let mut merged = own.next().unwrap_or_default();
     for config in own {
         take_in(&mut merged, &config, &|_| true);
     }
-    take_in(&mut merged, &others, answers);
+    take_in(&mut merged, others, answers);
     merged
 }
 
@@ -158,7 +158,7 @@ mod tests {
     fn each_named_cluster_has_a_context_of_its_name() {
         let own = [(1, "dev"), (2, "prod")];
         let own = own.map(|(port, name)| named(parse(&of(port)), Some(name)));
-        let merged = merge(Value::Null, own.to_vec(), &|_| true);
+        let merged = merge(&Value::Null, own.to_vec(), &|_| true);
         assert_eq!(
             told(&merged),
             [
@@ -170,7 +170,7 @@ mod tests {
 
     #[test]
     fn a_cluster_without_a_name_is_called_as_oc_would() {
-        let merged = merge(Value::Null, vec![named(parse(&of(1)), None)], &|_| true);
+        let merged = merge(&Value::Null, vec![named(parse(&of(1)), None)], &|_| true);
         assert_eq!(
             told(&merged),
             ["*default/127-0-0-1:1/system:admin https://127.0.0.1:1 system:admin/127-0-0-1:1x1"]
@@ -181,9 +181,9 @@ mod tests {
     fn contexts_of_others_stay_while_they_answer() {
         let others = [(1, "gone"), (2, "there"), (3, "dev")];
         let others = others.map(|(port, name)| named(parse(&of(port)), Some(name))).to_vec();
-        let others = merge(Value::Null, others, &|_| true);
+        let others = merge(&Value::Null, others, &|_| true);
         let own = vec![named(parse(&of(4)), Some("dev"))];
-        let merged = merge(others, own, &|server| !server.ends_with(":1"));
+        let merged = merge(&others, own, &|server| !server.ends_with(":1"));
         assert_eq!(
             told(&merged),
             [
