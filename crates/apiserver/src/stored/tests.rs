@@ -1,3 +1,5 @@
+//! The tree of a stored object: asked for, and given only while it is needed.
+
 use serde_json::json;
 use store::Value as _;
 
