@@ -32,6 +32,30 @@ fn who_creates_a_pod_decides_how_it_runs() {
 }
 
 #[test]
+fn containers_that_join_a_pod_are_held_to_the_constraints() {
+    let cluster = Cluster::new(8);
+    let bob = cluster.user("bob");
+    let made = bob.create(&api::PODS, NS, pod("b", &json!({}))).unwrap();
+    let joining = |name: &str, privileged: bool| {
+        let mut pod = (*made).clone();
+        pod["spec"]["ephemeralContainers"] = json!([{"name": name, "image": "x",
+            "securityContext": {"privileged": privileged}}]);
+        pod
+    };
+    let refused = bob.update_sub(&api::PODS, "ephemeralcontainers", joining("a", true));
+    let refused = refused.unwrap_err();
+    assert_eq!(refused.code, 403);
+    let text = "spec.ephemeralContainers[0].securityContext.privileged: Invalid value: true: \
+                Privileged containers are not allowed";
+    assert!(refused.message.contains(text), "{}", refused.message);
+    let joined = bob.update_sub(&api::PODS, "ephemeralcontainers", joining("a", false)).unwrap();
+    let container = &joined["spec"]["ephemeralContainers"][0];
+    let own = &made["spec"]["containers"][0]["securityContext"]["runAsUser"];
+    assert_eq!(&container["securityContext"]["runAsUser"], own);
+    assert_eq!(joined["spec"]["containers"], made["spec"]["containers"]);
+}
+
+#[test]
 fn labels_of_a_pod_may_change_whoever_made_it() {
     let cluster = Cluster::new(2);
     cluster.create(&api::PODS, pod("a", &json!({})));

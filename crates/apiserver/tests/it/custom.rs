@@ -209,7 +209,7 @@ fn ruled(spec: Value) -> Value {
     definition
 }
 
-fn with_rules(rules: Value) -> Value {
+fn with_rules(rules: &Value) -> Value {
     ruled(json!({"type": "object", "x-kubernetes-validations": rules, "properties": {
         "min": {"type": "integer"}, "max": {"type": "integer"},
         "name": {"type": "string", "maxLength": 20},
@@ -232,7 +232,7 @@ fn rules_are_held_against_objects() {
             "messageExpression": "'too long: ' + self.x__dash__y"},
         {"rule": "has(oldSelf.name) == has(self.name)", "message": "a name stays"},
     ]);
-    client.create(&api::CUSTOM_RESOURCE_DEFINITIONS, "", with_rules(rules)).unwrap();
+    client.create(&api::CUSTOM_RESOURCE_DEFINITIONS, "", with_rules(&rules)).unwrap();
     let crontabs = client.server().find("stable.example.com", "v1", "crontabs").unwrap();
     let refused = |spec: Value| {
         let status = client.create(crontabs, "default", tab(spec)).unwrap_err();
@@ -273,7 +273,7 @@ fn rules_are_held_against_objects() {
 fn rules_that_cannot_be_read_are_refused_with_their_definition() {
     let client = cluster();
     let refused = |rule: Value| {
-        let definition = with_rules(json!([rule]));
+        let definition = with_rules(&json!([rule]));
         client.create(&api::CUSTOM_RESOURCE_DEFINITIONS, "", definition).unwrap_err().message
     };
     let text = refused(json!({"rule": "self.mni > 0"}));
