@@ -49,6 +49,8 @@ pub struct Config {
     pub image_source: Option<Arc<dyn Source>>,
     /// The registries that image streams may point to; all of them by default.
     pub allowed_registries: AllowedRegistries,
+    /// How much of the past is kept, and in which form.
+    pub store: store::Options,
 }
 
 /// Serves something beside the resources of the API.
@@ -97,6 +99,7 @@ impl Config {
             registry: None,
             image_source: None,
             allowed_registries: AllowedRegistries::default(),
+            store: store::Options::default(),
         }
     }
 }
