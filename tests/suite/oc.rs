@@ -9,6 +9,7 @@ mod legacy;
 mod policy;
 mod project;
 mod rollout;
+mod tag;
 mod template;
 
 use cluster::Access;

@@ -77,11 +77,12 @@ impl Recorder {
         Self { client, world, seen, correlator, last_name_nanos: 0 }
     }
 
-    /// Forgets what `component` told, as a new process of that name would not know it: it tells
-    /// everything anew instead of counting up.
-    pub fn forget(&mut self, component: &str) {
-        self.seen.forget_component(component);
-        self.correlator.forget_component(component);
+    /// Forgets what `component` told about `involved`, as a new process of that name would not know
+    /// it: it tells everything anew instead of counting up.
+    pub fn forget(&mut self, component: &str, involved: &Value) {
+        let told_of = correlator::identity(involved, component, "");
+        self.seen.forget(&told_of);
+        self.correlator.forget(&told_of);
     }
 
     /// Records an event of `component` about `involved`.

@@ -252,7 +252,7 @@ fn begin(
     let strategy = Strategy::for_config(&config, rollouts.from.is_some())?.until(until);
     if !lives_on {
         // What another process of this name told it does not know.
-        cx.recorder.forget(&deployer_pod_name(rollouts.to.name()));
+        cx.recorder.forget(&deployer_pod_name(rollouts.to.name()), &config);
     }
     scale_down_older(cx, &rollouts, log);
     if until == Some(Until::Start) {

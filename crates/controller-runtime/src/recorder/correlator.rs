@@ -60,7 +60,7 @@ impl<T> Memory<T> {
     }
 
     /// Forgets what `begins` so.
-    fn forget(&mut self, begins: &str) {
+    pub(super) fn forget(&mut self, begins: &str) {
         let from = self.entries.range(begins.to_owned()..).map(|(identity, _)| identity);
         let gone: BTreeSet<Identity> =
             from.take_while(|identity| identity.starts_with(begins)).cloned().collect();
@@ -69,11 +69,6 @@ impl<T> Memory<T> {
         }
         self.entries.retain(|identity, _| !gone.contains(identity));
         self.order.retain(|identity| !gone.contains(identity));
-    }
-
-    /// Forgets what `component` told.
-    pub(super) fn forget_component(&mut self, component: &str) {
-        self.forget(&format!("{component}\n"));
     }
 
     pub(super) fn put(&mut self, identity: Identity, entry: T) {
@@ -110,9 +105,9 @@ pub(super) struct Correlator {
 }
 
 impl Correlator {
-    pub(super) fn forget_component(&mut self, component: &str) {
-        self.similar.forget_component(component);
-        self.buckets.forget_component(component);
+    pub(super) fn forget(&mut self, told_of: &str) {
+        self.similar.forget(told_of);
+        self.buckets.forget(told_of);
     }
 
     pub(super) fn correlate(
@@ -170,14 +165,19 @@ impl Correlator {
 
 /// The object and the source. What tells most apart comes first, so that few letters are compared.
 fn object_identity(involved: &Value, record: &EventRecord<'_>) -> Identity {
+    identity(involved, record.component, record.host)
+}
+
+/// What every identity of events of `component` on `host` about `involved` begins with.
+pub(super) fn identity(involved: &Value, component: &str, host: &str) -> Identity {
     [
         involved.uid(),
         involved.name(),
         involved.namespace(),
         involved.kind(),
         involved.api_version(),
-        record.component,
-        record.host,
+        component,
+        host,
     ]
     .join("\n")
 }
@@ -209,9 +209,10 @@ mod tests {
             let verdict = tell(&mut correlator, &format!("m{number}"), number);
             assert_eq!(verdict.message.starts_with(COMBINED), number >= 9, "{number}");
         }
-        correlator.forget_component("kube");
+        let pod = json!({"kind": "Pod", "metadata": {"name": "a", "namespace": "t"}});
+        correlator.forget(&identity(&pod, "kubelet", "n2"));
         assert!(tell(&mut correlator, "more", 20).message.starts_with(COMBINED), "another one");
-        correlator.forget_component("kubelet");
+        correlator.forget(&identity(&pod, "kubelet", "n1"));
         assert_eq!(tell(&mut correlator, "once", 21).message, "once");
         assert!(correlator.similar.order.len() == 1 && correlator.buckets.order.len() == 1);
     }
