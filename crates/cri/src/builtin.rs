@@ -350,8 +350,8 @@ impl<R: ContainerRuntime> WithBuiltins<R> {
         let inner = self.builtin.state.inner.lock();
         let steps = script::of_shell(command).map(script::steps);
         let Some(Ok(steps)) = steps else { return inner.programs.contains(&command[0]) };
-        let programs = steps.iter().filter_map(|step| step.words.first());
-        programs.into_iter().any(|word: &script::Word| {
+        let mut programs = steps.iter().filter_map(|step| step.words.first());
+        programs.any(|word: &script::Word| {
             matches!(word.as_slice(), [script::Piece::Text(name)] if inner.programs.contains(name))
         })
     }

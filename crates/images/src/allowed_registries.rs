@@ -323,8 +323,8 @@ fn matches(pattern: &str, text: &str) -> bool {
     match rest.next() {
         None => text.is_empty(),
         Some('*') => {
-            let places = text.char_indices().map(|(place, _)| place).chain([text.len()]);
-            places.into_iter().any(|place| matches(rest.as_str(), &text[place..]))
+            let mut places = text.char_indices().map(|(place, _)| place).chain([text.len()]);
+            places.any(|place| matches(rest.as_str(), &text[place..]))
         }
         Some(wanted) => {
             let fits = left.next().is_some_and(|found| wanted == '?' || wanted == found);

@@ -4,9 +4,11 @@
 
 use std::sync::Arc;
 
+use apimachinery::field::Path;
 use apimachinery::image_reference::{
     ImageReference, parse_image_stream_image, parse_image_stream_tag,
 };
+use images::AllowedRegistries;
 use images::history::{self, TagEvent};
 use images::import::tags::prioritize;
 use images::source::{Keyring, Login};
@@ -229,10 +231,29 @@ fn validation(suites: &mut Suites) {
         });
     }
     suites.add(VALIDATION, "ValidateImageStreamWithWhitelister", |row| {
-        if !row.arg("whitelister").is_null() {
-            return Outcome::Skip;
-        }
-        agree(&api::validation::create(&api::IMAGE_STREAMS, row.arg("stream")), row.result(0))
+        let Some(allowed) = allowed(row) else { return Outcome::Skip };
+        let mut got = api::validation::create(&api::IMAGE_STREAMS, row.arg("stream"));
+        got.extend(allowed.check_stream(row.arg("stream"), None));
+        agree(&got, row.result(0))
+    });
+    suites.add(VALIDATION, "ValidateImageStreamUpdateWithWhitelister", |row| {
+        let (new, old) = (row.arg("newStream"), row.arg("oldStream"));
+        let Some(allowed) = allowed(row) else { return Outcome::Skip };
+        let mut got = api::validation::update(&api::IMAGE_STREAMS, new, old);
+        got.extend(allowed.check_stream(new, Some(old)));
+        agree(&got, row.result(0))
+    });
+    suites.add(VALIDATION, "ValidateImageStreamTagUpdateWithWhitelister", |row| {
+        let (new, old) = (row.arg("newIST"), row.arg("oldIST"));
+        let Some(allowed) = allowed(row) else { return Outcome::Skip };
+        let got = allowed.check_tag(new, old.get("tag").filter(|tag| tag.is_object()));
+        agree_on(&got, row.result(0), |text| text.contains("Forbidden"))
+    });
+    suites.add(VALIDATION, "ValidateRegistryAllowedForImport", |row| {
+        let Some(allowed) = allowed(row) else { return Outcome::Skip };
+        let got =
+            allowed.check_host(&Path::new(""), row.text("registryHost"), row.text("registryPort"));
+        agree(&Vec::from_iter(got), row.result(0))
     });
     suites.add(VALIDATION, "ValidateImageStreamTagUpdate", |row| {
         let (new, old) = (row.arg("newIST"), row.arg("oldIST"));
@@ -240,6 +261,25 @@ fn validation(suites: &mut Suites) {
         got.extend(images::tag::check_metadata(new, old));
         agree_on(&got, row.result(0), |text| !text.starts_with("metadata.resourceVersion: "))
     });
+}
+
+/// The list of allowed registries of a row; `None` where upstream has added references of its own.
+fn allowed(row: &Row<'_>) -> Option<AllowedRegistries> {
+    let given = row.arg("whitelister");
+    if given.is_null() {
+        return Some(AllowedRegistries::default());
+    }
+    if !given["pullSpecs"].is_null() {
+        return None;
+    }
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let patterns = given["whitelist"].as_array().into_iter().flatten();
+    let patterns: Vec<String> =
+        patterns.map(|one| format!("{}:{}", text(&one["host"]), text(&one["port"]))).collect();
+    let list = patterns.iter().map(|pattern| (pattern.as_str(), false));
+    let allowed = AllowedRegistries::only(list).ok()?;
+    let own = text(&given["registryHostRetriever"]["registryURL"]);
+    Some(if own.is_empty() { allowed } else { allowed.with_own(&own) })
 }
 
 fn imports(suites: &mut Suites) {
