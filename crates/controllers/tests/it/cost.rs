@@ -81,3 +81,26 @@ fn a_rollout_costs_as_much_among_a_thousand_deployments_as_among_ten() {
     let (small, large) = (rollout_cost(10), rollout_cost(1000));
     assert!(small > 0 && large <= small + 100, "{small} among 10, {large} among 1,000");
 }
+
+/// Objects looked at while a pod of one controller of so many is lost and replaced.
+fn replacement_cost(replicas: usize) -> u64 {
+    let mut cluster = Cluster::with_nodes(1, &["n1", "n2"], Arc::new(NoMetrics));
+    let rc = json!({"metadata": {"name": "web"}, "spec": {"replicas": replicas,
+        "template": template("web", "web:1")}});
+    cluster.create(&REPLICATION_CONTROLLERS, rc);
+    cluster.settle(60);
+    let pods = cluster.pods();
+    assert_eq!(pods.len(), replicas);
+    let before = cluster.driver.caches().looked_at();
+    cluster.client.delete(&PODS, NS, pods[0].name(), apiserver::DeleteOptions::now("")).unwrap();
+    cluster.driver.settle();
+    let after = cluster.driver.caches().looked_at();
+    assert_eq!(cluster.pods().len(), replicas, "it was replaced");
+    after - before
+}
+
+#[test]
+fn a_controller_of_many_pods_replaces_one_as_cheaply_as_one_of_few() {
+    let (few, many) = (replacement_cost(3), replacement_cost(300));
+    assert!(few > 0 && many <= few + 20, "{few} among 3, {many} among 300");
+}
