@@ -257,7 +257,7 @@ impl Strategy {
                 actions.extend(self.run_hook(Moment::Post, Stage::AwaitPost));
             }
             Some(Action::Succeed | Action::Reached(_) | Action::Fail(_)) => {
-                self.stage = Stage::Over
+                self.stage = Stage::Over;
             }
             _ => {}
         }

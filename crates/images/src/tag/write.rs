@@ -34,7 +34,7 @@ pub(super) fn create(
     {
         given.set(&["name"], json!(tag));
     }
-    refuse(&body, check_new(&body, allowed))?;
+    refuse(&body, &check_new(&body, allowed))?;
     let mut last = conflict(&full_name, "the image stream kept changing");
     for _ in 0..ATTEMPTS {
         let found = existing(cx, name)?;
@@ -69,7 +69,7 @@ pub(super) fn update(
     if found.is_some() {
         check_change(&mut body, &stream, tag, allowed)?;
     } else {
-        refuse(&body, check_new(&body, allowed))?;
+        refuse(&body, &check_new(&body, allowed))?;
     }
     let known = spec_tag(&stream, tag).cloned();
     let exists = known.is_some();
@@ -149,11 +149,11 @@ fn check_version(full_name: &str, body: &Value, stream: Option<&Value>) -> Resul
     }
 }
 
-fn refuse(body: &Value, errors: ErrorList) -> Result<(), Status> {
+fn refuse(body: &Value, errors: &ErrorList) -> Result<(), Status> {
     if errors.is_empty() {
         return Ok(());
     }
-    Err(Status::invalid("image.openshift.io", "ImageStreamTag", body.name(), &errors))
+    Err(Status::invalid("image.openshift.io", "ImageStreamTag", body.name(), errors))
 }
 
 /// What is wrong with a tag of a new stream, or a new tag.
@@ -193,7 +193,7 @@ fn check_change(
     let mut errors = api::validation::update(&api::IMAGE_STREAM_TAGS, body, &old);
     errors.extend(allowed.check_tag(body, old.get("tag").filter(|tag| tag.is_object())));
     errors.extend(check_metadata(body, &old));
-    refuse(body, errors)
+    refuse(body, &errors)
 }
 
 /// What is wrong with the metadata of a tag that is to follow `old`: only annotations may change.
