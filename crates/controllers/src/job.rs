@@ -24,7 +24,9 @@ use controller_runtime::{
     controller_owner_of, same_key,
 };
 
-pub use self::plan::{Note, Observed, Plan, backoff, finished, plan, retries};
+pub use self::plan::{
+    ATTEMPTS_PER_FAILURE, Note, Observed, Plan, backoff, finished, plan, retries,
+};
 use crate::{claim, pod_control};
 
 const COMPONENT: &str = "job-controller";

@@ -152,7 +152,8 @@ pub fn job(facts: &Facts, job: &Value) -> Finding {
         let rule = match text("reason") {
             "DeadlineExceeded" => "A job may run for activeDeadlineSeconds".to_owned(),
             _ => format!(
-                "A job fails when its pods have failed more than {limit} times (backoffLimit)"
+                "Each failed pod uses up two of a job's {limit} retries (backoffLimit); the \
+                 first to fail after that fails the job"
             ),
         };
         return Finding::failed(object, says).rule(rule).because(pod::unsettled(facts, pods));
@@ -183,7 +184,8 @@ pub fn job(facts: &Facts, job: &Value) -> Finding {
     if failures > 0 && active == 0 {
         finding = finding.rule(format!(
             "After a failed pod the next one waits 10 s, then 20 s, 40 s and so on, at most 6 min; \
-             after {limit} failures the job fails (backoffLimit)"
+             each uses up two of the job's {limit} retries (backoffLimit), and the first to fail \
+             after that fails the job"
         ));
     }
     finding.because(pod::unsettled(facts, pods))

@@ -135,7 +135,7 @@ fn post(
     let mut request = row["request"].clone();
     let mut sent = sent.to_owned();
     if let Some(named) = request["metadata"]["namespace"].as_str() {
-        let member = |namespace: &str| format!("\"namespace\": {:?}", namespace);
+        let member = |namespace: &str| format!("\"namespace\": {namespace:?}");
         sent = sent.replacen(&member(named), &member(namespace), 1);
         if resource.namespaced() {
             request["metadata"]["namespace"] = json!(namespace);

@@ -7,11 +7,13 @@ use std::sync::Arc;
 
 use controller_runtime::Key;
 
+/// The owners of one object, sorted by uid, with their keys where they are known.
+type Owners = Vec<(Arc<str>, Option<Key>)>;
+
 /// The ownership of all objects that have owners.
 #[derive(Debug, Default)]
 pub(crate) struct Graph {
-    /// Sorted by uid.
-    owners: BTreeMap<Key, Vec<(Arc<str>, Option<Key>)>>,
+    owners: BTreeMap<Key, Owners>,
     dependents: BTreeMap<Arc<str>, BTreeSet<Key>>,
 }
 

@@ -25,7 +25,7 @@ const FIRST_BACKOFF: Duration = Duration::from_secs(10);
 const MAX_BACKOFF: Duration = Duration::from_secs(360);
 
 /// Attempts that one failure uses up: see the top of the module.
-const ATTEMPTS_PER_FAILURE: i64 = 2;
+pub const ATTEMPTS_PER_FAILURE: i64 = 2;
 
 /// What a decision is made from.
 #[derive(Debug)]

@@ -38,8 +38,7 @@ fn cooled(options: Options, sizes: &[usize], one_key: bool) -> Vec<u64> {
         let key = if one_key { "a".to_owned() } else { format!("key-{name}") };
         store.put(&key, Noted { name, size: *size, cooled: Arc::clone(&cooled) });
     }
-    let names = cooled.lock().clone();
-    names
+    cooled.lock().clone()
 }
 
 #[test]
