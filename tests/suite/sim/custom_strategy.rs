@@ -102,7 +102,11 @@ fn follow(cluster: &mut Simulated, rc: &str) -> Vec<String> {
     let client = cluster.client();
     let deadline = cluster.cluster.world().now() + Duration::from_secs(120);
     let ended = cluster.cluster.run_until(deadline, &mut || {
-        stream = stream.take().or_else(|| open_log(&client, rc, true));
+        let pod = client.find(&api::PODS, "shop", &format!("{rc}-deploy")).unwrap();
+        let runs = pod.is_some_and(|pod| pod.str_at(&["status", "phase"]) == "Running");
+        if runs && stream.is_none() {
+            stream = open_log(&client, rc, true);
+        }
         if let Some(stream) = &mut stream {
             read(stream, &mut text);
         }

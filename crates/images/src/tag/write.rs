@@ -29,6 +29,7 @@ pub(super) fn create(
 ) -> Result<Written, Status> {
     let full_name = body.name().to_owned();
     let (name, tag) = split(&full_name)?;
+    place(cx, &mut body);
     if let Some(given) = body.get_mut("tag").filter(|given| given.is_object())
         && given.str_at(&["name"]).is_empty()
     {
@@ -63,6 +64,7 @@ pub(super) fn update(
 ) -> Result<Written, Status> {
     let full_name = cx.call.name;
     let (name, tag) = split(full_name)?;
+    place(cx, &mut body);
     let found = existing(cx, name)?;
     let mut stream = found.as_deref().cloned().unwrap_or_else(|| empty_stream(cx, name));
     check_version(full_name, &body, found.as_deref())?;
@@ -117,6 +119,13 @@ fn existing(cx: &HandlerContext<'_>, name: &str) -> Result<Option<Arc<Value>>, S
         Ok(stream) => Ok(Some(stream)),
         Err(status) if status.is_not_found() => Ok(None),
         Err(status) => Err(status),
+    }
+}
+
+/// A body may leave its namespace to the URL.
+fn place(cx: &HandlerContext<'_>, body: &mut Value) {
+    if body.namespace().is_empty() {
+        body.set(&["metadata", "namespace"], json!(cx.call.namespace));
     }
 }
 
