@@ -34,11 +34,11 @@ const NODES: usize = 3;
 /// would supersede a rollout, and then the end is another.
 const CHANGE: u64 = 40;
 /// Virtual seconds after which the workloads must stand, whoever was killed.
-const STAND: u64 = 400;
+const STAND: u64 = 700;
 /// Virtual seconds after the change after which nothing is killed any more.
 const PEACE: u64 = 110;
 /// Virtual seconds after which the end has come: between two minutes, when no cron job runs.
-const END: u64 = 1_050;
+const END: u64 = 1_350;
 /// One turn of the loop in so many brings a death.
 const RARITY: u64 = 120;
 /// How many deaths at most.

@@ -1,7 +1,7 @@
 //! Creating, reading and changing objects.
 
 use apimachinery::{ObjectExt as _, Reason};
-use apiserver::{Call, FieldValidation, PatchKind, User, WriteOptions};
+use apiserver::{Call, DeleteOptions, FieldValidation, PatchKind, User, WriteOptions};
 use bytes::Bytes;
 use serde_json::json;
 
@@ -48,7 +48,7 @@ fn namespaces_must_exist_and_be_open() {
     let client = cluster();
     let missing = client.create(&api::PODS, "nosuchns", pod("a")).unwrap_err();
     assert_eq!(missing.message, "namespaces \"nosuchns\" not found");
-    client.delete(&api::NAMESPACES, "", "test", apiserver::DeleteOptions::default()).unwrap();
+    client.delete(&api::NAMESPACES, "", "test", DeleteOptions::default()).unwrap();
     let closed = client.create(&api::CONFIG_MAPS, "test", configmap("late")).unwrap_err();
     assert_eq!(closed.code, 403);
     assert_eq!(
@@ -189,6 +189,31 @@ fn spec_and_status_are_written_apart_and_generation_counts_specs() {
     let patch = json!({"metadata": {"labels": {"x": "y"}}});
     let updated = client.patch(rcs, "test", "rc", PatchKind::Merge, patch).unwrap();
     assert_eq!(updated.generation(), 2);
+}
+
+#[test]
+fn a_replaced_status_is_an_updated_status() {
+    let (whole, part) = (cluster(), cluster());
+    let condition = json!({"type": "Ready", "status": "True", "lastProbeTime": null, "x": 1});
+    let status = json!({"phase": "Running", "conditions": [condition], "hostIP": ""});
+    let mut updated = (*create_pod(&whole, "a")).clone();
+    updated.set(&["status"], status.clone());
+    let updated = whole.update_status(&api::PODS, updated).unwrap();
+    let created = create_pod(&part, "a");
+    let replaced = part.replace_status(&api::PODS, &created, status.clone()).unwrap();
+    assert_eq!(replaced.at(&["status"]), updated.at(&["status"]));
+    assert_eq!(replaced.at(&["spec"]), updated.at(&["spec"]));
+    assert_ne!(replaced.resource_version(), created.resource_version());
+
+    let again = part.replace_status(&api::PODS, &replaced, status.clone()).unwrap();
+    assert_eq!(again.resource_version(), replaced.resource_version(), "nothing is new");
+    let late = part.replace_status(&api::PODS, &created, status).unwrap_err();
+    assert!(late.is_conflict(), "{late}");
+    let wrong = part.replace_status(&api::PODS, &replaced, json!({"phase": 1})).unwrap_err();
+    assert!(wrong.message.contains("cannot unmarshal number"), "{wrong}");
+    part.delete(&api::PODS, "test", "a", DeleteOptions::default()).unwrap();
+    let gone = part.replace_status(&api::PODS, &replaced, json!({})).unwrap_err();
+    assert!(gone.is_not_found(), "{gone}");
 }
 
 #[test]
