@@ -22,12 +22,12 @@ fn job(parallelism: i64, completions: Option<i64>, extra: &Value) -> Value {
     json!({"metadata": {"name": "j", "uid": "u"}, "spec": spec})
 }
 
-/// Pods by letters: `a` active, `s` succeeded, `f` failed a minute ago, `F` failed just now.
+/// Pods by letters: `a` active, `s` succeeded, `f` failed longer ago than any back-off, `F` failed just now.
 fn pods(letters: &str) -> Vec<Arc<Value>> {
     let pod = |(index, letter): (usize, char)| {
         let (phase, ended) = match letter {
-            's' => ("Succeeded", "2018-10-11T11:58:00Z"),
-            'f' => ("Failed", "2018-10-11T11:59:00Z"),
+            's' => ("Succeeded", "2018-10-11T11:52:00Z"),
+            'f' => ("Failed", "2018-10-11T11:53:00Z"),
             'F' => ("Failed", NOW),
             _ => ("Running", ""),
         };

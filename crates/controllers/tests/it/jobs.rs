@@ -53,7 +53,7 @@ fn a_job_runs_to_its_completions_and_rests() {
 fn a_failing_job_tries_again_with_growing_delays_and_gives_up() {
     for seed in 0..10 {
         let mut cluster = Cluster::new(seed);
-        cluster.create(&JOBS, job("fails", &json!({"backoffLimit": 2})));
+        cluster.create(&JOBS, job("fails", &json!({"backoffLimit": 4})));
         cluster.settle(20);
         assert_eq!(condition(&cluster), "");
         cluster.settle(300);
@@ -63,7 +63,7 @@ fn a_failing_job_tries_again_with_growing_delays_and_gives_up() {
         let mut made: Vec<Time> =
             pods.iter().filter_map(|pod| Time::parse_rfc3339(pod.creation_timestamp())).collect();
         made.sort();
-        assert!(made[2].since(made[1]) >= Duration::from_secs(10), "seed {seed}");
+        assert!(made[2].since(made[1]) >= Duration::from_secs(20), "seed {seed}");
         assert_eq!(
             cluster.told("BackoffLimitExceeded"),
             ["Job has reached the specified backoff limit"]

@@ -94,7 +94,7 @@ deploymentconfig/web waits: rollout 2 is under way: 0 of 2 new pods available, 2
     rule: Rolling: at most 3 pods exist at a time (maxSurge), and an old one goes only while 2 stay available (maxUnavailable).
     rule: The deployer gives up when it has waited 600 s for a pod (timeoutSeconds); the rollout then fails and is undone.
   because replicationcontroller/web-2 waits: 0 of 1 pod is ready
-    because pod/web-2-fbmdp is held: container "web" cannot get its image web:2: rpc error: code = Unknown desc = Error response from daemon: manifest for web:2 not found: manifest unknown: manifest unknown
+    because pod/web-2-bmdpt is held: container "web" cannot get its image web:2: rpc error: code = Unknown desc = Error response from daemon: manifest for web:2 not found: manifest unknown: manifest unknown
         rule: A container starts when its image is there; a pull that failed is tried again after 10 s, then 20 s, 40 s and so on, at most 5 min.
         what helps: Correct the image's name, push it, or give the pod a pull secret
 "#);
@@ -131,7 +131,7 @@ deployment/web has failed: a rollout to replicaset/web-7cb576899f is under way: 
     rule: A rollout without progress for 60 s counts as failed (progressDeadlineSeconds); it is not undone by itself.
     what helps: Mend what holds the pod below, or go back: kubectl -n shop rollout undo deployment/web
   because replicaset/web-7cb576899f waits: 0 of 1 pod is ready
-    because pod/web-7cb576899f-fnsr6 is held: container "web" cannot get its image web:3: rpc error: code = Unknown desc = Error response from daemon: manifest for web:3 not found: manifest unknown: manifest unknown
+    because pod/web-7cb576899f-cs9fn is held: container "web" cannot get its image web:3: rpc error: code = Unknown desc = Error response from daemon: manifest for web:3 not found: manifest unknown: manifest unknown
         rule: A container starts when its image is there; a pull that failed is tried again after 10 s, then 20 s, 40 s and so on, at most 5 min.
         what helps: Correct the image's name, push it, or give the pod a pull secret
 "#);

@@ -249,7 +249,7 @@ daemonset/log is held: no node is to run its pod
                message: Job has reached the specified backoff limit}]}\n";
     assert_snapshot!(look(job, why::kinds::job), @r"
 job/import has failed: BackoffLimitExceeded: Job has reached the specified backoff limit
-    rule: A job fails when its pods have failed more than 2 times (backoffLimit).
+    rule: Each failed pod uses up two of a job's 2 retries (backoffLimit); the first to fail after that fails the job.
 ");
     let cron =
         "kind: CronJob\nmetadata: {name: nightly, namespace: dev}\nspec: {schedule: '0 3 * * *'}\n";
