@@ -101,14 +101,14 @@ deploymentconfig/web waits: rollout 2 is under way: 0 of 2 new pods available, 2
     let profile = Profile::default();
     let troubles = why::troubles(stage.cluster.client(), &profile, NS).unwrap();
     let ends: Vec<&str> = troubles.iter().map(|it| it.root().object.as_str()).collect();
-    assert_eq!(ends, ["pod/web-2-fbmdp"]);
+    assert_eq!(ends, ["pod/web-2-bmdpt"]);
     stage.run(900);
     assert_snapshot!(stage.why(&DEPLOYMENT_CONFIGS, "web"), @r#"
 deploymentconfig/web has failed: rollout 2 (config change) has failed; rollout 1 serves (2 pods ready)
     rule: After a failed rollout the last complete one gets its pods back; nothing is tried again by itself.
     what helps: See the deployer's log: oc -n shop logs web-2-deploy
     what helps: Try again: oc -n shop rollout retry dc/web (or oc rollout latest dc/web)
-  because pod/web-2-fbmdp has failed: its last warning, before it was removed: Failed to pull image "web:2": rpc error: code = Unknown desc = Error response from daemon: manifest for web:2 not found: manifest unknown: manifest unknown
+  because pod/web-2-bmdpt has failed: its last warning, before it was removed: Failed to pull image "web:2": rpc error: code = Unknown desc = Error response from daemon: manifest for web:2 not found: manifest unknown: manifest unknown
 "#);
 }
 
@@ -140,9 +140,9 @@ deployment/web has failed: a rollout to replicaset/web-7cb576899f is under way: 
     assert_snapshot!(stage.why(&DEPLOYMENTS, "web"), @r#"
 deployment/web waits: a rollout to replicaset/web-57ff4479c8 is under way: 0 of 2 new pods available, 0 pods of older templates left
   because replicaset/web-57ff4479c8 waits: 0 of 2 pods are ready
-    because pod/web-57ff4479c8-5kt7m is held: container "web" ended with exit code 3, was started again 5 times and waits for its next turn
+    because pod/web-57ff4479c8-7tb5k is held: container "web" ended with exit code 3, was started again 5 times and waits for its next turn
         rule: A container that ends is started again after 10 s, then 20 s, 40 s and so on, at most 5 min (restartPolicy).
-        what helps: See what it said: kubectl -n shop logs web-57ff4479c8-5kt7m -c web --previous
+        what helps: See what it said: kubectl -n shop logs web-57ff4479c8-7tb5k -c web --previous
 "#);
 }
 
