@@ -41,12 +41,12 @@ pub struct Options {
     /// How many revisions old a version is when it is told to [`Value::cool`]; what is younger is
     /// likely to be read.
     ///
-    /// The default is 2,000.
+    /// The default is 20,000.
     pub warm_revisions: usize,
     /// How many bytes, by [`Value::size`], the versions younger than that may take; the oldest of
     /// them cool earlier when they take more.
     ///
-    /// The default is 16 MiB.
+    /// The default is 160 MiB: about ten thousand pods, whose tables are then made without reading them.
     pub warm_bytes: usize,
 }
 
@@ -55,8 +55,8 @@ impl Default for Options {
         Self {
             retain_revisions: 20_000,
             retain_bytes: 64 * 1024 * 1024,
-            warm_revisions: 2_000,
-            warm_bytes: 16 * 1024 * 1024,
+            warm_revisions: 20_000,
+            warm_bytes: 160 * 1024 * 1024,
         }
     }
 }
