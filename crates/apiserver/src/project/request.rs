@@ -74,11 +74,16 @@ fn check_name(name: &str) -> Result<(), Status> {
     Err(Status::forbidden("project.openshift.io", "project", name, &text))
 }
 
-/// Creates the role bindings of the default template; takes the project back when one fails.
+/// Creates the role bindings of the default template; takes the project back when one fails. A
+/// default binding that is there already was made by the controller that gives it to every namespace.
 fn bind_roles(server: &ApiServer, system: &User, project: &str, admin: &str) -> Result<(), Status> {
     let call = Call::new(system, &api::ROLE_BINDINGS).within(project);
     for binding in role_bindings(project, admin) {
+        let is_default = binding.name().starts_with("system:");
         if let Err(status) = server.create(&call, binding) {
+            if is_default && status.is_already_exists() {
+                continue;
+            }
             let namespace = Call::new(system, &api::NAMESPACES).named(project);
             server.delete(&namespace, DeleteOptions::default())?;
             return Err(Status::internal(&status.message));

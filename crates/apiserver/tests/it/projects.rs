@@ -1,16 +1,19 @@
 //! Projects and project requests.
 
+use std::sync::Arc;
+
 use apimachinery::{ObjectExt as _, Status};
 use apiserver::{
     Admission, AdmissionRequest, ApiServer, Client, DeleteOptions, ListOptions, PatchKind, User,
     WatchEvent,
 };
+use parking_lot::Mutex;
 use serde_json::json;
 use world::World;
 
 use crate::cluster;
 
-fn request(client: &Client, name: &str) -> Result<std::sync::Arc<serde_json::Value>, Status> {
+fn request(client: &Client, name: &str) -> Result<Arc<serde_json::Value>, Status> {
     let body = json!({"metadata": {"name": name}, "displayName": "D", "description": "what"});
     client.create(&api::PROJECT_REQUESTS, "", body)
 }
@@ -36,6 +39,31 @@ fn a_request_makes_a_namespace_with_role_bindings() {
         ["admin", "system:deployers", "system:image-builders", "system:image-pullers"]
     );
     assert_eq!(bindings[0]["subjects"][0]["name"], "alice");
+}
+
+/// Makes a default role binding a moment before the request that it sees does.
+#[derive(Debug)]
+struct Faster(Arc<Mutex<Option<Client>>>);
+
+impl Admission for Faster {
+    fn admit(&self, request: &mut AdmissionRequest<'_>) -> Result<(), Status> {
+        let binding = request.object.name() == "system:image-builders";
+        let Some(client) = binding.then(|| self.0.lock().take()).flatten() else { return Ok(()) };
+        let object = (*request.object).clone();
+        client.create(&api::ROLE_BINDINGS, "development", object).map(drop)
+    }
+}
+
+#[test]
+fn a_default_role_binding_that_is_there_already_is_no_failure() {
+    let first = Arc::new(Mutex::new(None));
+    let admission = Box::new(Faster(Arc::clone(&first)));
+    let server = ApiServer::builder(World::simulated(1)).admission(admission).build();
+    *first.lock() = Some(Client::new(server.clone(), User::system_admin()));
+    let client = Client::new(server, User::system("alice"));
+    request(&client, "development").unwrap();
+    assert!(first.lock().is_none(), "the other was first");
+    assert_eq!(client.list(&api::ROLE_BINDINGS, "development").unwrap().len(), 4);
 }
 
 #[test]
