@@ -184,7 +184,8 @@ const BINARY: &[&[(&str, &str)]] = &[
     &[("*", "_*_"), ("/", "_/_"), ("%", "_%_")],
 ];
 
-const RESERVED: &[&str] = &[
+/// Words that no identifier may be, besides the literals and `in`.
+pub const RESERVED: &[&str] = &[
     "as",
     "break",
     "const",

@@ -4,13 +4,19 @@ use crate::harness::kubectl::{Kubectl, cluster_and_kubectl};
 use crate::harness::served::Served;
 use crate::harness::transcript::Transcript;
 
-#[test]
-fn a_container_joins_a_pod() {
-    let Some((cluster, kubectl)) = cluster_and_kubectl() else { return };
+/// A cluster in which the pod `web` runs, with an image of tools.
+fn with_a_pod() -> Option<(Served, Kubectl)> {
+    let (cluster, kubectl) = cluster_and_kubectl()?;
     cluster.image("web:1", r#"{"logs": ["serving"]}"#);
     cluster.image("tools:1", r#"{"logs": ["tools at hand"]}"#);
     kubectl.ok("run web --image=web:1");
     kubectl.ok("wait --for=condition=Ready pod/web --timeout=60s");
+    Some((cluster, kubectl))
+}
+
+#[test]
+fn a_container_joins_a_pod() {
+    let Some((_cluster, kubectl)) = with_a_pod() else { return };
     let mut session = Transcript::of(&kubectl);
     session.script(
         "debug web --image=tools:1 --target=web -c look --profile=general
@@ -44,11 +50,7 @@ fn its_output_is_followed() {
 
 #[test]
 fn copies_and_nodes() {
-    let Some((cluster, kubectl)) = cluster_and_kubectl() else { return };
-    cluster.image("web:1", r#"{"logs": ["serving"]}"#);
-    cluster.image("tools:1", r#"{"logs": ["tools at hand"]}"#);
-    kubectl.ok("run web --image=web:1");
-    kubectl.ok("wait --for=condition=Ready pod/web --timeout=60s");
+    let Some((_cluster, kubectl)) = with_a_pod() else { return };
     let mut session = Transcript::of(&kubectl);
     session.script(
         "debug web --copy-to=copy --image=tools:1 -c look --profile=general

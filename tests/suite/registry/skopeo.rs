@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use super::docker::CONFIG;
 use super::image::Image;
 use super::up::Up;
 use super::{answers, ok, run};
@@ -106,25 +107,6 @@ fn a_pushed_image_tells_its_labels_layers_and_size() {
     assert_eq!(of["dockerImageManifestMediaType"], super::image::IMAGE);
     assert_eq!(istag["tag"], serde_json::Value::Null, "a pushed tag has no spec");
 }
-
-const CONFIG: &str = "
-apiVersion: apps.openshift.io/v1
-kind: DeploymentConfig
-metadata: {name: app, namespace: prod}
-spec:
-  replicas: 1
-  selector: {app: app}
-  strategy: {type: Recreate}
-  template:
-    metadata: {labels: {app: app}}
-    spec: {containers: [{name: app, image: ' '}]}
-  triggers:
-  - type: ImageChange
-    imageChangeParams:
-      automatic: true
-      containerNames: [app]
-      from: {kind: ImageStreamTag, name: 'app:live'}
-";
 
 #[test]
 fn a_copy_into_another_project_rolls_out_there() {

@@ -129,30 +129,8 @@ fn text_of(schema: &Value, text: &str) -> cel::Value {
 
 /// The name of a field in expressions; `None` for one that no expression can name.
 pub(super) fn escape(name: &str) -> Option<String> {
-    const WORDS: &[&str] = &[
-        "true",
-        "false",
-        "null",
-        "in",
-        "as",
-        "break",
-        "const",
-        "continue",
-        "else",
-        "for",
-        "function",
-        "if",
-        "import",
-        "let",
-        "loop",
-        "package",
-        "namespace",
-        "return",
-        "var",
-        "void",
-        "while",
-    ];
-    if WORDS.contains(&name) {
+    let word = matches!(name, "true" | "false" | "null" | "in");
+    if word || cel::parse::RESERVED.contains(&name) {
         return Some(format!("__{name}__"));
     }
     if !name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') {
