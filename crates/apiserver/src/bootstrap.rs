@@ -36,7 +36,9 @@ fn ensure(server: &ApiServer, call: &Call<'_>, object: Value) -> Result<(), Stat
     }
 }
 
-fn kubernetes_service() -> Value {
+/// The service by which pods reach the API.
+#[must_use]
+pub fn kubernetes_service() -> Value {
     let port = |name: &str, protocol: &str, port: u16, target: u16| json!({"name": name, "protocol": protocol, "port": port, "targetPort": target});
     json!({
         "metadata": {

@@ -56,7 +56,7 @@ mod template;
 
 pub use crate::admission::{Admission, AdmissionRequest, Operation};
 pub use crate::audit::Auditor;
-pub use crate::bootstrap::bootstrap;
+pub use crate::bootstrap::{bootstrap, kubernetes_service};
 pub use crate::call::{
     Call, DeleteOptions, Deleted, ListOptions, LogOptions, ObjectList, PatchKind, Propagation,
     WriteOptions, Written,

@@ -12,7 +12,8 @@ use cluster::nodes::{self, NodeSpec};
 #[derive(Debug, Args)]
 pub(crate) struct NodeOptions {
     /// How many nodes there are, or a file that lists them (Node objects as `oc get nodes -o yaml`
-    /// prints them, or a short list of name, count, cpu, memory, pods, labels and taints).
+    /// prints them, or a short list of name, count, cpu, memory, pods, ephemeral-storage,
+    /// labels and taints).
     #[arg(long, default_value = "1", value_name = "N|FILE", value_parser = parse)]
     nodes: Nodes,
     /// The policy by which pods are placed: a file (JSON or YAML), `openshift` for what OpenShift's
@@ -72,17 +73,13 @@ impl Chosen {
 }
 
 fn profile(policy: &Path) -> Result<scheduler::Profile> {
-    match policy.to_str() {
-        Some("openshift") => Ok(scheduler::policy::openshift()),
-        Some("kubernetes") => Ok(scheduler::policy::kubernetes()),
-        _ => {
-            let text = read(policy)?;
-            match scheduler::policy::parse(&text) {
-                Ok(profile) => Ok(profile),
-                // Upstream's words stand alone.
-                Err(error) => bail!("{error} (in {})", policy.display()),
-            }
-        }
+    if let Some(profile) = policy.to_str().and_then(scheduler::policy::named) {
+        return Ok(profile);
+    }
+    match scheduler::policy::parse(&read(policy)?) {
+        Ok(profile) => Ok(profile),
+        // Upstream's words stand alone.
+        Err(error) => bail!("{error} (in {})", policy.display()),
     }
 }
 

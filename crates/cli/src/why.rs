@@ -25,8 +25,9 @@ pub(crate) struct Options {
     /// The namespace; without it the one of the kubeconfig's context, else `default`.
     #[arg(long, short, value_name = "NAME")]
     namespace: Option<String>,
-    /// Another scheduler policy (JSON or YAML) to place a pod by: where would it have gone?
-    #[arg(long, value_name = "FILE")]
+    /// Another scheduler policy to place a pod by: where would it have gone? A file (JSON or YAML),
+    /// `openshift` or `kubernetes`, as for `rehearse up --scheduler-policy`.
+    #[arg(long, value_name = "FILE|NAME")]
     policy: Option<PathBuf>,
     #[command(flatten)]
     cluster: Chosen,
@@ -58,11 +59,17 @@ pub(crate) fn why(options: &Options) -> Result<bool> {
     let (resource, name) = &options.object;
     let mut spec = json!({"resource": resource, "name": name});
     if let Some(path) = &options.policy {
-        if !resource.starts_with("po") {
+        if !matches!(resource.as_str(), "po" | "pod" | "pods") {
             bail!("--policy is about pods; {resource}/{name} is none");
         }
-        let text = std::fs::read_to_string(path);
-        spec["policy"] = json!(text.with_context(|| format!("cannot read {}", path.display()))?);
+        let named = path.to_str().filter(|name| scheduler::policy::named(name).is_some());
+        spec["policy"] = match named {
+            Some(name) => json!(name),
+            None => {
+                let text = std::fs::read_to_string(path);
+                json!(text.with_context(|| format!("cannot read {}", path.display()))?)
+            }
+        };
     }
     let namespace = options.namespace.as_deref().unwrap_or_else(|| client.namespace());
     let question = json!({"apiVersion": "why.rehearse/v1", "kind": "Explanation", "spec": spec});

@@ -39,7 +39,7 @@ pub enum Error {
         /// The node.
         node: String,
         /// The field.
-        field: &'static str,
+        field: String,
         /// What stands there.
         value: String,
     },
@@ -103,7 +103,7 @@ pub fn parse(text: &str) -> Result<Vec<NodeSpec>, Error> {
 fn long_form(entry: &Value) -> Value {
     let part = |field: &str, default: Value| entry.get(field).cloned().unwrap_or(default);
     let mut capacity = json!({});
-    for field in ["cpu", "memory", "pods"] {
+    for field in ["cpu", "memory", "pods", "ephemeral-storage"] {
         if let Some(amount) = entry.get(field) {
             capacity[field] = amount.clone();
         }
@@ -133,13 +133,13 @@ fn spec(node: &Value, number: usize) -> Result<NodeSpec, Error> {
     } else {
         config.labels = labels;
     }
-    let amount = |field: &'static str| -> Result<Option<Quantity>, Error> {
+    let amount = |field: &str| -> Result<Option<Quantity>, Error> {
         let capacity = node.at(&["status", "capacity", field]);
         let Some(value) = capacity.or_else(|| node.at(&["status", "allocatable", field])) else {
             return Ok(None);
         };
-        let bad =
-            || Error::Quantity { node: node.name().to_owned(), field, value: value.to_string() };
+        let (name, field) = (node.name().to_owned(), field.to_owned());
+        let bad = || Error::Quantity { node: name, field, value: value.to_string() };
         Quantity::from_json(value).map(Some).map_err(|_| bad())
     };
     if let Some(cpu) = amount("cpu")? {
@@ -150,6 +150,13 @@ fn spec(node: &Value, number: usize) -> Result<NodeSpec, Error> {
     }
     if let Some(pods) = amount("pods")? {
         config.pods = u32::try_from(pods.value()).unwrap_or(u32::MAX);
+    }
+    let given = ["capacity", "allocatable"].map(|of| node.map_at(&["status", of]));
+    let given = given.into_iter().flatten().flat_map(|amounts| amounts.keys());
+    for field in given.filter(|field| !["cpu", "memory", "pods"].contains(&field.as_str())) {
+        if let Some(quantity) = amount(field)? {
+            config.others.insert(field.clone(), quantity.to_string());
+        }
     }
     let mut object = node::node_status::document(&config);
     for path in [["metadata", "annotations"], ["spec", "taints"], ["spec", "unschedulable"]] {
@@ -189,10 +196,14 @@ mod tests {
         assert_eq!(specs[1].config.pods, 110);
         let node = json!({"kind": "Node", "metadata": {"name": "n", "labels":
             {"node-role.kubernetes.io/infra": "true"}}, "spec": {"unschedulable": true},
-            "status": {"capacity": {"cpu": "16", "memory": "64Gi", "pods": "250"}}});
+            "status": {"capacity": {"cpu": "16", "memory": "64Gi", "pods": "250",
+                "ephemeral-storage": "50Gi", "example.org/tape": "2"}}});
         let specs = parse(&json!({"kind": "List", "items": [node]}).to_string()).unwrap();
         assert_eq!(specs[0].config.cpu, "16");
         assert_eq!(specs[0].object["spec"]["unschedulable"], true);
+        let others = [("ephemeral-storage", "50Gi"), ("example.org/tape", "2")];
+        let others = others.map(|(name, amount)| (name.to_owned(), amount.to_owned()));
+        assert_eq!(specs[0].config.others, others.into_iter().collect());
         assert!(!specs[0].config.labels.contains_key("node-role.kubernetes.io/compute"));
     }
 

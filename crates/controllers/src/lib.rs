@@ -4,7 +4,7 @@
 //! `replica`), [`deployment`] rolls replica sets, [`stateful_set`] and [`daemon_set`] keep pods with
 //! names and pods on nodes (their templates' past is [`history`]), [`job`] and [`cron_job`] run pods
 //! to their end ([`ttl`] clears up after them), [`endpoints`] says which pods a service reaches
-//! ([`endpoint_slices`] says it again for newer clients),
+//! ([`endpoint_slices`] says it again for newer clients), [`kubernetes_service`] keeps the API's own,
 //! [`namespace`] empties what is being deleted, [`garbage_collector`] removes what lost its owner.
 //! [`autoscaler`] and [`disruption`] bound how many pods there are, [`node_lifecycle`],
 //! [`taint_eviction`] and [`pod_gc`] look after pods whose nodes are lost, [`persistent_volume`]
@@ -27,6 +27,7 @@ pub mod endpoints;
 pub mod garbage_collector;
 pub mod history;
 pub mod job;
+pub mod kubernetes_service;
 pub mod namespace;
 pub mod node_lifecycle;
 pub mod persistent_volume;
@@ -60,6 +61,7 @@ pub fn all() -> Vec<Box<dyn Controller>> {
         Box::new(endpoints::Endpoints),
         Box::new(endpoint_slices::EndpointSlices),
         Box::new(disruption::Disruption),
+        Box::new(kubernetes_service::KubernetesService::default()),
         Box::new(namespace::Namespace),
         Box::new(custom_resource_definition::CustomResourceDefinition),
         Box::new(garbage_collector::GarbageCollector::default()),

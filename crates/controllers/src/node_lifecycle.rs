@@ -32,6 +32,9 @@ pub use self::zone::{Disruption, Rate, disruption, rate, zone_of};
 
 const COMPONENT: &str = "node-controller";
 
+/// Reason in the status of a pod whose node does not answer.
+const LOST: &str = "NodeLost";
+
 /// Watches over the heartbeats of all nodes.
 #[derive(Debug, Default)]
 pub struct NodeLifecycle {
@@ -52,6 +55,7 @@ struct Known {
     ready: bool,
     /// Whether its pods were evicted since it was last ready.
     evicted: bool,
+    uid: String,
 }
 
 /// A failure domain.
@@ -84,7 +88,8 @@ impl NodeLifecycle {
             entry.nodes += 1;
             entry.not_ready += usize::from(!ready);
             let evicted = !ready && before.as_ref().is_some_and(|known| known.evicted);
-            self.known.insert(name.to_owned(), Known { zone, ready, evicted });
+            let uid = node.uid().to_owned();
+            self.known.insert(name.to_owned(), Known { zone, ready, evicted, uid });
         }
         self.zones.retain(|_, zone| zone.nodes > 0);
         let share = |known: &Known| (known.zone.clone(), known.ready);
@@ -167,8 +172,14 @@ impl Controller for NodeLifecycle {
     fn reconcile(&mut self, cx: &mut Context<'_>, key: &Key) -> Result<Requeue, Error> {
         let now = cx.world.now();
         let node = cx.caches.get_key(&NODES, key);
+        let before = self.known.get(&*key.name).map(|known| known.uid.clone());
         let is_new = self.note(&key.name, node.as_deref(), now);
-        let Some(node) = node else { return Ok(Requeue::Done) };
+        let Some(node) = node else {
+            if let Some(uid) = before {
+                tell_of_removal(cx, &key.name, &uid);
+            }
+            return Ok(Requeue::Done);
+        };
         if is_new {
             let message = format!("Node {0} event: Registered Node {0} in Controller", node.name());
             tell(cx, &node, "RegisteredNode", &message);
@@ -202,6 +213,12 @@ impl Controller for NodeLifecycle {
 
 fn tell(cx: &mut Context<'_>, node: &Value, reason: &str, message: &str) {
     cx.recorder.event(COMPONENT, node, EventType::Normal, reason, message);
+}
+
+fn tell_of_removal(cx: &mut Context<'_>, name: &str, uid: &str) {
+    let gone = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "uid": uid}});
+    let message = format!("Node {name} event: Removing Node {name} from Controller");
+    tell(cx, &gone, "RemovingNode", &message);
 }
 
 /// The node, when it came, went or changed its readiness or zone.
@@ -246,26 +263,34 @@ fn mark_pods_not_ready(cx: &Context<'_>, node: &str) -> Result<(), Status> {
 /// Marks every pod of the node as lost and deletes it; those of daemon sets stay.
 fn evict_pods(cx: &mut Context<'_>, node: &Value) -> Result<(), Status> {
     let name = node.name();
-    let mut pods = cx.caches.by_node(&PODS, name);
-    if !pods.is_empty() {
-        let first = pods.iter().any(|pod| pod.deletion_timestamp().is_none() && !of_daemon(pod));
-        if first {
-            tell(cx, node, "DeletingAllPods", &format!("Deleting all Pods from Node {name}."));
-        }
+    let pods = cx.caches.by_node(&PODS, name);
+    let goes = |pod: &Value| pod.deletion_timestamp().is_none() && !of_daemon(pod);
+    if pods.iter().any(|pod| goes(pod)) {
+        let message = format!("Node {name} event: Deleting all Pods from Node {name}.");
+        tell(cx, node, "DeletingAllPods", &message);
     }
-    pods.retain(|pod| pod.deletion_timestamp().is_none() && !of_daemon(pod));
     for pod in pods {
-        let mut lost = (*pod).clone();
-        let message = format!("Node {name} which was running pod {} is unresponsive", pod.name());
-        lost.set(&["status", "reason"], json!("NodeLost"));
-        lost.set(&["status", "message"], json!(message));
-        ignore_gone(cx.client.update_status(&PODS, lost))?;
+        if pod.str_at(&["status", "reason"]) != LOST {
+            ignore_gone(cx.client.update_status(&PODS, marked_lost(&pod, name)))?;
+        }
+        if !goes(&pod) {
+            continue;
+        }
         let message = format!("Marking for deletion Pod {} from Node {name}", pod.name());
         tell(cx, &pod, "NodeControllerEviction", &message);
         let options = DeleteOptions { uid: Some(pod.uid().to_owned()), ..DeleteOptions::default() };
         ignore_gone(cx.client.delete(&PODS, pod.namespace(), pod.name(), options))?;
     }
     Ok(())
+}
+
+/// The pod with a status that says that its node does not answer.
+fn marked_lost(pod: &Value, node: &str) -> Value {
+    let mut lost = pod.clone();
+    let message = format!("Node {node} which was running pod {} is unresponsive", pod.name());
+    lost.set(&["status", "reason"], json!(LOST));
+    lost.set(&["status", "message"], json!(message));
+    lost
 }
 
 fn of_daemon(pod: &Value) -> bool {
@@ -278,3 +303,6 @@ fn ignore_gone<T>(result: Result<T, Status>) -> Result<(), Status> {
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -33,19 +33,15 @@ pub enum Stay {
     For(Duration),
 }
 
-/// How long a pod with `tolerations` may stay on a node with `taints`.
+/// How long a pod with `tolerations` may stay on a node with `taints`: of the tolerations that fit a
+/// taint the first counts, of all those that count the shortest.
 #[must_use]
 pub fn stay(taints: &[Value], tolerations: &[Value]) -> Stay {
     let mut shortest = None;
     for taint in taints.iter().filter(|taint| taint.str_at(&["effect"]) == "NoExecute") {
-        let used: Vec<_> =
-            tolerations.iter().filter(|toleration| tolerates(toleration, taint)).collect();
-        if used.is_empty() {
-            return Stay::For(Duration::ZERO);
-        }
-        let seconds =
-            used.iter().filter_map(|toleration| toleration.int_at(&["tolerationSeconds"]));
-        for seconds in seconds {
+        let used = tolerations.iter().find(|toleration| tolerates(toleration, taint));
+        let Some(used) = used else { return Stay::For(Duration::ZERO) };
+        if let Some(seconds) = used.int_at(&["tolerationSeconds"]) {
             let seconds = u64::try_from(seconds).unwrap_or(0);
             shortest = Some(shortest.map_or(seconds, |other: u64| other.min(seconds)));
         }
@@ -158,5 +154,9 @@ mod tests {
         assert_eq!(stay(&both, &[tolerates("a", Some(30)), tolerates("b", None)]), seconds(30));
         assert_eq!(stay(&both, &[tolerates("a", Some(30)), tolerates("b", Some(9))]), seconds(9));
         assert_eq!(stay(&both[..1], &[tolerates("a", Some(-5))]), seconds(0));
+        // Of several that tolerate a taint the first counts.
+        let (brief, endless) = (tolerates("a", Some(30)), tolerates("a", None));
+        assert_eq!(stay(&both[..1], &[endless.clone(), brief.clone()]), Stay::Forever);
+        assert_eq!(stay(&both[..1], &[brief, endless]), seconds(30));
     }
 }

@@ -38,12 +38,14 @@ pub struct NodeConfig {
     pub memory: String,
     /// Most pods.
     pub pods: u32,
+    /// What else there is, as quantities: `ephemeral-storage`, extended resources.
+    pub others: BTreeMap<String, String>,
     /// What the node shows registries after the pull secrets of a pod: its own Docker configuration.
     pub credentials: Vec<Credentials>,
 }
 
 impl NodeConfig {
-    /// A compute node of 4 CPUs and 16 GiB that takes 250 pods.
+    /// A compute node of 4 CPUs, 16 GiB and a disk of 100 GiB that takes 250 pods.
     #[must_use]
     pub fn new(name: &str, address: &str) -> Self {
         let role = ("node-role.kubernetes.io/compute".to_owned(), "true".to_owned());
@@ -54,6 +56,7 @@ impl NodeConfig {
             cpu: "4".to_owned(),
             memory: "16Gi".to_owned(),
             pods: 250,
+            others: BTreeMap::from([("ephemeral-storage".to_owned(), "100Gi".to_owned())]),
             credentials: Vec::new(),
         }
     }

@@ -95,8 +95,11 @@ pub fn status(
             condition("Ready", "False", "KubeletNotReady", &message)
         }
     });
-    let resources =
+    let mut resources =
         json!({"cpu": config.cpu, "memory": config.memory, "pods": config.pods.to_string()});
+    for (name, amount) in &config.others {
+        resources[name] = json!(amount);
+    }
     json!({
         "capacity": resources,
         "allocatable": resources,

@@ -222,6 +222,8 @@ impl Worker {
             self.pod = pod;
             self.shorten_kills(io);
         } else {
+            // A status that somebody else wrote is put right, as upstream's does within ten seconds.
+            self.status_dirty |= !same(&["status"]);
             self.pod = pod;
         }
     }

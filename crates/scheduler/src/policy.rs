@@ -116,6 +116,16 @@ pub fn openshift() -> Profile {
     Profile::new(predicates, priorities)
 }
 
+/// The policy of this name, where it is not a file: `openshift` or `kubernetes`.
+#[must_use]
+pub fn named(name: &str) -> Option<Profile> {
+    match name {
+        "openshift" => Some(openshift()),
+        "kubernetes" => Some(kubernetes()),
+        _ => None,
+    }
+}
+
 /// Reads a policy.
 ///
 /// # Errors

@@ -74,10 +74,11 @@ impl RestHandler for Explanations {
         may(resource, cx.call.namespace, name, Verb::Get)?;
         let policy = match text("policy") {
             "" => None,
-            policy => Some(
-                scheduler::policy::parse(policy)
+            policy => Some(match scheduler::policy::named(policy) {
+                Some(profile) => profile,
+                None => scheduler::policy::parse(policy)
                     .map_err(|error| Status::bad_request(format!("spec.policy: {error}")))?,
-            ),
+            }),
         };
         let veiled = may(&NODES, "", "", Verb::List).is_err();
         let question = Question {

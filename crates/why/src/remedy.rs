@@ -158,15 +158,18 @@ pub fn remedies(
     let names: BTreeSet<&str> = refusals.iter().map(|refusal| &*refusal.node).collect();
     let least = names.iter().map(|name| lacks(name)).min().unwrap_or(0);
     let near = refusals.iter().filter(|refusal| lacks(&refusal.node) == least);
-    let mut help: Vec<String> = Vec::new();
+    let (mut help, mut shapes) = (Vec::new(), Vec::new());
     if let Some(text) = too_big(snapshot, pod, refusals) {
         help.push(text);
     }
     for refusal in near {
         let Some(node) = snapshot.node(&refusal.node) else { continue };
         for text in proposals(refusal, node, pod) {
-            if !help.contains(&text) && help.len() < MOST {
+            // What is the same on another node is said once.
+            let shape = text.replace(&*refusal.node, "*");
+            if !shapes.contains(&shape) && help.len() < MOST {
                 help.push(text);
+                shapes.push(shape);
             }
         }
     }
@@ -185,10 +188,9 @@ fn beforehand(snapshot: &Snapshot, text: &str) -> Vec<String> {
 
 /// Says when a request is more than any node has, empty as it may be.
 fn too_big(snapshot: &Snapshot, pod: &PodInfo, refusals: &[Refusal]) -> Option<String> {
-    let short = |resource: &str| {
-        refusals.iter().any(|refusal| refusal.reason == format!("Insufficient {resource}"))
-    };
-    ["cpu", "memory"].into_iter().filter(|resource| short(resource)).find_map(|resource| {
+    let short = refusals.iter().filter_map(|refusal| refusal.reason.strip_prefix("Insufficient "));
+    let short: BTreeSet<&str> = short.filter(|resource| *resource != "pods").collect();
+    short.into_iter().find_map(|resource| {
         let found = snapshot.nodes().flat_map(|node| amounts(node, pod));
         let of = found.filter(|(name, _)| *name == resource).map(|(_, amounts)| amounts);
         let (largest, asked) =

@@ -25,6 +25,12 @@ fn a_pod_is_explained_to_those_who_may_see_it() {
     assert_eq!(placement["recorded"], "localhost");
     let text = answer["status"]["text"].as_str().unwrap();
     assert!(text.contains("Only localhost can take it"), "{text}");
+    let other = file.with_file_name("other.json");
+    let policy =
+        |name: &str| QUESTION.replace(r#""pod","#, &format!(r#""pod", "policy": "{name}","#));
+    std::fs::write(&other, policy("kubernetes")).unwrap();
+    let answer = kubectl.ok(&format!("create -f {} -o jsonpath={{.status.text}}", other.display()));
+    assert!(answer.contains("By the policy given") && !answer.contains("(Region)"), "{answer}");
     let refused = kubectl.run(&["create", "-f", file.to_str().unwrap(), "--as=alice"]);
     assert_eq!(refused.code, 1, "{}", refused.stdout);
     kubectl.ok("create rolebinding sees --clusterrole=view --user=alice");

@@ -177,3 +177,20 @@ fn claims_are_bound_at_once_or_when_a_pod_needs_them() {
         kubectl.ok("wait --for=delete pvc/late --timeout=60s");
     }
 }
+
+/// A pod that asks for a gibibyte of its node's disk.
+const SCRATCH: &str = r#"{"spec": {"containers": [{"name": "scratch", "image": "web:1",
+    "resources": {"requests": {"ephemeral-storage": "1Gi"}}}]}}"#;
+
+#[test]
+fn nodes_have_disks_and_the_api_its_service() {
+    let Some((cluster, kubectl)) = cluster_and_kubectl() else { return };
+    cluster.image("web:1", "{}");
+    let run = ["run", "scratch", "--image=web:1", "--overrides", SCRATCH];
+    assert_eq!(kubectl.run(&run).code, 0);
+    kubectl.ok("wait --for=condition=Ready pod/scratch --timeout=60s");
+    // Whoever deletes everything still reaches the API by its name.
+    kubectl.ok("delete all --all");
+    kubectl.ok("wait --for=create service/kubernetes --timeout=60s");
+    assert_eq!(kubectl.ok("get all -o name"), "service/kubernetes\n");
+}

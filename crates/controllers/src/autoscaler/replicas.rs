@@ -197,14 +197,14 @@ fn propose(
 mod tests {
     use super::*;
 
-    /// `r200` is ready and uses 200 of 1000, `u200` not ready, `m` has no figures.
+    /// `r200` is ready and uses 200 of 1000, `u200` not ready, `f200` failed, `m` has no figures.
     fn pods(text: &str) -> Vec<Sample> {
         let sample = |(index, word): (usize, &str)| Sample {
             namespace: "dev".to_owned(),
             name: format!("p{index}"),
             request: Ok(1000),
-            ready: !word.starts_with('u'),
-            failed: false,
+            ready: !word.starts_with(['u', 'f']),
+            failed: word.starts_with('f'),
             usage: word[1..].parse().ok(),
         };
         text.split_whitespace().enumerate().map(sample).collect()
@@ -226,6 +226,16 @@ mod tests {
             ("m r400", 2, 100, 2, 40),
             ("r100 m m", 3, 100, 3, 10),
             ("r50 u450", 2, 50, 1, 5),
+            // A failed pod will never be ready and counts for nothing.
+            ("r500 r700 f0", 3, 30, 4, 60),
+            ("r500 r700 f0", 3, 15, 8, 60),
+            // A tenth more or less is close enough.
+            ("r540", 1, 50, 1, 54),
+            ("r560", 1, 50, 2, 56),
+            ("r450 r450", 2, 50, 2, 45),
+            ("r240 r240", 2, 50, 1, 24),
+            // What is assumed of the others turns the direction, so nothing changes.
+            ("r600 u0 u0 u0", 4, 50, 4, 60),
         ] {
             let got = by_utilization(&pods(text), "cpu", current, percent).unwrap();
             assert_eq!((got.replicas, got.utilization), (replicas, Some(utilization)), "{text}");
@@ -234,9 +244,12 @@ mod tests {
 
     #[test]
     fn replicas_follow_an_average_value() {
-        for (text, current, target, replicas, average) in
-            [("r300 r500 r700", 3, 300, 5, 500), ("r190 r210", 2, 200, 2, 200)]
-        {
+        for (text, current, target, replicas, average) in [
+            ("r300 r500 r700", 3, 300, 5, 500),
+            ("r190 r210", 2, 200, 2, 200),
+            ("r500 u500", 2, 300, 2, 500),
+            ("r100 m", 2, 300, 2, 100),
+        ] {
             let got = by_value(&pods(text), "cpu", current, target).unwrap();
             assert_eq!((got.replicas, got.average), (replicas, average), "{text}");
         }

@@ -38,8 +38,14 @@ pub fn template(ds: &Value, hash: &str) -> Value {
     let mut tolerations = template.list_at(&["spec", "tolerations"]).to_vec();
     for (key, effect) in TOLERATIONS {
         let wanted = json!({"key": key, "operator": "Exists", "effect": effect});
-        if !tolerations.contains(&wanted) {
-            tolerations.push(wanted);
+        // One of the template that differs in `tolerationSeconds` only gives way.
+        let alike = |other: &&mut Value| {
+            let same = |field: &str| other.str_at(&[field]) == wanted.str_at(&[field]);
+            ["key", "operator", "effect", "value"].into_iter().all(same)
+        };
+        match tolerations.iter_mut().find(alike) {
+            Some(other) => *other = wanted,
+            None => tolerations.push(wanted),
         }
     }
     template.set(&["spec", "tolerations"], Value::Array(tolerations));

@@ -142,6 +142,31 @@ fn pods_get_labels_tolerations_and_their_node() {
     assert_eq!(template["spec"]["nodeName"], "n1");
 }
 
+#[test]
+fn a_toleration_of_the_template_gives_way_to_the_sets_own() {
+    let toleration = |effect: &str, seconds: Option<i64>| {
+        let key = "node.kubernetes.io/not-ready";
+        let mut it = json!({"key": key, "operator": "Exists", "effect": effect});
+        if let Some(seconds) = seconds {
+            it["tolerationSeconds"] = json!(seconds);
+        }
+        it
+    };
+    for (given, expected) in [
+        (toleration("NoExecute", Some(30)), vec![toleration("NoExecute", None)]),
+        (toleration("NoExecute", None), vec![toleration("NoExecute", None)]),
+        (
+            toleration("NoSchedule", None),
+            vec![toleration("NoSchedule", None), toleration("NoExecute", None)],
+        ),
+    ] {
+        let template = pod::template(&ds(&json!({"tolerations": [given]})), "");
+        let mut got = template.list_at(&["spec", "tolerations"]).to_vec();
+        got.retain(|toleration| toleration["key"] == "node.kubernetes.io/not-ready");
+        assert_eq!(got, expected, "{given}");
+    }
+}
+
 /// A pod by letters: `n`ew or `o`ld template, then `r`eady, `u`nready, `f`ailed, `t`erminating.
 fn daemon_pod(name: &str, letters: &str) -> Arc<Value> {
     let hash = if letters.starts_with('n') { "new" } else { "old" };
@@ -283,5 +308,32 @@ fn only_some_changes_of_a_node_matter() {
         (with(&["status", "conditions"], json!([{"type": "Ready", "status": "True"}])), false),
     ] {
         assert_eq!(placement_may_differ(&old, &new), matters, "{new}");
+    }
+}
+
+#[test]
+fn at_most_250_pods_come_at_once() {
+    let many = "- ".repeat(26);
+    let mut nodes = nodes(&many);
+    for round in 1..10_i32 {
+        let copies = nodes[..26]
+            .iter()
+            .map(|on_node| OnNode { node: format!("{}{round}", on_node.node), ..on_node.clone() });
+        let copies: Vec<_> = copies.collect();
+        nodes.extend(copies);
+    }
+    let plan = planned(&ds(&json!({})), &nodes);
+    assert_eq!((nodes.len(), plan.create.len()), (260, 250));
+}
+
+#[test]
+fn a_pod_is_available_after_min_ready_seconds() {
+    for (seconds, available, resync) in [(3600, 1, None), (3700, 0, Some(100))] {
+        let mut ds = ds(&json!({}));
+        ds["spec"]["minReadySeconds"] = json!(seconds);
+        let plan = planned(&ds, &nodes("nr nu"));
+        let counted = plan.status.int_at(&["numberAvailable"]).unwrap_or(0);
+        assert_eq!((counted, &plan.status["numberReady"]), (available, &json!(1)), "{seconds}");
+        assert_eq!(plan.resync.map(|wait| wait.as_secs()), resync, "{seconds}");
     }
 }

@@ -393,3 +393,206 @@ fn a_rollback_brings_back_template_and_annotations() {
     deployment.set_annotation(ROLLBACK_TO, "7");
     assert_eq!(run(&deployment).1, "Unable to find the revision to rollback to.");
 }
+
+/// A deployment with a deadline of ten seconds whose stored status has these counters and this
+/// `Progressing` condition: status, reason, seconds since its last update.
+fn stored(counters: Value, progressing: Option<(&str, &str, i64)>) -> Value {
+    let mut deployment = deployment(3, 1, 1);
+    deployment.set(&["spec", "progressDeadlineSeconds"], json!(10));
+    deployment.set(&["status"], counters);
+    if let Some((status, reason, seconds)) = progressing {
+        let since = Time::from_unix_seconds(now().unix_seconds() - seconds).rfc3339();
+        let condition = json!({"type": "Progressing", "status": status, "reason": reason,
+            "message": "before", "lastUpdateTime": since, "lastTransitionTime": since});
+        deployment.set(&["status", "conditions"], json!([condition]));
+    }
+    deployment
+}
+
+#[test]
+fn progress_is_judged_by_what_changed_since_the_stored_status() {
+    let idle = || json!({"observedGeneration": 1, "replicas": 3, "updatedReplicas": 3});
+    let progressing = "is progressing.";
+    // (stored counters, stored condition, available now) -> status, reason, end of the message, whether
+    // the time of the transition stays
+    for (counters, before, available_now, (status, reason, message, stays)) in [
+        (idle(), None, 0, ("True", "FoundNewReplicaSet", "\"new\"", false)),
+        (
+            idle(),
+            Some(("True", "NewReplicaSetCreated", 5)),
+            0,
+            ("True", "NewReplicaSetCreated", "before", true),
+        ),
+        (
+            idle(),
+            Some(("True", "NewReplicaSetCreated", 11)),
+            0,
+            ("False", "ProgressDeadlineExceeded", "has timed out progressing.", false),
+        ),
+        (
+            idle(),
+            Some(("True", "NewReplicaSetCreated", 11)),
+            1,
+            ("True", "ReplicaSetUpdated", progressing, true),
+        ),
+        (
+            idle(),
+            Some(("False", "ProgressDeadlineExceeded", 90)),
+            1,
+            ("True", "ReplicaSetUpdated", progressing, false),
+        ),
+        (
+            idle(),
+            Some(("False", "ProgressDeadlineExceeded", 90)),
+            0,
+            ("False", "ProgressDeadlineExceeded", "before", true),
+        ),
+        (
+            idle(),
+            Some(("True", "ReplicaSetUpdated", 90)),
+            3,
+            ("True", "NewReplicaSetAvailable", "has successfully progressed.", true),
+        ),
+        (
+            idle(),
+            Some(("True", "NewReplicaSetAvailable", 90)),
+            1,
+            ("True", "NewReplicaSetAvailable", "before", true),
+        ),
+    ] {
+        let deployment = stored(counters, before);
+        let mut new = available(set("new", 1, 3), available_now);
+        new.set(&["status", "replicas"], json!(3));
+        let (_, written) = shorten(&plan(observed(&deployment, &[new])));
+        let written = written.unwrap();
+        let condition = api::views::pod::condition(&json!({"status": written}), "Progressing")
+            .cloned()
+            .unwrap();
+        let got = (condition.str_at(&["status"]), condition.str_at(&["reason"]));
+        assert_eq!(got, (status, reason), "{before:?}");
+        assert!(condition.str_at(&["message"]).ends_with(message), "{before:?}: {condition}");
+        let moved = condition.str_at(&["lastTransitionTime"]) == now().rfc3339();
+        assert_eq!(moved, !stays, "{before:?}");
+    }
+}
+
+#[test]
+fn availability_is_a_condition_at_the_bound() {
+    // (kind, wanted, may be unavailable, available) -> whether that is enough
+    for (kind, replicas, unavailable, available_now, enough) in [
+        ("RollingUpdate", 3, 1, 2, "True"),
+        ("RollingUpdate", 3, 1, 1, "False"),
+        ("RollingUpdate", 0, 1, 0, "True"),
+        ("Recreate", 3, 1, 2, "False"),
+        ("Recreate", 3, 1, 3, "True"),
+    ] {
+        let mut deployment = deployment(replicas, 1, unavailable);
+        deployment.set(&["spec", "strategy", "type"], json!(kind));
+        let sets = [available(set("new", 1, replicas), available_now)];
+        let status = progress::count(&Sync::new(observed(&deployment, &sets)));
+        assert_eq!(status["conditions"][0]["status"], enough, "{kind} {replicas} {available_now}");
+    }
+}
+
+#[test]
+fn a_failure_of_a_replica_set_is_the_deployments_while_it_lasts() {
+    let failing = |mut set: Value, message: &str| {
+        let failure = json!({"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate",
+            "message": message, "lastTransitionTime": "2018-10-11T11:00:00Z"});
+        set.set(&["status", "conditions"], json!([failure]));
+        set
+    };
+    for (sets, expected) in [
+        (vec![failing(set("old", 1, 1), "old"), failing(set("new", 2, 2), "new")], Some("new")),
+        (vec![failing(set("old", 1, 1), "old"), set("new", 2, 2)], Some("old")),
+        (vec![set("old", 1, 1), set("new", 2, 2)], None),
+    ] {
+        let mut deployment = deployment(3, 1, 1);
+        let before = failing(json!({}), "before");
+        deployment.set(&["status"], before["status"].clone());
+        deployment.set(&["status", "conditions", "0", "reason"], json!("FailedDelete"));
+        let (_, status) = shorten(&plan(observed(&deployment, &sets)));
+        let status = json!({"status": status.unwrap()});
+        let failure = api::views::pod::condition(&status, "ReplicaFailure");
+        let message = failure.map(|failure| failure.str_at(&["message"]).to_owned());
+        assert_eq!(message.as_deref(), expected);
+    }
+}
+
+#[test]
+fn a_deployment_on_its_way_out_only_counts() {
+    let mut deployment = deployment(3, 1, 1);
+    deployment.set(&["metadata", "deletionTimestamp"], json!("2018-10-11T12:00:00Z"));
+    let (short, status) = shorten(&plan(observed(&deployment, &[set("old", 1, 2)])));
+    assert_eq!((short.len(), status.unwrap()["unavailableReplicas"].clone()), (0, json!(2)));
+}
+
+#[test]
+fn a_paused_deployment_forgets_unless_it_is_to_go_back() {
+    for (rollback, expected) in [(None, vec!["delete a"]), (Some("1"), vec![])] {
+        let mut deployment = deployment(1, 0, 1);
+        deployment.set(&["spec", "paused"], json!(true));
+        deployment.set(&["spec", "revisionHistoryLimit"], json!(0));
+        if let Some(revision) = rollback {
+            deployment.set_annotation(ROLLBACK_TO, revision);
+        }
+        let mut new = set("new", 2, 1);
+        for (key, value) in [(DESIRED_REPLICAS, "1"), (MAX_REPLICAS, "1"), (REVISION, "2")] {
+            new.set_annotation(key, value);
+        }
+        let (mut short, _) = shorten(&plan(observed(&deployment, &[set("a", 1, 0), new])));
+        short.retain(|action| action.starts_with("delete"));
+        assert_eq!(short, expected, "{rollback:?}");
+    }
+}
+
+#[test]
+fn pausing_does_not_hide_a_deadline_that_was_missed() {
+    let mut deployment = stored(json!({}), Some(("False", "ProgressDeadlineExceeded", 90)));
+    deployment.set(&["spec", "paused"], json!(true));
+    assert_eq!(progress::note_pause(&mut Sync::new(observed(&deployment, &[]))), None);
+    deployment.remove(&["spec", "progressDeadlineSeconds"]);
+    deployment.remove(&["status"]);
+    assert_eq!(progress::note_pause(&mut Sync::new(observed(&deployment, &[]))), None, "no clock");
+}
+
+#[test]
+fn a_replica_set_that_cannot_be_made_ends_progress() {
+    let mut deployment = stored(json!({}), Some(("True", "ReplicaSetUpdated", 5)));
+    let failed = progress::creation_failed(&deployment, "no", now()).unwrap();
+    let condition = &failed["conditions"][0];
+    assert_eq!(
+        (&condition["status"], &condition["reason"], &condition["message"]),
+        (&json!("False"), &json!("ReplicaSetCreateError"), &json!("no"))
+    );
+    deployment.remove(&["spec", "progressDeadlineSeconds"]);
+    assert_eq!(progress::creation_failed(&deployment, "no", now()), None);
+}
+
+#[test]
+fn recreate_makes_all_replicas_at_once_and_never_scales_in_proportion() {
+    let mut deployment = deployment(3, 0, 0);
+    deployment.set(&["spec", "strategy"], json!({"type": "Recreate"}));
+    let (short, _) = shorten(&plan(observed(&deployment, &[set("old", 1, 0)])));
+    assert!(short[0].starts_with("create 3 "), "{short:?}");
+    let mut sync = Sync::new(observed(&deployment, &[set("old", 1, 2), set("new", 2, 2)]));
+    scaling::sync(&mut sync);
+    assert_eq!(sizes(&sync), [2, 2]);
+}
+
+#[test]
+fn sizes_without_a_record_and_a_new_set_that_is_full() {
+    // Without the annotation the stored number of replicas is the measure.
+    let mut wider = deployment(10, 0, 1);
+    wider.set(&["status", "replicas"], json!(5));
+    let mut sync = Sync::new(observed(&wider, &[set("old", 1, 3), set("new", 2, 2)]));
+    scaling::sync(&mut sync);
+    assert_eq!(sizes(&sync), [6, 4]);
+    // A new replica set with all its pods available needs no old ones.
+    let full = deployment(4, 1, 1);
+    let mut new = available(set("new", 2, 4), 4);
+    new.set_annotation(DESIRED_REPLICAS, "4");
+    let mut sync = Sync::new(observed(&full, &[set("old", 1, 2), new]));
+    scaling::sync(&mut sync);
+    assert_eq!(sizes(&sync), [0, 4]);
+}

@@ -70,7 +70,25 @@ pub fn rate(disruption: Disruption, nodes: usize, all_lost: bool) -> Rate {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::json;
+
     use super::*;
+
+    #[test]
+    fn a_zone_is_named_by_region_and_zone() {
+        let node = |labels: Value| json!({"metadata": {"labels": labels}});
+        let zones = [
+            node(json!({})),
+            node(json!({REGION: "r"})),
+            node(json!({ZONE: "z"})),
+            node(json!({REGION: "r", ZONE: "z"})),
+        ];
+        let names: BTreeSet<String> = zones.iter().map(zone_of).collect();
+        assert_eq!(names.len(), zones.len(), "{names:?}");
+        assert_eq!(zone_of(&zones[0]), "", "nodes without labels share a zone");
+    }
 
     #[test]
     fn zones_slow_down_as_more_of_them_is_lost() {

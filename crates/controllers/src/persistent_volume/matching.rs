@@ -158,6 +158,30 @@ mod tests {
     }
 
     #[test]
+    fn volumes_that_are_going_used_or_too_small_are_passed_over() {
+        let with = |path: &[&str], value: Value| {
+            let mut volume = (*volume("v", "1Gi", &["ReadWriteOnce"], "")).clone();
+            volume.set(path, value);
+            Arc::new(volume)
+        };
+        let other = json!({"namespace": "dev", "name": "data", "uid": "somebody else"});
+        let own = json!({"namespace": "dev", "name": "data", "uid": "u"});
+        for (volume, taken) in [
+            (with(&["metadata", "deletionTimestamp"], json!("2018-10-11T12:00:00Z")), false),
+            (with(&["status", "phase"], json!("Released")), false),
+            (with(&["spec", "claimRef"], other), false),
+            (with(&["spec", "claimRef"], own), true),
+            (with(&["spec", "capacity", "storage"], json!("1Mi")), false),
+            (with(&["spec", "volumeMode"], json!("Block")), false),
+            (with(&["spec", "volumeMode"], json!("Filesystem")), true),
+        ] {
+            let claim = claim("1Gi", &["ReadWriteOnce"], "");
+            let open = [volume];
+            assert_eq!(best_match(&open, &claim, false).is_some(), taken, "{}", open[0]);
+        }
+    }
+
+    #[test]
     fn a_named_volume_must_fit() {
         let volume = volume("v", "1Gi", &["ReadWriteOnce"], "");
         let why = |size, modes: &[&str], class| mismatch(&volume, &claim(size, modes, class));
@@ -165,5 +189,12 @@ mod tests {
         assert_eq!(why("2Gi", &["ReadWriteOnce"], ""), Some("requested PV is too small"));
         assert_eq!(why("1Gi", &["ReadWriteOnce"], "x"), Some("storageClassName does not match"));
         assert_eq!(why("1Gi", &["ReadWriteMany"], ""), Some("incompatible accessMode"));
+        let mut block = claim("1Gi", &["ReadWriteOnce"], "");
+        block["spec"]["volumeMode"] = json!("Block");
+        assert_eq!(mismatch(&volume, &block), Some("incompatible volumeMode"));
+        // The old annotation comes before the field.
+        let mut old = claim("1Gi", &["ReadWriteOnce"], "");
+        old.set_annotation(CLASS_ANNOTATION, "x");
+        assert_eq!(mismatch(&volume, &old), Some("storageClassName does not match"));
     }
 }

@@ -51,6 +51,8 @@ fn surplus_pods_are_ranked_and_missing_ones_created() {
         let observed = Observed::of(&owner, &pods, now());
         assert_eq!(plan(&observed), expected, "{replicas} replicas");
     }
+    let many: Vec<_> = (0..600).map(|number| pod(&format!("p{number}"), "", "")).collect();
+    assert_eq!(plan(&Observed::of(&owner(0), &many, now())).len(), 500);
     let mut going = owner(9);
     going.set(&["metadata", "deletionTimestamp"], json!("2018-10-11T12:00:00Z"));
     assert_eq!(plan(&Observed::of(&going, &pods, now())), vec![]);

@@ -286,3 +286,39 @@ fn ordinals_are_the_digits_at_the_end() {
         assert_eq!(pod::parent_and_ordinal(name), expected, "{name}");
     }
 }
+
+#[test]
+fn a_rollout_held_back_by_a_partition_is_never_complete() {
+    let with = |partition: i64| {
+        let rolling = json!({"type": "RollingUpdate", "rollingUpdate": {"partition": partition}});
+        set(3, &json!({"updateStrategy": rolling}))
+    };
+    for (partition, pods, current) in
+        [(2, "0ar 1ar 2br", "web-a"), (2, "0br 1br 2br", "web-b"), (0, "0br 1br 2bu", "web-a")]
+    {
+        let status = planned(&with(partition), pods, ('a', 'b')).status;
+        assert_eq!(status["currentRevision"], current, "{partition} with {pods}");
+    }
+}
+
+#[test]
+fn a_pod_that_lost_its_volume_gets_it_back_with_its_claim() {
+    let template = json!([{"metadata": {"name": "data"}, "spec": {}}]);
+    let set = set(1, &json!({"volumeClaimTemplates": template}));
+    let mut bare = (*pod(&set, "0ar")).clone();
+    bare.set(&["spec", "volumes"], json!([]));
+    let (pods, current) = ([Arc::new(bare)], revision('a'));
+    let observed = Observed {
+        set: &set,
+        pods: &pods,
+        current: &current,
+        update: &current,
+        collisions: 0,
+        now: Time::parse_rfc3339("2018-10-11T12:00:00Z").unwrap(),
+    };
+    let [Action::Update { pod, claims }] = &plan(&observed).actions[..] else {
+        panic!("an update")
+    };
+    assert!(pod::storage_matches(&set, pod));
+    assert_eq!(claims[0].name(), "data-web-0");
+}

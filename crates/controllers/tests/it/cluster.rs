@@ -47,7 +47,10 @@ impl Cluster {
         }
         driver.add(Box::new(Kubelet));
         let client = driver.client().clone();
-        client.create(&NAMESPACES, "", json!({"metadata": {"name": NS}})).unwrap();
+        // Events of nodes go to `default`.
+        for name in [NS, "default"] {
+            client.create(&NAMESPACES, "", json!({"metadata": {"name": name}})).unwrap();
+        }
         Self { world, driver, client, server }
     }
 

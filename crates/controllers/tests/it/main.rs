@@ -12,6 +12,7 @@ mod daemon_sets;
 mod deployments;
 mod garbage;
 mod jobs;
+mod kubernetes_service;
 mod namespaces;
 mod nodes;
 mod replicas;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use api::views::pod::is_ready;
-use api::{NODES, PODS, REPLICA_SETS};
+use api::{DAEMON_SETS, EVENTS, NODES, PODS, REPLICA_SETS};
 use apimachinery::{ObjectExt as _, Value};
 use apiserver::{DeleteOptions, PatchKind};
 use cri::NoMetrics;
@@ -32,6 +32,13 @@ fn cluster(seed: u64, nodes: &[&str]) -> Cluster {
 
 fn ready(cluster: &Cluster) -> usize {
     cluster.pods().iter().filter(|pod| is_ready(pod)).count()
+}
+
+/// Messages of the events of nodes with this reason.
+fn told_of_nodes(cluster: &Cluster, reason: &str) -> Vec<String> {
+    let mut events = cluster.client.list(&EVENTS, "default").unwrap();
+    events.retain(|event| event.str_at(&["reason"]) == reason);
+    events.iter().map(|event| event.str_at(&["message"]).to_owned()).collect()
 }
 
 fn pods_of(cluster: &Cluster, node: &str) -> Vec<Arc<Value>> {
@@ -74,12 +81,42 @@ fn a_silent_node_becomes_unknown_and_is_emptied_after_five_minutes() {
         assert_eq!(pod.str_at(&["status", "message"]), message);
     }
     assert_eq!(cluster.told("NodeControllerEviction").len(), had);
-    assert_eq!(ready(&cluster), 9);
+    let deleting = ["Node n1 event: Deleting all Pods from Node n1."];
+    assert_eq!(told_of_nodes(&cluster, "DeletingAllPods"), deleting);
 
     cluster.stop_node("n1", false);
     cluster.settle(60);
     assert_eq!(condition(&cluster, "n1").0, "True");
     assert_eq!(pods_of(&cluster, "n1").len(), 0);
+}
+
+#[test]
+fn a_daemon_pod_of_a_silent_node_is_marked_but_stays() {
+    let mut cluster = Cluster::with_nodes(6, &[], Arc::new(NoMetrics));
+    for name in NODE_NAMES {
+        let room = json!({"cpu": "1", "memory": "1Gi", "pods": "9"});
+        let node = json!({"metadata": {"name": name}, "status": {"allocatable": room}});
+        cluster.client.create(&NODES, "", node).unwrap();
+    }
+    cluster.settle(20);
+    let set = json!({
+        "metadata": {"name": "agent"},
+        "spec": {
+            "selector": {"matchLabels": {"app": "agent"}},
+            "template": template("agent", "agent:1"),
+        },
+    });
+    cluster.create(&DAEMON_SETS, set);
+    cluster.settle(30);
+    let state = |cluster: &Cluster| {
+        let [pod] = &pods_of(cluster, "n1")[..] else { panic!("one pod") };
+        let reason = pod.str_at(&["status", "reason"]).to_owned();
+        (reason, is_ready(pod), pod.deletion_timestamp().is_some())
+    };
+    assert_eq!(state(&cluster), (String::new(), true, false));
+    cluster.stop_node("n1", true);
+    cluster.settle(400);
+    assert_eq!(state(&cluster), ("NodeLost".to_owned(), false, false));
 }
 
 #[test]
@@ -106,6 +143,8 @@ fn pods_of_a_node_that_is_gone_are_collected() {
     cluster.settle(120);
     assert_eq!(pods_of(&cluster, "n2").len(), 0);
     assert_eq!(ready(&cluster), 9);
+    let removed = ["Node n2 event: Removing Node n2 from Controller"];
+    assert_eq!(told_of_nodes(&cluster, "RemovingNode"), removed);
 }
 
 #[test]

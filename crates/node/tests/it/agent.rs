@@ -47,6 +47,20 @@ fn a_pod_runs_is_ready_and_goes() {
 }
 
 #[test]
+fn a_status_that_somebody_else_wrote_is_put_right() {
+    let mut fixture = Fixture::new(1, &[("app:1", "{}")]);
+    fixture.pod("web", &json!({}), &json!({}));
+    let pod = fixture.until("web", is_ready);
+    let mut wrong = (*pod).clone();
+    wrong["status"]["reason"] = json!("NodeLost");
+    wrong["status"]["conditions"] = json!([{"type": "Ready", "status": "False"}]);
+    fixture.client().update_status(&api::PODS, wrong).unwrap();
+    fixture.run(1);
+    let mended = fixture.get("web").unwrap();
+    assert_eq!((mended.str_at(&["status", "reason"]), is_ready(&mended)), ("", true));
+}
+
+#[test]
 fn a_failing_container_backs_off() {
     let mut fixture = Fixture::new(1, &[("app:1", r#"{"exit": {"code": 1, "afterSeconds": 1}}"#)]);
     fixture.pod("crash", &json!({}), &json!({}));

@@ -190,6 +190,18 @@ What would help?
 Label a node: kubectl label node blue disk=nvme
 Or change what the pod asks for: nodeSelector, node affinity
 ");
+    // What helps on either of two nodes is said once.
+    cluster.patch_node("green", json!({"spec": {"unschedulable": null}}));
+    cluster.add_pod("picky2", "1", &json!({"nodeSelector": {"disk": "nvme"}}));
+    let spec = json!({"containers": [{"name": "main", "image": "x",
+        "resources": {"requests": {"ephemeral-storage": "1Gi"}}}]});
+    cluster.add_pod("odd", "1", &spec);
+    cluster.settle(60);
+    assert_snapshot!(cluster.why("picky2").placement.unwrap().help.join("\n"), @r"
+Label a node: kubectl label node blue disk=nvme
+Or change what the pod asks for: nodeSelector, node affinity
+");
+    assert_snapshot!(cluster.why("odd").placement.unwrap().help.join("\n"), @r"Ask for less ephemeral-storage, or add a larger node: the pod asks for 1Gi, the largest node has 0 in all");
 }
 
 #[test]
