@@ -46,4 +46,12 @@ pub trait Admission: Send + Sync + Debug {
     /// # Errors
     /// The refusal, usually 403.
     fn admit(&self, request: &mut AdmissionRequest<'_>) -> Result<(), Status>;
+
+    /// Hears that a write is done, before its caller does; those that a write consists of come first.
+    ///
+    /// # Errors
+    /// What the caller hears instead of the answer, although the write was done.
+    fn answer(&self) -> Result<(), Status> {
+        Ok(())
+    }
 }

@@ -32,14 +32,14 @@ impl ApiServer {
         if let Some(handler) = self.handler(call) {
             let decoded = schema::decode_for_handler(call, body.into())?;
             let outcome = handler.create(&self.handler_context(call), decoded.object);
-            return warned(outcome, decoded.warnings);
+            return warned(self.answered(outcome), decoded.warnings);
         }
         // What can be created but not read is an action, not an object to keep.
         if !call.subresource.is_empty() || !call.resource.supports(Verb::Get) {
             return Err(Status::method_not_allowed());
         }
         let decoded = self.decode(call.resource, body.into(), call.options.field_validation)?;
-        warned(self.create_decoded(call, decoded.object), decoded.warnings)
+        warned(self.answered(self.create_decoded(call, decoded.object)), decoded.warnings)
     }
 
     fn create_decoded(&self, call: &Call<'_>, mut object: Value) -> Result<Written, Status> {

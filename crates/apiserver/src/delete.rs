@@ -46,14 +46,14 @@ impl ApiServer {
     /// 404, 409 when a precondition fails, 403 or 422 as Kubernetes gives them.
     pub fn delete(&self, call: &Call<'_>, options: DeleteOptions) -> Result<Deleted, Status> {
         if let Some(handler) = self.handler(call) {
-            return handler.delete(&self.handler_context(call), &options);
+            return self.answered(handler.delete(&self.handler_context(call), &options));
         }
         check_storage(call)?;
         if !call.subresource.is_empty() {
             return Err(Status::method_not_allowed());
         }
         let mut options = options;
-        self.delete_stored(call, &mut options)
+        self.answered(self.delete_stored(call, &mut options))
     }
 
     /// Deletes every object that `selected` selects, and returns them as they were.
@@ -79,7 +79,7 @@ impl ApiServer {
                 _ => {}
             }
         }
-        Ok(list)
+        self.answered(Ok(list))
     }
 
     fn delete_stored(

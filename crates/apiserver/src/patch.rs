@@ -23,10 +23,10 @@ impl ApiServer {
     #[expect(clippy::needless_pass_by_value, reason = "bodies are handed over like in every write")]
     pub fn patch(&self, call: &Call<'_>, kind: PatchKind, patch: Value) -> Result<Written, Status> {
         if kind == PatchKind::Apply {
-            return self.apply(call, &patch);
+            return self.answered(self.apply(call, &patch));
         }
         if let Some(handler) = self.handler(call) {
-            return handler.patch(&self.handler_context(call), kind, &patch);
+            return self.answered(handler.patch(&self.handler_context(call), kind, &patch));
         }
         check_storage(call)?;
         let resource = call.resource;
@@ -40,7 +40,7 @@ impl ApiServer {
             warnings = decoded.warnings;
             Ok(decoded.object)
         });
-        warned(outcome, warnings)
+        warned(self.answered(outcome), warnings)
     }
 }
 

@@ -323,6 +323,13 @@ impl ApiServer {
         Ok(())
     }
 
+    /// The outcome of a write as its caller hears it.
+    pub(crate) fn answered<T>(&self, outcome: Result<T, Status>) -> Result<T, Status> {
+        let done = outcome?;
+        self.0.admission.iter().try_for_each(|admission| admission.answer())?;
+        Ok(done)
+    }
+
     /// A stored object as callers of `resource` see it.
     pub(crate) fn present(&self, resource: &'static Resource, stored: &Stored) -> Stored {
         let strategy = self.strategy(resource);

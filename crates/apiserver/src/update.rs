@@ -35,11 +35,11 @@ impl ApiServer {
         if let Some(handler) = self.handler(call) {
             let decoded = schema::decode_for_handler(call, body.into())?;
             let outcome = handler.update(&self.handler_context(call), decoded.object);
-            return warned(outcome, decoded.warnings);
+            return warned(self.answered(outcome), decoded.warnings);
         }
         check_storage(call)?;
         let decoded = self.decode(call.resource, body.into(), call.options.field_validation)?;
-        warned(self.update_decoded(call, decoded.object), decoded.warnings)
+        warned(self.answered(self.update_decoded(call, decoded.object)), decoded.warnings)
     }
 
     /// Gives `old`, which is what a caller in process has read, another status: what an update of the
@@ -61,7 +61,7 @@ impl ApiServer {
         };
         let status = schema::decode_part(call.resource, of, status)?;
         let mut status = Some(status);
-        self.rewrite(call, 1, &mut |stored| {
+        let outcome = self.rewrite(call, 1, &mut |stored| {
             if stored.resource_version() != old.resource_version() {
                 return Err(error::modified(call.resource, call.name));
             }
@@ -71,7 +71,8 @@ impl ApiServer {
                 others.map(|(name, member)| (name.clone(), member.clone())).collect();
             wanted.extend(status.take().map(|status| ("status".to_owned(), status)));
             Ok(Value::Object(wanted))
-        })
+        });
+        self.answered(outcome)
     }
 
     fn update_decoded(&self, call: &Call<'_>, wanted: Value) -> Result<Written, Status> {

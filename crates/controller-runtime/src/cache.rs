@@ -208,6 +208,19 @@ impl Caches {
         keys.filter_map(|key| cache.objects.get(key)).collect()
     }
 
+    /// Another set of caches that holds of `resources` what this one holds now.
+    pub(crate) fn snapshot(&self, resources: &[&'static Resource]) -> Self {
+        let mut copy = Self::default();
+        for resource in resources {
+            copy.add_resource(resource);
+            let Some(cache) = self.by_resource.get(&id_of(resource)) else { continue };
+            for stored in cache.objects.keys().filter_map(|key| cache.objects.stored(key)) {
+                copy.upsert(resource, stored);
+            }
+        }
+        copy
+    }
+
     pub(crate) fn add_resource(&mut self, resource: &Resource) {
         self.cache(resource);
     }

@@ -58,7 +58,22 @@ pub struct Driver {
     seen_revision: u64,
     faults: Option<Faults>,
     killed: Vec<usize>,
+    predecessor: Option<Predecessor>,
     reconciles: u64,
+}
+
+/// A controller that has a successor and does not know it yet: what it is about to do, with what it
+/// knew then.
+#[derive(Debug)]
+struct Predecessor {
+    index: usize,
+    controller: Box<dyn Controller>,
+    caches: Caches,
+    key: Key,
+    /// Steps until it goes on.
+    steps: u64,
+    /// Writes it makes then at most.
+    writes: u64,
 }
 
 #[derive(Debug)]
@@ -111,6 +126,7 @@ impl Driver {
             seen_revision: 0,
             faults: None,
             killed: Vec::new(),
+            predecessor: None,
             reconciles: 0,
         }
     }
@@ -128,6 +144,48 @@ impl Driver {
     /// process is killed and another started: what the old one knew and wanted to look at again is
     /// gone, and everything that is there reaches the new one as a creation.
     pub fn replace(&mut self, index: usize, controller: Box<dyn Controller>) {
+        self.put(index, controller);
+    }
+
+    /// Like [`Self::replace`], but the old one goes on: after `steps` more steps it works on a key that
+    /// is ready now, with what it knows now, until it has made `writes` writes. Gives whether it will;
+    /// it has nothing to do when no key is ready.
+    pub fn usurp(
+        &mut self,
+        index: usize,
+        controller: Box<dyn Controller>,
+        (steps, writes): (u64, u64),
+    ) -> bool {
+        self.drain_watches();
+        let key = self.queue.ready_of(index).cloned();
+        let caches = key.is_some().then(|| self.caches.snapshot(&self.resources()));
+        let old = self.put(index, controller);
+        let Some((key, caches)) = key.zip(caches) else { return false };
+        self.predecessor = Some(Predecessor { index, controller: old, caches, key, steps, writes });
+        true
+    }
+
+    /// The numbers of the controllers that have a ready key.
+    #[must_use]
+    pub fn busy(&self) -> BTreeSet<usize> {
+        self.queue.busy()
+    }
+
+    fn resources(&self) -> Vec<&'static Resource> {
+        self.reflectors.iter().map(|reflector| reflector.resource).collect()
+    }
+
+    /// The watch of one resource, number `index` of those there are (round and round), is answered
+    /// with "too old resource version": what was not heard yet is never heard, and all is listed anew.
+    pub fn cut_watch(&mut self, index: usize) {
+        let count = self.reflectors.len().max(1);
+        if let Some(reflector) = self.reflectors.get_mut(index % count) {
+            reflector.watch = None;
+            self.seen_revision = 0;
+        }
+    }
+
+    fn put(&mut self, index: usize, controller: Box<dyn Controller>) -> Box<dyn Controller> {
         self.drain_watches();
         self.queue.forget_controller(index);
         for reflector in &mut self.reflectors {
@@ -147,7 +205,7 @@ impl Driver {
                 }
             }
         }
-        self.controllers[index] = controller;
+        std::mem::replace(&mut self.controllers[index], controller)
     }
 
     /// Fills the caches before anything is done: a component that starts on a store which others have
@@ -217,6 +275,9 @@ impl Driver {
         self.poll_controllers();
         self.drain_watches();
         self.queue.release_due(self.world.now());
+        if self.let_predecessor_work() {
+            return Step::Worked;
+        }
         if let Some((index, key)) = self.queue.pop(&self.world) {
             self.reconcile(index, &key);
             return Step::Worked;
@@ -287,6 +348,30 @@ impl Driver {
                 self.queue.add((index, key));
             }
         }
+    }
+
+    /// Counts the steps of the controller that has a successor; gives whether it went on.
+    fn let_predecessor_work(&mut self) -> bool {
+        let Some(old) = &mut self.predecessor else { return false };
+        if old.steps > 0 {
+            old.steps -= 1;
+            return false;
+        }
+        let Some(mut old) = self.predecessor.take() else { return false };
+        let mut cx = Context {
+            client: &self.client,
+            caches: &old.caches,
+            world: &self.world,
+            recorder: &mut self.recorder,
+            retries: 0,
+        };
+        if let Some(faults) = &self.faults {
+            faults.enter_last(old.index, old.writes);
+            // Whatever comes of it, nobody waits for it any more.
+            drop(old.controller.reconcile(&mut cx, &old.key));
+            faults.leave();
+        }
+        true
     }
 
     fn drain_watches(&mut self) {

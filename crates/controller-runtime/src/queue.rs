@@ -75,6 +75,16 @@ impl Queue {
         self.failures.retain(|(owner, _), _| *owner != index);
     }
 
+    /// The oldest ready key of the controller at `index`.
+    pub(crate) fn ready_of(&self, index: usize) -> Option<&Key> {
+        self.ready.iter().find(|(owner, _)| *owner == index).map(|(_, key)| key)
+    }
+
+    /// Who has a ready key.
+    pub(crate) fn busy(&self) -> BTreeSet<usize> {
+        self.ready.iter().map(|(owner, _)| *owner).collect()
+    }
+
     fn cancel(&mut self, item: &Item) {
         if let Some((at, sequence)) = self.due.remove(item) {
             self.timers.remove(&(at, sequence, item.clone()));

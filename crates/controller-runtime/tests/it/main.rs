@@ -6,7 +6,7 @@ use std::time::Duration;
 use apimachinery::ObjectExt as _;
 use apiserver::{ApiServer, PatchKind};
 use controller_runtime::{
-    Context, Controller, Driver, Error, EventType, Key, Requeue, Step, Watching, same_key,
+    Context, Controller, Driver, Error, EventType, Faults, Key, Requeue, Step, Watching, same_key,
 };
 use parking_lot::Mutex;
 use serde_json::json;
@@ -115,4 +115,88 @@ fn a_deleted_object_leaves_the_cache() {
     client.delete(&api::CONFIG_MAPS, "default", "a", Default::default()).unwrap();
     driver.settle();
     assert!(driver.caches().get(&api::CONFIG_MAPS, "default", "a").is_none());
+}
+
+/// A driver with one labeller, a config map that is not labelled yet and the faults of its server.
+fn faulty(labeller: Labeller) -> (Driver, Faults) {
+    let (world, faults) = (World::simulated(1), Faults::default());
+    let server = ApiServer::builder(world.clone()).admission(Box::new(faults.clone())).build();
+    apiserver::bootstrap(&server).unwrap();
+    let mut driver = Driver::new(world, server);
+    driver.set_faults(faults.clone());
+    driver.add(Box::new(labeller));
+    driver.client().create(&api::CONFIG_MAPS, "default", config_map("a")).unwrap();
+    (driver, faults)
+}
+
+fn is_labelled(driver: &Driver) -> bool {
+    driver.client().get(&api::CONFIG_MAPS, "default", "a").unwrap().label("seen") == "yes"
+}
+
+#[test]
+fn a_lost_write_is_not_done_and_a_lost_answer_is() {
+    for (lose, done) in [(true, false), (false, true)] {
+        let looked = Arc::default();
+        let labeller = Labeller { looked: Arc::clone(&looked), ..Labeller::default() };
+        let (mut driver, faults) = faulty(labeller);
+        if lose {
+            faults.lose(0)
+        } else {
+            faults.unanswer(0)
+        }
+        driver.settle();
+        assert_eq!((is_labelled(&driver), driver.take_killed()), (done, Vec::new()));
+        let deadline = world::SIMULATION_EPOCH + Duration::from_secs(1);
+        driver.run_until(deadline, &mut |_| false);
+        assert!(is_labelled(&driver), "it is tried again");
+    }
+}
+
+#[test]
+fn whoever_is_killed_at_an_answer_has_written() {
+    for (before, done) in [(true, false), (false, true)] {
+        let (mut driver, faults) = faulty(Labeller::default());
+        if before {
+            faults.arm(0)
+        } else {
+            faults.arm_answer(0)
+        }
+        driver.step();
+        assert_eq!((is_labelled(&driver), driver.take_killed()), (done, vec![0]));
+    }
+}
+
+#[test]
+fn an_old_instance_works_on_with_what_it_knew() {
+    let (old, new) = (Arc::default(), Arc::default());
+    let (mut driver, _) = faulty(Labeller { looked: Arc::clone(&old), ..Labeller::default() });
+    assert!(driver.busy().is_empty(), "nothing is known yet");
+    driver.sync();
+    assert_eq!(driver.busy().len(), 1);
+    let fresh = Labeller { looked: Arc::clone(&new), ..Labeller::default() };
+    assert!(driver.usurp(0, Box::new(fresh), (2, 1)));
+    driver.step();
+    assert!(is_labelled(&driver) && old.lock().is_empty() && new.lock().len() == 1);
+    let patch = json!({"metadata": {"labels": {"seen": null}}});
+    let client = driver.client().clone();
+    driver.settle();
+    let looks = new.lock().len();
+    drop(client.patch(&api::CONFIG_MAPS, "default", "a", PatchKind::Merge, patch).unwrap());
+    assert_eq!((old.lock().len(), looks), (1, 2), "the old one has worked once");
+}
+
+#[test]
+fn a_cut_watch_lists_anew() {
+    let looked = Arc::default();
+    let (mut driver, _) = faulty(Labeller { looked: Arc::clone(&looked), ..Labeller::default() });
+    driver.settle();
+    let looks = looked.lock().len();
+    driver.settle();
+    assert_eq!(looked.lock().len(), looks);
+    driver.client().create(&api::CONFIG_MAPS, "default", config_map("b")).unwrap();
+    driver.cut_watch(5);
+    driver.settle();
+    let keys: Vec<String> =
+        looked.lock()[looks..].iter().map(|(_, key)| key.name.to_string()).collect();
+    assert!(keys.contains(&"a".to_owned()) && keys.contains(&"b".to_owned()), "{keys:?}");
 }
