@@ -13,6 +13,7 @@ mod exec;
 mod images;
 mod shell;
 mod state;
+mod strain;
 
 use std::sync::Arc;
 use std::task::Waker;
@@ -25,9 +26,12 @@ pub use self::behaviour::{
 };
 pub use self::images::SimImages;
 use self::state::State;
+pub use self::strain::Strain;
 use crate::config::ContainerConfig;
 use crate::logs::{Line, LineSource, LogOptions, LogStream, Logs, line_stream};
-use crate::runtime::{Command, ContainerRuntime, Error, Event, Ticket, Wake};
+use crate::runtime::{
+    Command, ContainerRuntime, ContainerStatus, Error, Event, SandboxStatus, Ticket, Wake,
+};
 use crate::stats::{ContainerUsage, PodMetrics};
 use crate::stream::Streams;
 
@@ -122,6 +126,17 @@ impl SimControl {
     /// Takes the engine away (with the reason) or brings it back.
     pub fn set_engine(&self, unavailable: Option<&str>) {
         self.shared.state.lock().set_engine(unavailable);
+    }
+
+    /// Puts the engine under strain, or takes it off; what was delayed stays delayed.
+    pub fn set_strain(&self, strain: Option<Strain>) {
+        self.shared.state.lock().set_strain(strain);
+    }
+
+    /// Everything that is there.
+    #[must_use]
+    pub fn inventory(&self) -> (Vec<SandboxStatus>, Vec<ContainerStatus>) {
+        self.shared.state.lock().inventory()
     }
 
     /// Asks whatever listens on `ip`:`port` for `path`.

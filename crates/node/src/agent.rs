@@ -22,7 +22,7 @@ use world::Time;
 
 pub use self::control::AgentControl;
 use self::eviction::Pressure;
-use self::recovery::{Ended, Recovery};
+use self::recovery::{Ended, Leftovers, Recovery};
 use crate::admission::{Refusal, Used, admit};
 use crate::config::{AgentConfig, NodeConfig, Served};
 use crate::node_status;
@@ -58,8 +58,17 @@ pub struct Agent {
     /// Why the engine cannot be used, while it cannot.
     trouble: Option<String>,
     listing: Option<Ticket>,
+    /// When that was asked.
+    listed_at: Time,
+    /// Whether what is there is to be compared with what should be, as after an outage.
+    compares: bool,
     /// When to ask the runtime again what there is, as it could not say.
     ask_again: Option<Time>,
+    /// When to look once more for what an agent before this one had asked for.
+    look_again_at: Option<Time>,
+    /// Sandboxes that no worker knows, with the uids of their pods.
+    strange: Vec<(String, String)>,
+    leftovers: Leftovers,
     next_heartbeat: Option<Time>,
     announced: BTreeSet<String>,
 }
@@ -123,7 +132,12 @@ impl Agent {
             timer_of: BTreeMap::new(),
             trouble: None,
             listing: None,
+            listed_at: Time::default(),
+            compares: false,
             ask_again: None,
+            look_again_at: None,
+            strange: Vec::new(),
+            leftovers: Leftovers::default(),
             next_heartbeat: Some(Time::default()),
             announced: BTreeSet::new(),
         }
@@ -152,15 +166,25 @@ impl Agent {
         match event {
             Event::Done { ticket, result } if self.listing == Some(ticket) => {
                 self.listing = None;
-                match (result, self.recovery.is_over()) {
-                    (Ok(reply), true) => self.compare(&reply, now),
-                    (Ok(reply), false) => self.recovered(reply),
-                    (Err(_), true) => Vec::new(),
-                    (Err(_), false) => {
+                match result {
+                    Ok(reply) if !self.recovery.is_over() => self.recovered(reply),
+                    Ok(reply) => {
+                        let mut keys = self.notice_strays(&reply);
+                        if std::mem::take(&mut self.compares) {
+                            keys.extend(self.compare(&reply, now));
+                        }
+                        keys
+                    }
+                    Err(_) => {
                         self.ask_again = Some(now + ASK_AGAIN);
                         Vec::new()
                     }
                 }
+            }
+            Event::Done { ticket, result }
+                if self.leftovers.answered(ticket, result.is_ok(), now) =>
+            {
+                Vec::new()
             }
             Event::Done { ticket, result } => match self.tickets.redeem(ticket) {
                 Some((uid, purpose)) => self.hand(&uid, Input::Reply(purpose, result)),
@@ -186,14 +210,16 @@ impl Agent {
             }
             Event::EngineAvailable => {
                 self.trouble = None;
-                self.list();
+                self.compares = self.recovery.is_over();
+                self.list(now);
                 self.node_keys()
             }
         }
     }
 
-    fn list(&mut self) {
+    fn list(&mut self, now: Time) {
         let ticket = self.tickets.fresh();
+        (self.ask_again, self.listed_at) = (None, now);
         self.listing = Some(ticket);
         self.runtime.submit(ticket, Command::List);
     }
@@ -213,7 +239,8 @@ impl Agent {
             .map(|c| c.id.as_str())
             .collect();
         for worker in self.workers.values_mut() {
-            for id in worker.running_ids() {
+            // The answer says nothing of what was started after the question.
+            for id in worker.running_before(self.listed_at) {
                 if running.contains(id.as_str()) {
                     continue;
                 }
@@ -493,11 +520,13 @@ impl Controller for Agent {
         let now = cx.world.now();
         let mut keys = self.obey(cx);
         self.begin(now);
+        self.look_again(now);
         for event in self.runtime.poll() {
             keys.extend(self.route(event, now));
         }
         keys.extend(self.due(now));
         keys.extend(self.after_recovery(cx));
+        self.clean_up(cx);
         keys.extend(self.watch_pressure(cx));
         keys
     }
@@ -505,8 +534,10 @@ impl Controller for Agent {
     fn next_wakeup(&self) -> Option<Time> {
         let timer = self.timers.first().map(|(at, _)| *at);
         let runtime = self.runtime.next_event_at();
-        let asks = self.ask_again.filter(|_| !self.recovery.is_over());
-        let own = timer.into_iter().chain(runtime).chain(self.next_heartbeat).chain(asks);
+        let asks = self.ask_again.filter(|_| self.idle());
+        let again = self.look_again_at.filter(|_| self.idle());
+        let own = timer.into_iter().chain(runtime).chain(self.next_heartbeat);
+        let own = own.chain(asks).chain(again).chain(self.leftovers.next());
         own.chain(self.pressure.next_look()).min()
     }
 }

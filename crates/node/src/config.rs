@@ -6,6 +6,9 @@ use std::time::Duration;
 use apimachinery::quantity::Quantity;
 use cri::Credentials;
 
+/// How long until what could not be cleaned up is tried again.
+pub(crate) const HOUSEKEEPING: Duration = Duration::from_secs(2);
+
 /// The nodes of this process.
 #[derive(Debug, Clone)]
 pub struct AgentConfig {

@@ -48,6 +48,8 @@ pub(crate) enum Input {
     Reply(Purpose, Result<Reply, Error>),
     Exited(ContainerExit),
     SandboxExited(String),
+    /// A container of this pod runs that nobody wants.
+    Stray(String),
 }
 
 /// What the action under way waits for.
@@ -95,6 +97,8 @@ pub(crate) struct Worker {
     /// Sandboxes to be removed with the pod.
     sandboxes: BTreeSet<String>,
     removing: usize,
+    /// Instances that nobody wants, and when to try again to remove them.
+    strays: BTreeMap<String, Option<Time>>,
     /// Ids of all sandboxes and containers made.
     owned: Vec<String>,
     /// The pod is not in the API any more.
@@ -167,6 +171,7 @@ impl Worker {
             counted: false,
             sandboxes: BTreeSet::new(),
             removing: 0,
+            strays: BTreeMap::new(),
             owned: Vec::new(),
             gone: false,
             dirty: true,
@@ -192,9 +197,11 @@ impl Worker {
         self.owned.push(id.to_owned());
     }
 
-    /// The running containers' ids.
-    pub(crate) fn running_ids(&self) -> Vec<String> {
-        self.record.running().map(|(_, instance)| instance.id.clone()).collect()
+    /// Ids of the running containers that were started before `time`.
+    pub(crate) fn running_before(&self, time: Time) -> Vec<String> {
+        let running = self.record.running().map(|(_, instance)| instance);
+        let before = running.filter(|instance| instance.started_at.is_none_or(|at| at < time));
+        before.map(|instance| instance.id.clone()).collect()
     }
 
     /// Takes over the pod as it stands in the API; `None` when it is gone or replaced.
@@ -244,6 +251,7 @@ impl Worker {
         }
         self.check_deadline(io);
         self.run_kill_timers(io);
+        self.remove_strays(io);
         self.run_probes(io);
         self.refresh_volumes(io);
         while self.active.is_none() {
@@ -269,6 +277,10 @@ impl Worker {
         self.dirty = false;
         self.resync_at = None;
         self.killed.clear();
+        if !self.strays.is_empty() && !self.ending() {
+            // Comes again when they are gone.
+            return Ok(());
+        }
         let actions = plan(&self.pod, &self.record, self.ending());
         let creates = actions.iter().any(|a| matches!(a, Action::CreateSandbox { .. }));
         if creates && !self.volumes_ready(io) {
@@ -286,7 +298,8 @@ impl Worker {
             self.probes.iter().filter_map(|((name, _), probe)| self.probe_is_due_at(name, probe));
         let refresh =
             self.files_due().filter(|_| matches!(self.record.sandbox, Sandbox::Ready { .. }));
-        let own = resync.into_iter().chain(refresh).chain(self.deadline());
+        let strays = self.strays.values().copied().flatten();
+        let own = resync.into_iter().chain(refresh).chain(self.deadline()).chain(strays);
         own.chain(kills).chain(probes).min()
     }
 
@@ -457,6 +470,7 @@ impl Worker {
         match input {
             Input::Exited(exit) => self.exited(&exit, io),
             Input::SandboxExited(id) => self.sandbox_exited(&id, io),
+            Input::Stray(id) => self.remove_stray(id, io),
             Input::Reply(purpose, result) => self.replied(purpose, result, io),
         }
     }
@@ -467,6 +481,7 @@ impl Worker {
             Purpose::PreStop(name) => self.pre_stop_done(&name, &result, io),
             Purpose::Stop(name) => self.stop_done(&name, result.is_ok(), io),
             Purpose::Probe(name, kind, id) => self.probe_done(&name, kind, &id, result, io),
+            Purpose::Stray(id) => self.stray_removed(id, result.is_ok(), io),
             Purpose::Forget => {}
             Purpose::Refresh => self.refreshed(result.is_ok(), io),
             Purpose::Remove(id) => {

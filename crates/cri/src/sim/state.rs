@@ -18,6 +18,7 @@ use world::{Time, World};
 use super::behaviour::{Behaviour, Exit, HttpAnswer, seconds};
 use super::images::SimImages;
 use super::shell::{Files, Place, command, of_command};
+use super::strain::{Fate, Strain};
 use crate::config::{ContainerConfig, FileEntry, PodSandboxConfig, host_port};
 use crate::logs::Line;
 use crate::runtime::{
@@ -37,6 +38,7 @@ enum Entry {
     Done(Ticket, Result<Reply, Error>),
     Started(Ticket, String),
     Exit(String, Exit, bool),
+    Submitted(Ticket, Box<Command>),
 }
 
 pub(super) struct State {
@@ -63,6 +65,9 @@ pub(super) struct State {
     last_ip: Ipv4Addr,
     /// Why the engine does not answer, while it does not.
     unavailable: Option<String>,
+    strain: Option<Strain>,
+    /// By how much longer the answers to these take.
+    late: BTreeMap<Ticket, Duration>,
     followers: Vec<Follower>,
     wake: Option<Wake>,
 }
@@ -144,6 +149,8 @@ impl State {
             used_ips: BTreeMap::new(),
             last_ip: Ipv4Addr::new(10, 128, 0, 1),
             unavailable: None,
+            strain: None,
+            late: BTreeMap::new(),
             followers: Vec::new(),
             wake: None,
         }
@@ -169,7 +176,25 @@ impl State {
         Duration::from_micros(millis * 1000 + self.world.random_below(millis * 250 + 1))
     }
 
+    pub(super) fn set_strain(&mut self, strain: Option<Strain>) {
+        self.strain = strain;
+    }
+
     pub(super) fn submit(&mut self, ticket: Ticket, command: Command) {
+        match self.strain.as_ref().map_or(Fate::Well, |strain| strain.fate_of(&command)) {
+            Fate::Well => self.carry_out(ticket, command),
+            Fate::Late(after) => {
+                self.push(after, Entry::Submitted(ticket, Box::new(command)));
+            }
+            Fate::AnsweredLate(after) => {
+                self.late.insert(ticket, after);
+                self.carry_out(ticket, command);
+            }
+            Fate::Refused(after, error) => self.done(ticket, after, Err(error)),
+        }
+    }
+
+    fn carry_out(&mut self, ticket: Ticket, command: Command) {
         if let Some(reason) = self.unavailable.clone() {
             return self.done(ticket, Duration::ZERO, Err(Error::Unavailable(reason)));
         }
@@ -356,6 +381,11 @@ impl State {
     }
 
     fn list(&mut self, ticket: Ticket) {
+        let (sandboxes, containers) = self.inventory();
+        self.done(ticket, Duration::ZERO, Ok(Reply::List { sandboxes, containers }));
+    }
+
+    pub(super) fn inventory(&self) -> (Vec<SandboxStatus>, Vec<ContainerStatus>) {
         let sandboxes = self.sandboxes.iter().map(|(id, sandbox)| SandboxStatus {
             id: id.clone(),
             ip: sandbox.ip.map(|ip| ip.to_string()).unwrap_or_default(),
@@ -378,9 +408,7 @@ impl State {
             },
             exit: c.exit.clone(),
         });
-        let reply =
-            Reply::List { sandboxes: sandboxes.collect(), containers: containers.collect() };
-        self.done(ticket, Duration::ZERO, Ok(reply));
+        (sandboxes.collect(), containers.collect())
     }
 
     pub(super) fn poll(&mut self) -> Vec<Event> {
@@ -395,7 +423,11 @@ impl State {
 
     fn play(&mut self, time: Time, entry: Entry) {
         match entry {
-            Entry::Done(ticket, result) => self.out.push(Event::Done { ticket, result }),
+            Entry::Done(ticket, result) => match self.late.remove(&ticket) {
+                Some(after) => self.done(ticket, after, result),
+                None => self.out.push(Event::Done { ticket, result }),
+            },
+            Entry::Submitted(ticket, command) => self.carry_out(ticket, *command),
             Entry::Started(ticket, id) => self.started(ticket, &id, time),
             Entry::Exit(id, exit, oom) => self.end(&id, exit, oom),
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cri::conformance::{self, Harness, Program};
-use cri::sim::{Behaviour, SimImages, SimRuntime};
+use cri::sim::{Behaviour, SimImages, SimRuntime, Strain};
 use cri::{Command, ContainerConfig, ContainerRuntime, Event, PodSandboxConfig, Reply};
 use world::World;
 
@@ -116,6 +116,36 @@ fn an_engine_that_went_away_refuses_and_comes_back() {
     assert_eq!(runtime.poll(), [refused]);
     runtime.control().set_engine(None);
     assert_eq!(runtime.poll(), [Event::EngineAvailable]);
+}
+
+#[test]
+fn an_engine_under_strain_answers_late_and_out_of_order_and_refuses() {
+    let world = World::simulated(1);
+    let mut runtime = SimRuntime::new(world.clone(), SimImages::new());
+    let strain = Strain::new(World::simulated(2), Duration::from_secs(20));
+    runtime.control().set_strain(Some(strain));
+    for ticket in 0..40 {
+        let config = Box::new(PodSandboxConfig::default());
+        runtime.submit(ticket, Command::RunPodSandbox { config });
+    }
+    runtime.control().set_strain(None);
+    let start = world.now();
+    let (mut answered, mut refused) = (Vec::new(), 0);
+    while let Some(next) = runtime.next_event_at() {
+        world.advance_to(next);
+        for event in runtime.poll() {
+            let Event::Done { ticket, result } = event else { panic!("{event:?}") };
+            answered.push(ticket);
+            refused += usize::from(result.is_err());
+        }
+    }
+    assert!(!answered.is_sorted());
+    answered.sort_unstable();
+    assert!(answered.iter().copied().eq(0..40), "each is answered once: {answered:?}");
+    let made = runtime.control().inventory().0.len();
+    assert!(refused > 0 && refused + made == 40, "{refused} refused, {made} made");
+    let took = world.now() - start;
+    assert!((10..21).contains(&took.as_secs()), "{took:?}");
 }
 
 #[test]

@@ -85,6 +85,11 @@ impl Agent {
         self.timer_of.clear();
         self.tickets = super::Tickets::default();
         self.listing = None;
+        self.ask_again = None;
+        self.compares = false;
+        self.look_again_at = None;
+        self.strange.clear();
+        self.leftovers = super::Leftovers::default();
         self.trouble = None;
         self.recovery = Recovery::Begins;
         self.next_heartbeat = Some(cx.world.now());

@@ -4,14 +4,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use apimachinery::ObjectExt as _;
 use controller_runtime::{Context, Key};
-use cri::{Command, ContainerExit, ContainerState, ContainerStatus, Reply, SandboxStatus};
+use cri::{Command, ContainerExit, ContainerState, ContainerStatus, Reply, SandboxStatus, Ticket};
 use serde_json::Value;
 use world::Time;
 
 use super::Agent;
+use crate::config::HOUSEKEEPING;
+use crate::worker::Input;
+
+/// How long after an agent's beginning what the one before it had asked for is done.
+const UNDER_WAY: Duration = Duration::from_secs(30);
 
 /// What the runtime has of one pod.
 type Found = (Vec<SandboxStatus>, Vec<ContainerStatus>);
@@ -70,20 +76,23 @@ impl Recovery {
 }
 
 impl Agent {
-    /// Asks the runtime what there is, once.
+    /// Asks the runtime what there is: once, and again when it could not say.
     pub(super) fn begin(&mut self, now: Time) {
-        let again = !self.recovery.is_over() && self.idle();
-        let due = self.ask_again.is_none_or(|at| at <= now);
-        if matches!(self.recovery, Recovery::Begins) || again && due {
+        let begins = matches!(self.recovery, Recovery::Begins);
+        let waits = !self.recovery.is_over() || self.ask_again.is_some();
+        let due = waits && self.idle() && self.ask_again.is_none_or(|at| at <= now);
+        if begins || due {
             // An agent before this one used smaller numbers.
             self.tickets.begin_after(u64::try_from(now.unix_nanos()).unwrap_or_default());
-            self.recovery = Recovery::Asks(Vec::new());
-            self.list();
+            if !self.recovery.is_over() {
+                self.recovery = Recovery::Asks(Vec::new());
+            }
+            self.list(now);
         }
     }
 
-    /// Whether the question has been lost, as when the engine was away.
-    fn idle(&self) -> bool {
+    /// Whether the runtime can be asked what there is and is not being asked.
+    pub(super) fn idle(&self) -> bool {
         self.listing.is_none() && self.trouble.is_none()
     }
 
@@ -118,13 +127,103 @@ impl Agent {
         let known: BTreeSet<&str> = bound.iter().map(|pod| pod.uid()).collect();
         let gone: Vec<String> =
             found.keys().filter(|uid| !known.contains(uid.as_str())).cloned().collect();
+        if !bound.is_empty() || !gone.is_empty() {
+            self.look_again_at = Some(cx.world.now() + UNDER_WAY);
+        }
         for uid in gone {
             let (sandboxes, _) = found.remove(&uid).unwrap_or_default();
-            for SandboxStatus { id, .. } in sandboxes {
-                let ticket = self.tickets.fresh();
-                self.runtime.submit(ticket, Command::RemovePodSandbox { id });
+            for sandbox in sandboxes {
+                self.leftovers.add(sandbox.id);
             }
         }
         bound.iter().map(|pod| Key::of(pod)).collect()
+    }
+
+    /// Looks once more for what an agent before this one had asked for when it died.
+    pub(super) fn look_again(&mut self, now: Time) {
+        if self.idle() && self.look_again_at.is_some_and(|at| at <= now) {
+            self.look_again_at = None;
+            self.list(now);
+        }
+    }
+
+    /// What the runtime has that nobody wants: containers are for their pods' workers to remove, whose
+    /// keys are given.
+    pub(super) fn notice_strays(&mut self, reply: &Reply) -> Vec<Key> {
+        let Reply::List { sandboxes, containers } = reply else { return Vec::new() };
+        let mut keys = Vec::new();
+        for container in containers {
+            let Some(worker) = self.workers.get_mut(&*container.pod_uid) else { continue };
+            if worker.is_stray(container) {
+                worker.push(Input::Stray(container.id.clone()));
+                keys.push(worker.key.clone());
+            }
+        }
+        for sandbox in sandboxes {
+            let worker = self.workers.get(&*sandbox.pod_uid);
+            if worker.is_none_or(|worker| worker.is_stray_sandbox(&sandbox.id)) {
+                self.strange.push((sandbox.id.clone(), sandbox.pod_uid.clone()));
+            }
+        }
+        keys
+    }
+
+    /// Removes sandboxes that nobody wants, until that succeeds.
+    pub(super) fn clean_up(&mut self, cx: &Context<'_>) {
+        if !self.strange.is_empty() {
+            let nodes = self.nodes.keys();
+            let bound = nodes.flat_map(|node| cx.caches.by_node(&api::PODS, node));
+            let bound: BTreeSet<String> = bound.map(|pod| pod.uid().to_owned()).collect();
+            for (id, uid) in std::mem::take(&mut self.strange) {
+                // A pod whose node is silent has no worker yet.
+                if self.workers.contains_key(&*uid) || !bound.contains(&uid) {
+                    self.leftovers.add(id);
+                }
+            }
+        }
+        for id in self.leftovers.due(cx.world.now()) {
+            let ticket = self.tickets.fresh();
+            self.leftovers.asked(ticket, &id);
+            self.runtime.submit(ticket, Command::RemovePodSandbox { id });
+        }
+    }
+}
+
+/// Sandboxes that nobody wants.
+#[derive(Debug, Default)]
+pub(super) struct Leftovers {
+    /// When each is to be removed; those without a time are being removed.
+    sandboxes: BTreeMap<String, Option<Time>>,
+    asked: BTreeMap<Ticket, String>,
+}
+
+impl Leftovers {
+    fn add(&mut self, id: String) {
+        self.sandboxes.entry(id).or_insert(Some(Time::default()));
+    }
+
+    fn due(&self, now: Time) -> Vec<String> {
+        let due = self.sandboxes.iter().filter(|(_, at)| at.is_some_and(|at| at <= now));
+        due.map(|(id, _)| id.clone()).collect()
+    }
+
+    fn asked(&mut self, ticket: Ticket, id: &str) {
+        self.sandboxes.insert(id.to_owned(), None);
+        self.asked.insert(ticket, id.to_owned());
+    }
+
+    /// Hears how a command ended; gives whether it was one of these.
+    pub(super) fn answered(&mut self, ticket: Ticket, removed: bool, now: Time) -> bool {
+        let Some(id) = self.asked.remove(&ticket) else { return false };
+        if removed {
+            self.sandboxes.remove(&id);
+        } else {
+            self.sandboxes.insert(id, Some(now + HOUSEKEEPING));
+        }
+        true
+    }
+
+    pub(super) fn next(&self) -> Option<Time> {
+        self.sandboxes.values().copied().flatten().min()
     }
 }

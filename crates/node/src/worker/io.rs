@@ -27,6 +27,8 @@ pub(crate) enum Purpose {
     Probe(String, Kind, String),
     /// The removal of a sandbox.
     Remove(String),
+    /// The removal of an instance that nobody wants.
+    Stray(String),
     /// New files for a volume.
     Refresh,
     /// Nobody waits for it.

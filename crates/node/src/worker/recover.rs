@@ -1,11 +1,14 @@
 //! Taking over what an agent before this one left running.
 
+use std::time::Duration;
+
 use apimachinery::ObjectExt as _;
 use cri::{Command, ContainerState, ContainerStatus, SandboxStatus};
 use world::Time;
 
 use super::io::{Io, Purpose};
-use super::{Worker, exit_of};
+use super::{Active, Worker, exit_of};
+use crate::config::HOUSEKEEPING;
 use crate::container::{HASH, IMAGE, IMAGE_ID};
 use crate::record::{Instance, Sandbox};
 
@@ -34,8 +37,7 @@ impl Worker {
             self.own(&container.id, io);
             if container.state == ContainerState::Created {
                 // Nobody knows whether its start is under way; another one takes its place.
-                let id = container.id.clone();
-                self.submit(io, Purpose::Forget, Command::RemoveContainer { id });
+                self.remove_stray(container.id, io);
                 continue;
             }
             self.adopt_container(&container, io);
@@ -43,6 +45,49 @@ impl Worker {
         if !self.record.containers.is_empty() {
             self.volumes_changed(io);
         }
+    }
+
+    /// Removes an instance that an agent before this one made and that may be starting. Nothing is
+    /// started before it is gone.
+    pub(super) fn remove_stray(&mut self, id: String, io: &mut Io<'_, '_>) {
+        self.strays.insert(id.clone(), None);
+        self.submit(io, Purpose::Stray(id.clone()), Command::RemoveContainer { id });
+    }
+
+    pub(super) fn stray_removed(&mut self, id: String, removed: bool, io: &mut Io<'_, '_>) {
+        if removed {
+            self.strays.remove(&id);
+            self.dirty = true;
+            return;
+        }
+        // It may have started meanwhile.
+        self.strays.insert(id.clone(), Some(io.now() + HOUSEKEEPING));
+        let grace = Duration::ZERO;
+        self.submit(io, Purpose::Forget, Command::StopContainer { id, grace });
+    }
+
+    /// Tries again to remove what could not be removed.
+    pub(super) fn remove_strays(&mut self, io: &mut Io<'_, '_>) {
+        let now = io.now();
+        let due = self.strays.iter().filter(|(_, at)| at.is_some_and(|at| at <= now));
+        let due: Vec<String> = due.map(|(id, _)| id.clone()).collect();
+        for id in due {
+            self.remove_stray(id, io);
+        }
+    }
+
+    /// Whether a running container of this pod is one that nobody wants.
+    pub(crate) fn is_stray(&self, container: &ContainerStatus) -> bool {
+        let record = self.record.container(&container.name);
+        let current = record.and_then(|record| record.current.as_ref());
+        container.state == ContainerState::Running
+            && current.is_none_or(|current| current.id != container.id)
+            && !self.strays.contains_key(&container.id)
+    }
+
+    /// Whether a sandbox of this pod is one that nobody wants.
+    pub(crate) fn is_stray_sandbox(&self, id: &str) -> bool {
+        self.active != Some(Active::Sandbox) && !self.owned.iter().any(|own| own == id)
     }
 
     fn adopt_container(&mut self, container: &ContainerStatus, io: &mut Io<'_, '_>) {

@@ -1,9 +1,11 @@
 //! An agent that is killed at any time, and nodes that fall silent.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use apimachinery::ObjectExt as _;
 use apiserver::DeleteOptions;
+use cri::sim::Strain;
 use serde_json::{Value, json};
 
 use crate::fixture::{Fixture, condition, main_status};
@@ -165,4 +167,75 @@ fn what_runs_on_a_silent_node_is_found_when_it_speaks_again() {
     let after = fixture.get("serves").unwrap();
     assert_eq!(main_status(&after)["containerID"], main_status(&before)["containerID"]);
     assert_eq!(main_status(&after)["restartCount"], 0);
+}
+
+/// An engine under strain, as `seed` deals it out.
+fn strain(seed: u64) -> Strain {
+    Strain::new(world::World::simulated(seed), Duration::from_secs(20))
+}
+
+/// What the engine has that no pod has asked for: second instances, sandboxes of pods that are gone.
+fn strays(fixture: &Fixture) -> Vec<String> {
+    let (sandboxes, containers) = fixture.control.inventory();
+    let pods = fixture.client().list(&api::PODS, "default").unwrap();
+    let mut wanted = BTreeSet::new();
+    for pod in &pods {
+        for status in pod.list_at(&["status", "containerStatuses"]) {
+            let id = status.str_at(&["containerID"]).trim_start_matches("sim://");
+            wanted.insert(id.to_owned());
+        }
+    }
+    let running = containers.iter().filter(|one| one.state == cri::ContainerState::Running);
+    let strange = running.filter(|one| !wanted.contains(&one.id));
+    let strange = strange.map(|one| format!("container {} {}", one.pod_uid, one.name));
+    let gone = sandboxes.iter().filter(|one| !pods.iter().any(|pod| *pod.uid() == *one.pod_uid));
+    strange.chain(gone.map(|one| format!("sandbox {}", one.pod_uid))).collect()
+}
+
+/// What an agent has asked for when it dies is done later, or refused to its successor at first.
+#[test]
+fn what_a_dead_agent_has_asked_a_slow_engine_for_is_cleaned_up() {
+    for seed in 0..60 {
+        let mut fixture = Fixture::new(seed, &images());
+        workload(&mut fixture);
+        fixture.control.set_strain(Some(strain(seed)));
+        for round in 0..4 {
+            let millis = 1 + fixture.world.random_below(12_000);
+            let deadline = fixture.world.now() + Duration::from_millis(millis);
+            fixture.driver.run_until(deadline, &mut |_| false);
+            fixture.agent.crash();
+            if round == 1 {
+                let uid = fixture.get("goes").unwrap().uid().to_owned();
+                let now = DeleteOptions::now(&uid);
+                fixture.client().delete(&api::PODS, "default", "goes", now).unwrap();
+            }
+        }
+        fixture.run(30);
+        fixture.control.set_strain(None);
+        fixture.run(600);
+        assert_eq!(strays(&fixture), [""; 0], "seed {seed}");
+    }
+}
+
+#[test]
+fn time_goes_on_while_an_engine_is_asked_what_there_is() {
+    let mut fixture = Fixture::new(1, &images());
+    workload(&mut fixture);
+    fixture.run(10);
+    for seed in 0..20 {
+        fixture.control.set_engine(Some("gone"));
+        fixture.agent.crash();
+        fixture.run(3);
+        fixture.control.set_strain(Some(strain(seed)));
+        fixture.control.set_engine(None);
+        let deadline = fixture.world.now() + Duration::from_secs(60);
+        let mut turns = 0;
+        fixture.driver.run_until(deadline, &mut |_| {
+            turns += 1;
+            turns > 10_000
+        });
+        assert!(turns < 10_000, "seed {seed}: time stands still");
+        fixture.control.set_strain(None);
+        fixture.run(60);
+    }
 }
