@@ -1,11 +1,12 @@
 //! Clusters whose components are killed while every kind of workload runs and changes: each must end
 //! in the state of a cluster in which nothing was killed.
 //!
-//! Killed are single components between two of their acts or at any of their writes, and everything
-//! together with the API server. What a killed component knew is gone; the store and the containers
-//! outlive it. Besides, changes lose against others, the store's log is cut while watches are behind,
-//! the agent of a node is silent for longer than the grace of the node controller, and the engine is
-//! away.
+//! Killed are single components between two of their acts, before any of their writes or between a
+//! write and its answer, and everything together with the API server. What a killed component knew is
+//! gone; the store and the containers outlive it. Some do not die at once, but write once more when
+//! their successor is at work. Besides, changes lose against others, writes time out, done or not, the
+//! store's log is cut while watches are behind, watches are cut, the agent of a node is silent for
+//! longer than the grace of the node controller, and the engine is away, or slow and failing.
 //!
 //! Invariant: what happens depends on the seed alone; see [`crate::seeds`] for the threads.
 
@@ -19,9 +20,11 @@ use apimachinery::ObjectExt as _;
 use apimachinery::yaml::load_documents;
 use apiserver::{DeleteOptions, PatchKind};
 use clap::Args;
+use cluster::pages::Pages;
 use cluster::{Cluster, Config, Runtime};
 use controller_runtime::Faults;
-use cri::sim::{Behaviour, SimImages};
+use cri::ContainerState;
+use cri::sim::{Behaviour, SimImages, Strain};
 use serde_json::{Value, json};
 use world::{Time, World};
 
@@ -40,11 +43,17 @@ const PEACE: u64 = 110;
 /// Virtual seconds after which the end has come: between two minutes, when no cron job runs.
 const END: u64 = 1_350;
 /// One turn of the loop in so many brings a death.
-const RARITY: u64 = 120;
+const RARITY: u64 = 60;
 /// How many deaths at most.
 const DEATHS: usize = 40;
+/// How many turns there may be at one instant.
+const RESTLESS: u64 = 5_000;
 /// For how many seconds a node is silent at most, and the engine away.
 const SILENCE: u64 = 100;
+/// For how many seconds an engine under strain keeps a command waiting at most.
+const DELAY: u64 = 20;
+/// How many steps of others an old instance waits at most, and how often it writes then.
+const LINGERING: (u64, u64) = (40, 3);
 
 #[derive(Debug, Args)]
 pub(crate) struct Chaos {
@@ -162,6 +171,8 @@ struct Life {
     /// Until when the engine is away.
     away: Option<Time>,
     engine_was_away: bool,
+    /// Until when the engine is under strain.
+    strained: Option<Time>,
 }
 
 fn run_one(seed: u64, deadly: bool) -> Result<Outcome> {
@@ -197,8 +208,18 @@ impl Life {
         let fate = World::simulated(!seed);
         let (log, silent) = (Vec::new(), BTreeMap::new());
         let start = world.now();
-        let (away, engine_was_away) = (None, false);
-        Ok(Self { cluster, faults, start, fate, deaths: 0, log, silent, away, engine_was_away })
+        Ok(Self {
+            cluster,
+            faults,
+            start,
+            fate,
+            deaths: 0,
+            log,
+            silent,
+            away: None,
+            engine_was_away: false,
+            strained: None,
+        })
     }
 
     fn cluster(&self) -> &Cluster {
@@ -264,8 +285,13 @@ impl Life {
 
     fn run_until(&mut self, seconds: u64, deadly: bool) -> Result<()> {
         let deadline = self.at(seconds);
+        let (mut instant, mut turns) = (self.start, 0);
         loop {
-            self.relent(Some(self.cluster().world().now()));
+            let now = self.cluster().world().now();
+            turns = if now == instant { turns + 1 } else { 0 };
+            instant = now;
+            ensure!(turns < RESTLESS, "time stands still: {}", self.log.join(", "));
+            self.relent(Some(now));
             let cluster = self.cluster.as_mut().expect("a cluster lives on");
             let Some(killed) = cluster.turn(deadline) else { return Ok(()) };
             for component in killed {
@@ -278,25 +304,41 @@ impl Life {
     }
 
     fn kill(&mut self) -> Result<()> {
-        match self.fate.random_below(12) {
+        let writes = self.fate.random_below(20);
+        match self.fate.random_below(20) {
             0 => {
                 let cluster = self.cluster.take().expect("a cluster lives on");
                 self.cluster = Some(cluster.kill_all()?);
                 self.deaths += 1;
                 self.note("everything");
             }
-            1..4 => self.faults.arm(self.fate.random_below(20)),
-            4 | 5 => self.faults.refuse(self.fate.random_below(20)),
-            6 => {
+            1..4 => self.faults.arm(writes),
+            4 | 5 => self.faults.arm_answer(writes),
+            6 | 7 => self.faults.refuse(writes),
+            8 => {
+                self.faults.lose(writes);
+                self.note("a write will be lost");
+            }
+            9 => {
+                self.faults.unanswer(writes);
+                self.note("an answer will be lost");
+            }
+            10 => {
                 let store = self.cluster().server().store();
                 // Refused when nothing was written since it was cut last.
                 drop(store.compact(store.revision()));
                 self.note("log cut");
             }
-            7 => self.trouble(),
+            11 => {
+                let watch = usize::try_from(self.fate.random_below(1_000))?;
+                self.cluster.as_mut().expect("a cluster lives on").cut_watch(watch);
+                self.note("watch cut");
+            }
+            12 => self.trouble(),
+            13 => self.strain(),
+            14..16 => self.usurp(),
             _ => {
-                let components = self.cluster().components().len() as u64;
-                let victim = usize::try_from(self.fate.random_below(components))?;
+                let victim = self.victim();
                 self.cluster.as_mut().expect("a cluster lives on").kill(victim);
                 self.died("", victim);
             }
@@ -304,10 +346,44 @@ impl Life {
         Ok(())
     }
 
+    fn victim(&self) -> usize {
+        let components = self.cluster().components().len() as u64;
+        usize::try_from(self.fate.random_below(components)).unwrap_or_default()
+    }
+
+    /// Gives a component that is about to do something a successor, and lets it go on for a moment.
+    fn usurp(&mut self) {
+        let busy = self.cluster().busy();
+        if busy.is_empty() {
+            return;
+        }
+        let chosen = self.fate.random_below(busy.len() as u64);
+        let victim = busy[usize::try_from(chosen).unwrap_or_default()];
+        let (steps, writes) = LINGERING;
+        let steps = self.fate.random_below(steps);
+        let writes = 1 + self.fate.random_below(writes);
+        let cluster = self.cluster.as_mut().expect("a cluster lives on");
+        cluster.usurp(victim, steps, writes);
+        self.died("slowly ", victim);
+    }
+
+    /// Puts the engine under strain for a while.
+    fn strain(&mut self) {
+        let until = self.cluster().world().now() + self.while_of_silence();
+        let dice = World::simulated(self.fate.random_u64());
+        let strain = Strain::new(dice, Duration::from_secs(1 + self.fate.random_below(DELAY)));
+        self.cluster().set_strain(Some(strain));
+        self.strained = Some(until);
+        self.note("strain");
+    }
+
+    fn while_of_silence(&self) -> Duration {
+        Duration::from_secs(1 + self.fate.random_below(SILENCE))
+    }
+
     /// Silences a node or the engine for a while.
     fn trouble(&mut self) {
-        let until =
-            self.cluster().world().now() + Duration::from_secs(1 + self.fate.random_below(SILENCE));
+        let until = self.cluster().world().now() + self.while_of_silence();
         let which = self.fate.random_below(NODES as u64 + 1);
         if which == 0 {
             (self.away, self.engine_was_away) = (Some(until), true);
@@ -327,6 +403,10 @@ impl Life {
         if self.away.as_ref().is_some_and(over) {
             self.away = None;
             self.cluster().set_engine(None);
+        }
+        if self.strained.as_ref().is_some_and(over) {
+            self.strained = None;
+            self.cluster().set_strain(None);
         }
         for node in self.silent.extract_if(.., |_, until| over(until)).map(|(node, _)| node) {
             // The cluster is borrowed whole by a method.
@@ -367,7 +447,31 @@ impl Life {
                 subsets.iter().map(|subset| subset.list_at(&["addresses"]).len()).sum();
             state.insert(format!("endpoints/{}", endpoints.name()), ready.to_string());
         }
+        state.extend(self.strays()?.into_iter().map(|stray| (stray, "there".to_owned())));
         Ok(state)
+    }
+
+    /// What the engine has that no pod asks for: sandboxes of pods that are gone, second instances of
+    /// containers, containers of pods that are over.
+    fn strays(&self) -> Result<Vec<String>> {
+        let Pages::Sim(engine) = self.cluster().pages() else { return Ok(Vec::new()) };
+        let (sandboxes, containers) = engine.inventory();
+        let pods = self.cluster().client().list(&api::PODS, "")?;
+        let pods: BTreeMap<&str, &Value> = pods.iter().map(|pod| (pod.uid(), &**pod)).collect();
+        let gone = sandboxes.iter().filter(|sandbox| !pods.contains_key(&*sandbox.pod_uid));
+        let mut strays: Vec<String> =
+            gone.map(|sandbox| format!("sandbox {} of no pod", sandbox.id)).collect();
+        let mut seen = BTreeMap::new();
+        for one in containers.iter().filter(|one| one.state == ContainerState::Running) {
+            let Some(pod) = pods.get(&*one.pod_uid) else { continue };
+            if api::views::pod::is_terminal(pod) {
+                strays.push(format!("container {} of {}, which is over", one.name, pod.name()));
+            }
+            if seen.insert((&one.pod_uid, &one.name), ()).is_some() {
+                strays.push(format!("second container {} of {}", one.name, pod.name()));
+            }
+        }
+        Ok(strays)
     }
 }
 

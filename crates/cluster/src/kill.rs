@@ -9,17 +9,17 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use controller_runtime::Step;
+use controller_runtime::{Controller, Faults, Step};
 use cri::builtin::WithBuiltins;
-use cri::sim::SimRuntime;
+use cri::sim::{SimRuntime, Strain};
 use cri::{
     Command, ContainerConfig, ContainerRuntime, Event, Logs, PodMetrics, Streams, Ticket, Wake,
 };
 use world::Time;
 
-use crate::{Cluster, Error};
+use crate::{Cluster, Error, Plan};
 
-/// Above every ticket of an agent that was not killed, which begin with the time.
+/// Above every ticket that an agent takes by itself, which begin with the time.
 const FIRST_TICKET: Ticket = 1 << 63;
 
 /// What survives when components are killed: the engine, which many agents talk to one after the
@@ -34,13 +34,22 @@ impl Revival {
     pub(crate) fn new(engine: SimRuntime) -> Self {
         Self { engine, last_ticket: Arc::new(parking_lot::Mutex::new(FIRST_TICKET)) }
     }
+
+    /// What the next agent of a cluster of `plan` talks to.
+    pub(crate) fn session(&self, plan: &Plan) -> Session<WithBuiltins<SimRuntime>> {
+        let runtime = WithBuiltins::new(self.engine.clone(), plan.builtin.clone());
+        let (faults, last_ticket) = (plan.faults.clone(), Arc::clone(&self.last_ticket));
+        Session { runtime, faults, last_ticket, asked: BTreeMap::new() }
+    }
 }
 
 /// One agent's talk with the engine. Whatever was asked before is done, but nobody is told: two
-/// agents may live and die at one virtual instant and take the same numbers for their tickets.
+/// agents may live and die at one virtual instant and take the same numbers for their tickets. An
+/// agent that was killed in the middle of its work asks for nothing more.
 #[derive(Debug)]
-struct Session<R> {
+pub(crate) struct Session<R> {
     runtime: R,
+    faults: Option<Faults>,
     last_ticket: Arc<parking_lot::Mutex<Ticket>>,
     /// The agent's tickets by the engine's.
     asked: BTreeMap<Ticket, Ticket>,
@@ -56,6 +65,9 @@ impl<R: ContainerRuntime> ContainerRuntime for Session<R> {
     }
 
     fn submit(&mut self, ticket: Ticket, command: Command) {
+        if self.faults.as_ref().is_some_and(Faults::has_killed) {
+            return;
+        }
         let own = {
             let mut last = self.last_ticket.lock();
             *last += 1;
@@ -113,13 +125,37 @@ impl Cluster {
     /// Kills component number `component` between two of its acts and starts it anew; gives whether
     /// that can be done here.
     pub fn kill(&mut self, component: usize) -> bool {
-        let Some(revival) = &self.revival else { return false };
-        let runtime = Box::new(self.session(revival));
-        let fresh = self.plan.components(runtime, &self.driver).into_iter().nth(component);
-        if let Some(fresh) = fresh {
-            self.driver.replace(component, fresh);
-        }
+        let Some(fresh) = self.fresh(component) else { return false };
+        self.driver.replace(component, fresh);
         true
+    }
+
+    /// The numbers of the components that are about to do something and may have a successor beside
+    /// them, see [`Self::usurp`]: all but the agent, whose engine would be the same.
+    #[must_use]
+    pub fn busy(&self) -> Vec<usize> {
+        let agent = self.components().len() - 1;
+        self.driver.busy().into_iter().filter(|component| *component != agent).collect()
+    }
+
+    /// Starts component number `component` anew although the old one has not died: when `steps` steps
+    /// are over that goes on, with what it knew, until it has made `writes` writes.
+    pub fn usurp(&mut self, component: usize, steps: u64, writes: u64) {
+        if let Some(fresh) = self.fresh(component) {
+            self.driver.usurp(component, fresh, (steps, writes));
+        }
+    }
+
+    /// Component number `component` as it is when its process starts, where that can be done.
+    fn fresh(&self, component: usize) -> Option<Box<dyn Controller>> {
+        let runtime = Box::new(self.revival.as_ref()?.session(&self.plan));
+        self.plan.components(runtime, &self.driver).into_iter().nth(component)
+    }
+
+    /// The API server answers the watch number `watch` (round and round) of the components with "too
+    /// old resource version".
+    pub fn cut_watch(&mut self, watch: usize) {
+        self.driver.cut_watch(watch);
     }
 
     /// Lets the agents of nodes fall silent and go on, however often they are killed meanwhile.
@@ -135,6 +171,13 @@ impl Cluster {
         }
     }
 
+    /// The engine is slow and fails now and then, or is well again; a real one cannot be told.
+    pub fn set_strain(&self, strain: Option<Strain>) {
+        if let Some(revival) = &self.revival {
+            revival.engine.control().set_strain(strain);
+        }
+    }
+
     /// Kills everything, the API server with it, and starts it anew on the store and the containers
     /// that are there. Clients of the old server are of no use any more.
     ///
@@ -142,18 +185,12 @@ impl Cluster {
     /// When the objects that every cluster has cannot be made.
     pub fn kill_all(self) -> Result<Self, Error> {
         let Some(revival) = &self.revival else { return Ok(self) };
-        let runtime = self.session(revival);
+        let runtime = revival.session(&self.plan);
         let store = self.server.store().clone();
         let Self { plan, revival, .. } = self;
         let mut cluster = Self::compose(plan, runtime, Some(store))?;
         cluster.driver.sync();
         Ok(Self { revival, ..cluster })
-    }
-
-    fn session(&self, revival: &Revival) -> Session<WithBuiltins<SimRuntime>> {
-        let runtime = WithBuiltins::new(revival.engine.clone(), self.plan.builtin.clone());
-        let last_ticket = Arc::clone(&revival.last_ticket);
-        Session { runtime, last_ticket, asked: BTreeMap::new() }
     }
 
     /// One turn of the loop: something is done or, when there is nothing to do, time passes, until

@@ -127,9 +127,15 @@ impl Cluster {
             Runtime::Sim(images) => {
                 let sim = SimRuntime::new(plan.world.clone(), images);
                 plan.pages = Pages::Sim(sim.control());
-                let runtime = WithBuiltins::new(sim.clone(), plan.builtin.clone());
-                let cluster = Self::compose(plan, runtime, None)?;
-                Ok(Self { revival: Some(Revival::new(sim)), ..cluster })
+                let revival = Revival::new(sim.clone());
+                let cluster = if plan.faults.is_some() {
+                    let runtime = revival.session(&plan);
+                    Self::compose(plan, runtime, None)?
+                } else {
+                    let runtime = WithBuiltins::new(sim, plan.builtin.clone());
+                    Self::compose(plan, runtime, None)?
+                };
+                Ok(Self { revival: Some(revival), ..cluster })
             }
             Runtime::Engine(engine) => {
                 let runtime = WithBuiltins::new(engine, plan.builtin.clone());
