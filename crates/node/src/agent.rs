@@ -24,7 +24,7 @@ pub use self::control::AgentControl;
 use self::eviction::Pressure;
 use self::recovery::{Ended, Leftovers, Recovery};
 use crate::admission::{Refusal, Used, admit};
-use crate::config::{AgentConfig, NodeConfig, Served};
+use crate::config::{AgentConfig, HOUSEKEEPING, NodeConfig, Served};
 use crate::node_status;
 use crate::worker::{Input, Io, Progress, Tickets, Worker, shown_objects};
 
@@ -367,6 +367,10 @@ impl Agent {
             let own = pod.clone().filter(|pod| *pod.uid() == *uid);
             worker.observe(own, &mut io);
             let progress = worker.run(&mut io);
+            if worker.wants_look() {
+                let soon = io.now() + HOUSEKEEPING;
+                self.look_again_at = Some(self.look_again_at.map_or(soon, |at| at.min(soon)));
+            }
             if worker.counted && (worker.is_over() || progress == Ok(Progress::Finished)) {
                 worker.counted = false;
                 if let Some(used) = self.used.get_mut(&worker.node.config.name) {

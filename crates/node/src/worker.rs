@@ -22,7 +22,7 @@ use std::time::Duration;
 use apimachinery::{ObjectExt as _, Status};
 use apiserver::{DeleteOptions, Held};
 use controller_runtime::{EventType, Key};
-use cri::{Command, ContainerExit, Error, Image, Reply};
+use cri::{Command, ContainerExit, ContainerStatus, Error, Image, Reply};
 use serde_json::{Map, Value};
 use world::Time;
 
@@ -48,8 +48,8 @@ pub(crate) enum Input {
     Reply(Purpose, Result<Reply, Error>),
     Exited(ContainerExit),
     SandboxExited(String),
-    /// A container of this pod runs that nobody wants.
-    Stray(String),
+    /// The runtime has a container of this pod that is not as the record says.
+    Found(Box<ContainerStatus>),
 }
 
 /// What the action under way waits for.
@@ -470,7 +470,7 @@ impl Worker {
         match input {
             Input::Exited(exit) => self.exited(&exit, io),
             Input::SandboxExited(id) => self.sandbox_exited(&id, io),
-            Input::Stray(id) => self.remove_stray(id, io),
+            Input::Found(container) => self.found(&container, io),
             Input::Reply(purpose, result) => self.replied(purpose, result, io),
         }
     }
@@ -481,7 +481,7 @@ impl Worker {
             Purpose::PreStop(name) => self.pre_stop_done(&name, &result, io),
             Purpose::Stop(name) => self.stop_done(&name, result.is_ok(), io),
             Purpose::Probe(name, kind, id) => self.probe_done(&name, kind, &id, result, io),
-            Purpose::Stray(id) => self.stray_removed(id, result.is_ok(), io),
+            Purpose::Stray(id) => self.stray_removed(id, result.is_ok(), io.now()),
             Purpose::Forget => {}
             Purpose::Refresh => self.refreshed(result.is_ok(), io),
             Purpose::Remove(id) => {

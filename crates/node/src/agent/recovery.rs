@@ -139,7 +139,8 @@ impl Agent {
         bound.iter().map(|pod| Key::of(pod)).collect()
     }
 
-    /// Looks once more for what an agent before this one had asked for when it died.
+    /// Looks once more for what an agent before this one had asked for when it died, and whether what
+    /// could not be removed runs.
     pub(super) fn look_again(&mut self, now: Time) {
         if self.idle() && self.look_again_at.is_some_and(|at| at <= now) {
             self.look_again_at = None;
@@ -154,8 +155,8 @@ impl Agent {
         let mut keys = Vec::new();
         for container in containers {
             let Some(worker) = self.workers.get_mut(&*container.pod_uid) else { continue };
-            if worker.is_stray(container) {
-                worker.push(Input::Stray(container.id.clone()));
+            if worker.is_strange(container) {
+                worker.push(Input::Found(Box::new(container.clone())));
                 keys.push(worker.key.clone());
             }
         }
@@ -199,7 +200,7 @@ pub(super) struct Leftovers {
 
 impl Leftovers {
     fn add(&mut self, id: String) {
-        self.sandboxes.entry(id).or_insert(Some(Time::default()));
+        self.sandboxes.entry(id).or_insert_with(|| Some(Time::default()));
     }
 
     fn due(&self, now: Time) -> Vec<String> {

@@ -48,22 +48,44 @@ impl Worker {
     }
 
     /// Removes an instance that an agent before this one made and that may be starting. Nothing is
-    /// started before it is gone.
+    /// started before that has succeeded.
     pub(super) fn remove_stray(&mut self, id: String, io: &mut Io<'_, '_>) {
         self.strays.insert(id.clone(), None);
         self.submit(io, Purpose::Stray(id.clone()), Command::RemoveContainer { id });
     }
 
-    pub(super) fn stray_removed(&mut self, id: String, removed: bool, io: &mut Io<'_, '_>) {
+    pub(super) fn stray_removed(&mut self, id: String, removed: bool, now: Time) {
         if removed {
             self.strays.remove(&id);
             self.dirty = true;
-            return;
+        } else {
+            self.strays.insert(id, Some(now + HOUSEKEEPING));
         }
-        // It may have started meanwhile.
-        self.strays.insert(id.clone(), Some(io.now() + HOUSEKEEPING));
-        let grace = Duration::ZERO;
-        self.submit(io, Purpose::Forget, Command::StopContainer { id, grace });
+    }
+
+    /// Whether something could not be removed, perhaps because it runs.
+    pub(crate) fn wants_look(&self) -> bool {
+        self.strays.values().any(Option::is_some)
+    }
+
+    /// Looks at a container of this pod that the runtime has: one that could not be removed because it
+    /// has started is taken over after all, a second one that runs is ended.
+    pub(super) fn found(&mut self, container: &ContainerStatus, io: &mut Io<'_, '_>) {
+        let current = self.record.container(&container.name).and_then(|r| r.current.as_ref());
+        let alone = current.is_none_or(|current| current.exit.is_some());
+        let is_current = current.is_some_and(|current| current.id == container.id);
+        let runs = container.state == ContainerState::Running;
+        if self.strays.contains_key(&container.id) && alone {
+            if container.state != ContainerState::Created {
+                self.strays.remove(&container.id);
+                self.adopt_container(container, io);
+                self.dirty = true;
+            }
+        } else if runs && !is_current {
+            let (id, grace) = (container.id.clone(), Duration::ZERO);
+            self.submit(io, Purpose::Forget, Command::StopContainer { id, grace });
+            self.remove_stray(container.id.clone(), io);
+        }
     }
 
     /// Tries again to remove what could not be removed.
@@ -76,13 +98,13 @@ impl Worker {
         }
     }
 
-    /// Whether a running container of this pod is one that nobody wants.
-    pub(crate) fn is_stray(&self, container: &ContainerStatus) -> bool {
+    /// Whether a container of this pod is to be looked at.
+    pub(crate) fn is_strange(&self, container: &ContainerStatus) -> bool {
         let record = self.record.container(&container.name);
         let current = record.and_then(|record| record.current.as_ref());
-        container.state == ContainerState::Running
-            && current.is_none_or(|current| current.id != container.id)
-            && !self.strays.contains_key(&container.id)
+        let runs = container.state == ContainerState::Running;
+        runs && current.is_none_or(|current| current.id != container.id)
+            || self.strays.contains_key(&container.id)
     }
 
     /// Whether a sandbox of this pod is one that nobody wants.
