@@ -87,7 +87,7 @@ fn run_says_parity_and_exits_by_the_outcome() {
     assert!(text.contains("\nPARITY: every stage runs sha256:"), "{text}");
     assert_eq!(run(&["--on", "sim", "--seed", "7", &promotion]).1, text, "same seed, same bytes");
     let (_, json, _) = run(&["--on", "sim", "--output", "json", &promotion]);
-    let report: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let report: apimachinery::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(report["passed"], true);
 
     let bad = fixture_argument("rehearsals-bad/unknown-image.yaml");

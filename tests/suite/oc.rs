@@ -13,7 +13,7 @@ mod tag;
 mod template;
 
 use cluster::Access;
-use serde_json::json;
+use apimachinery::json;
 
 use crate::harness::raw::Raw;
 use crate::harness::served::Served;

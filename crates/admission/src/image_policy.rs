@@ -14,7 +14,7 @@ use apimachinery::field::{Error, Path};
 use apimachinery::image_reference::ImageReference;
 use apimachinery::{ObjectExt as _, Status, Value};
 use apiserver::{Admission, AdmissionRequest, ApiServer, Operation};
-use serde_json::json;
+use apimachinery::json;
 
 use crate::pod::LISTS;
 use crate::request::find;

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use apimachinery::quantity::{Format, Quantity};
 use apimachinery::{ObjectExt as _, Status, Value};
 use apiserver::{Admission, AdmissionRequest, Operation};
-use serde_json::json;
+use apimachinery::json;
 
 use self::bound::{ask, at_least, at_most, ratio, request_at_most};
 use crate::pod::containers_mut;
@@ -59,9 +59,9 @@ impl Admission for LimitRanger {
 
 fn amounts(list: Option<&Value>) -> Amounts {
     let entries = list.and_then(Value::as_object).into_iter().flatten();
-    let read =
-        |(name, text): (&String, &Value)| Some((name.clone(), Quantity::from_json(text).ok()?));
-    entries.filter_map(read).collect()
+    entries
+        .filter_map(|(name, text)| Some((name.to_string(), Quantity::from_json(text).ok()?)))
+        .collect()
 }
 
 /// The limits of one type in a range.
@@ -105,7 +105,7 @@ fn fill_in_list(container: &mut Value, field: &str, defaults: &Value) -> Vec<Str
         let path = ["resources", field, name.as_str()];
         if container.at(&path).is_none() {
             container.set(&path, amount.clone());
-            set.push(name.clone());
+            set.push(name.to_string());
         }
     }
     set

@@ -131,7 +131,7 @@ impl RestrictedEndpoints {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use apimachinery::json;
 
     use super::*;
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use apimachinery::{ObjectExt as _, Status, Value};
 use apiserver::{Admission, AdmissionRequest};
-use serde_json::json;
+use apimachinery::json;
 
 use crate::request::{creates, namespace, refuse};
 

@@ -122,7 +122,7 @@ impl OwnerUid for Value {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use apimachinery::json;
 
     use super::*;
 

@@ -4,7 +4,7 @@
 
 use apimachinery::{ObjectExt as _, Status, Value};
 use apiserver::{Admission, AdmissionRequest};
-use serde_json::json;
+use apimachinery::json;
 
 use crate::request::{all, creates, find, refuse, writes};
 

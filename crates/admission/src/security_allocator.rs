@@ -20,7 +20,7 @@ use controller_runtime::{
     Caches, Change, Context, Controller, Error, Key, Requeue, Watching, same_key,
 };
 use parking_lot::Mutex;
-use serde_json::json;
+use apimachinery::json;
 
 use crate::request::{all, creates};
 
@@ -128,7 +128,7 @@ impl Controller for NamespaceSecurityAllocation {
         let server = cx.client.server();
         let found = self.0.allocate(server);
         let annotations = found.ok_or_else(|| Error::Terminal("uid range exceeded".to_owned()))?;
-        let map: serde_json::Map<String, Value> =
+        let map: apimachinery::Map =
             annotations.into_iter().map(|(key, value)| (key.to_owned(), json!(value))).collect();
         let patch = json!({"metadata": {"annotations": map}});
         cx.client.patch(&NAMESPACES, "", &key.name, PatchKind::Merge, patch)?;

@@ -21,7 +21,7 @@ use std::sync::Arc;
 use apimachinery::field::{self, ErrorList};
 use apimachinery::{Gvk, ObjectExt as _, Status, Value};
 use apiserver::{Admission, AdmissionRequest, Operation, User};
-use serde_json::json;
+use apimachinery::json;
 
 use self::provider::Provider;
 use crate::request::{all, find, namespace, refuse, writes};

@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use apimachinery::{ObjectExt as _, Reason, Status, Value};
 use apiserver::{Admission, AdmissionRequest, Client, User};
-use serde_json::json;
+use apimachinery::json;
 
 use self::credentials::Settings;
 use crate::pod::{LISTS, containers_mut, list_mut};

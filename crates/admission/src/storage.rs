@@ -13,7 +13,7 @@ use apiserver::{Admission, AdmissionRequest, Operation};
 use controller_runtime::{
     Caches, Change, Context, Controller, Error, Key, Requeue, Watching, same_key,
 };
-use serde_json::json;
+use apimachinery::json;
 
 use crate::pod::list_mut;
 use crate::request::{all, creates, find, refuse, writes};

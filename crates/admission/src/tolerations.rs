@@ -6,7 +6,7 @@
 use api::views::pod::qos_class;
 use apimachinery::{ObjectExt as _, Status, Value};
 use apiserver::{Admission, AdmissionRequest, Operation};
-use serde_json::json;
+use apimachinery::json;
 
 use crate::request::{creates, namespace, refuse, writes};
 

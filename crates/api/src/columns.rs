@@ -18,7 +18,7 @@ mod text;
 mod workload;
 
 use apimachinery::{ObjectExt as _, Value};
-use serde_json::json;
+use apimachinery::json;
 use world::Time;
 
 use crate::Resource;

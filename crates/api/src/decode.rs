@@ -17,7 +17,7 @@ mod syntax;
 mod walk;
 
 use apimachinery::Status;
-use serde_json::Value;
+use apimachinery::Value;
 
 pub use self::iterator::complaint;
 pub use self::protobuf::{Named, from_protobuf};
@@ -100,7 +100,7 @@ pub fn from_value(of: &'static Type, mut document: Value, mode: Mode) -> Result<
         return Ok(Decoded { value: document, warnings: Vec::new() });
     }
     let mut walk = walk::Walk::new(false);
-    let value = walk.document(of, document);
+    let value = walk.document(of, serde_json::Value::from(document));
     finish(walk, value.map_err(|error| Error::Syntax(error.to_string())), mode)
 }
 

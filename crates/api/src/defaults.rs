@@ -18,7 +18,7 @@ mod workload;
 
 use apimachinery::quantity::Quantity;
 use apimachinery::{ObjectExt as _, Value};
-use serde_json::json;
+use apimachinery::json;
 
 use crate::Resource;
 

@@ -14,7 +14,7 @@ mod v2;
 
 use std::collections::BTreeSet;
 
-use serde_json::{Map, Value, json};
+use apimachinery::{Map, Value, json};
 
 pub use self::v2::v2_document;
 use crate::Resource;
@@ -23,7 +23,7 @@ use crate::schema::{FINGERPRINT, type_of};
 /// The index at `/openapi/v3`: each document's path with a hash of its content.
 #[must_use]
 pub fn v3_index() -> Value {
-    let paths: Map<String, Value> = group_versions()
+    let paths: Map = group_versions()
         .into_iter()
         .map(|(group, version)| {
             let root = root(group, version);

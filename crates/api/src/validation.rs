@@ -106,7 +106,7 @@ fn is_status_change(resource: &Resource, new: &Value, old: &Value) -> bool {
         ("apps" | "extensions", kind) => kind != "ControllerRevision",
         _ => false,
     };
-    let count = |object: &Value| object.as_object().map_or(0, serde_json::Map::len);
+    let count = |object: &Value| object.as_object().map_or(0, apimachinery::Map::len);
     let mut members = new.as_object().into_iter().flatten();
     is_workload
         && new.get("status").is_some()

@@ -7,7 +7,7 @@
 
 use std::fmt;
 
-use serde_json::{Value, json};
+use crate::{Value, json};
 
 /// A path such as `spec.containers[0].ports[1].name` or `metadata.labels[a]`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -2,7 +2,7 @@
 //!
 //! Mirrors: `k8s.io/apimachinery/pkg/util/intstr`.
 
-use serde_json::Value;
+use crate::Value;
 
 use crate::field::quote;
 
@@ -60,7 +60,7 @@ fn percent(text: &str) -> Result<i64, Error> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use crate::json;
 
     use super::*;
 

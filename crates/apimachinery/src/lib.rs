@@ -1,6 +1,6 @@
 //! What every API object and every answer has in common, whatever its kind.
 //!
-//! Objects are JSON documents ([`serde_json::Value`] with sorted maps). Reading order: [`gvk`] (how
+//! Objects are JSON documents ([`json`]). Reading order: [`gvk`] (how
 //! kinds and resources are named), [`object`] (reading and writing metadata of a document),
 //! [`status`] (the error body that clients see), [`field`] (paths and validation errors),
 //! [`validation`] (names and metadata), [`selector`] (which objects are meant),
@@ -17,6 +17,7 @@ pub mod gvk;
 pub mod hash;
 pub mod image_reference;
 pub mod int_or_string;
+pub mod json;
 pub mod managed_fields;
 pub mod names;
 pub mod object;
@@ -31,5 +32,4 @@ pub use crate::gvk::{Gvk, Gvr};
 pub use crate::object::ObjectExt;
 pub use crate::status::{Reason, Status};
 
-/// The document type of every API object.
-pub type Value = serde_json::Value;
+pub use crate::json::{List, Map, Text, Value};

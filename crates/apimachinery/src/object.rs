@@ -5,7 +5,7 @@
 //!
 //! Invariant: writers create missing parents and never touch sibling fields.
 
-use serde_json::{Map, Value, json};
+use crate::{Map, Value, json};
 
 /// Readings and writings of `apiVersion`, `kind`, `metadata` and arbitrary paths of a document.
 ///
@@ -22,7 +22,7 @@ pub trait ObjectExt {
     /// The list at `path`, empty when absent.
     fn list_at(&self, path: &[&str]) -> &[Value];
     /// The map at `path`.
-    fn map_at(&self, path: &[&str]) -> Option<&Map<String, Value>>;
+    fn map_at(&self, path: &[&str]) -> Option<&Map>;
     /// Sets the value at `path`, creating missing maps on the way.
     fn set(&mut self, path: &[&str], value: Value);
     /// Removes the value at `path`; gives it back when it was there.
@@ -73,7 +73,7 @@ pub trait ObjectExt {
         self.at(&["metadata", "annotations", key]).and_then(Value::as_str)
     }
     /// `metadata.labels`.
-    fn labels(&self) -> Option<&Map<String, Value>> {
+    fn labels(&self) -> Option<&Map> {
         self.map_at(&["metadata", "labels"])
     }
     /// Sets one annotation.
@@ -94,7 +94,7 @@ pub trait ObjectExt {
 /// sooner than which of two comes first.
 const FEW: usize = 16;
 
-fn member<'a>(map: &'a Map<String, Value>, key: &str) -> Option<&'a Value> {
+fn member<'a>(map: &'a Map, key: &str) -> Option<&'a Value> {
     if map.len() > FEW {
         return map.get(key);
     }
@@ -119,10 +119,10 @@ impl ObjectExt for Value {
     }
 
     fn list_at(&self, path: &[&str]) -> &[Value] {
-        self.at(path).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+        self.at(path).and_then(Value::as_array).map_or(&[], crate::List::as_slice)
     }
 
-    fn map_at(&self, path: &[&str]) -> Option<&Map<String, Value>> {
+    fn map_at(&self, path: &[&str]) -> Option<&Map> {
         self.at(path).and_then(Value::as_object)
     }
 

@@ -8,7 +8,7 @@
 pub mod json;
 pub mod strategic;
 
-use serde_json::{Map, Value};
+use crate::{Map, Value};
 
 pub use self::strategic::{FieldSchema, ListStrategy, PatchSchema, strategic_merge};
 use crate::status::{Reason, Status};
@@ -74,7 +74,7 @@ fn type_name(value: &Value) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use crate::json;
 
     use super::*;
 

@@ -15,7 +15,7 @@ use std::fmt;
 use std::ops::{AddAssign, Neg, SubAssign};
 use std::str::FromStr;
 
-use serde_json::Value;
+use crate::Value;
 
 const NANOS: i128 = 1_000_000_000;
 

@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use serde_json::{Value, json};
+use crate::{Value, json};
 
 use crate::field;
 
@@ -136,7 +136,7 @@ impl Status {
     }
 
     fn about(reason: Reason, group: &str, resource: &str, name: &str, message: String) -> Self {
-        let mut details = serde_json::Map::new();
+        let mut details = crate::Map::new();
         for (key, value) in [("name", name), ("group", group), ("kind", resource)] {
             if !value.is_empty() {
                 details.insert(key.to_owned(), json!(value));
@@ -199,7 +199,7 @@ impl Status {
         let message = format!("{} {name:?} is invalid: {list}", qualified(kind, group));
         let mut status = Self::about(Reason::Invalid, group, kind, name, message);
         let causes: Vec<Value> = errors.iter().map(field::Error::cause).collect();
-        status.details["causes"] = Value::Array(causes);
+        status.details["causes"] = Value::from(causes);
         status
     }
 

@@ -14,7 +14,7 @@ mod resolve;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde_json::Value;
+use crate::Value;
 
 pub use self::emit::{to_yaml, to_yaml_3_11};
 

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use apiserver::{ApiServer, Client, ListOptions, PatchKind, User};
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 use world::{Time, World};
 
 const PODS: u32 = 20_000;

@@ -4,7 +4,7 @@
 
 use api::{Resource, Verb};
 use apimachinery::{ObjectExt as _, Status};
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 
 use crate::call::Written;
 use crate::handler::{HandlerContext, RestHandler};

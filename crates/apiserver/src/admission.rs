@@ -8,7 +8,7 @@ pub(crate) mod namespace_lifecycle;
 use std::fmt::Debug;
 
 use apimachinery::Status;
-use serde_json::Value;
+use apimachinery::Value;
 
 use crate::call::Call;
 use crate::server::ApiServer;

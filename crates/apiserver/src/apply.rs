@@ -15,7 +15,7 @@ use apimachinery::managed_fields::{
     track,
 };
 use apimachinery::{Gvk, ObjectExt as _, Status};
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 
 use crate::admission::Operation;
 use crate::call::{Call, PatchKind, Written};

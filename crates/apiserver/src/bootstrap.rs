@@ -3,7 +3,7 @@
 //! Invariant: running it again changes nothing.
 
 use apimachinery::{ObjectExt as _, Status};
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 
 use crate::call::Call;
 use crate::server::ApiServer;

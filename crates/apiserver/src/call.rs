@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use api::Resource;
 use api::decode::Mode;
-use serde_json::Value;
+use apimachinery::Value;
 
 use crate::stored::Stored;
 use crate::user::User;

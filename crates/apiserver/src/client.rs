@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use api::Resource;
 use apimachinery::{ObjectExt as _, Status};
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 
 use crate::call::{Call, DeleteOptions, Deleted, ListOptions, ObjectList, PatchKind};
 use crate::server::ApiServer;

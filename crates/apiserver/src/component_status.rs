@@ -4,7 +4,7 @@
 //! Mirrors: `kubernetes/pkg/registry/core/componentstatus/rest.go`.
 
 use apimachinery::Status;
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 
 use crate::call::{ListOptions, ObjectList};
 use crate::error;

@@ -5,7 +5,7 @@
 use apimachinery::Status;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 
 /// The first line of defence against tokens of something else.
 const VERSION: &str = "meta.k8s.io/v1";

@@ -32,7 +32,7 @@ use api::{Resource, Scope, Subresource};
 use apimachinery::field::ErrorList;
 use apimachinery::{ObjectExt as _, Status};
 use parking_lot::Mutex;
-use serde_json::Value;
+use apimachinery::Value;
 use store::Range;
 
 use crate::call::ListOptions;

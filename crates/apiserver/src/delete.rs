@@ -10,7 +10,7 @@ use std::time::Duration;
 use api::Resource;
 use apimachinery::field::{Error, Path};
 use apimachinery::{ObjectExt as _, Status};
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 use store::KeyValue;
 use world::Time;
 
@@ -297,7 +297,7 @@ fn set_finalizers(
     if new.is_empty() {
         object.remove(&["metadata", "finalizers"]);
     } else {
-        object.set(&["metadata", "finalizers"], Value::Array(new));
+        object.set(&["metadata", "finalizers"], Value::from(new));
     }
 }
 

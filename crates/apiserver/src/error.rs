@@ -5,7 +5,7 @@
 use api::Resource;
 use apimachinery::status::qualified;
 use apimachinery::{Reason, Status};
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 
 /// An error that upstream lets through as it is: code 500, no reason.
 pub(crate) fn plain(message: impl Into<String>) -> Status {

@@ -5,7 +5,7 @@
 use std::fmt::Debug;
 
 use apimachinery::{ObjectExt as _, Status};
-use serde_json::Value;
+use apimachinery::Value;
 
 use crate::admission::Operation;
 use crate::call::{

@@ -8,7 +8,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 
-use serde_json::Value;
+use apimachinery::Value;
 
 use crate::stored::Stored;
 
@@ -65,7 +65,7 @@ impl fmt::Debug for Held {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use apimachinery::json;
     use store::Value as _;
 
     use super::*;

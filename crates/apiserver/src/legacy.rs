@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use api::{Resource, Subresource};
 use apimachinery::ObjectExt as _;
-use serde_json::json;
+use apimachinery::json;
 
 use crate::stored::Stored;
 

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use apimachinery::Status;
 use bytes::Bytes;
 use futures_core::Stream;
-use serde_json::Value;
+use apimachinery::Value;
 
 use crate::call::LogOptions;
 

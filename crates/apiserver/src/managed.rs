@@ -15,7 +15,7 @@ use apimachinery::managed_fields::{
     Deduced, ListKind, Managers, Schema, Set, Shape, Structural, Versions, track,
 };
 use apimachinery::{Gvk, ObjectExt as _};
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 
 use crate::call::Call;
 use crate::custom::Definition;

@@ -3,7 +3,7 @@
 //! Mirrors: `k8s.io/apiserver/pkg/endpoints/handlers/patch.go`.
 
 use apimachinery::{ObjectExt as _, Status, patch};
-use serde_json::Value;
+use apimachinery::Value;
 
 use crate::call::{Call, PatchKind, Written};
 use crate::create::warned;

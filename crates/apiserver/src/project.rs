@@ -11,7 +11,7 @@ pub(crate) use self::request::ProjectRequests;
 
 use apimachinery::field::{Error, ErrorList, Path};
 use apimachinery::{ObjectExt as _, Status};
-use serde_json::{Map, Value, json};
+use apimachinery::{Map, Value, json};
 
 use crate::call::{Call, DeleteOptions, Deleted, ListOptions, ObjectList, Written};
 use crate::handler::{HandlerContext, RestHandler};

@@ -13,7 +13,7 @@ use apimachinery::field::ErrorList;
 use apimachinery::patch::strategic;
 use apimachinery::{Gvk, ObjectExt as _, Reason, Status, gvk};
 use bytes::Bytes;
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 
 use crate::call::Call;
 use crate::{custom, legacy};

@@ -5,7 +5,7 @@
 use api::Resource;
 use apimachinery::selector::{FieldSelector, LabelSelector};
 use apimachinery::{ObjectExt as _, Status};
-use serde_json::Value;
+use apimachinery::Value;
 
 use crate::call::ListOptions;
 use crate::stored::Stored;
@@ -142,7 +142,7 @@ fn read(object: &Value, field: &str) -> String {
     };
     let value = place.split('.').try_fold(object, |value, key| value.as_object()?.get(key));
     match value {
-        Some(Value::String(text)) => text.clone(),
+        Some(Value::String(text)) => text.to_string(),
         Some(Value::Bool(flag)) => flag.to_string(),
         Some(Value::Number(number)) => number.to_string(),
         _ if field == "spec.unschedulable" || field == "spec.hostNetwork" => "false".to_owned(),
@@ -153,7 +153,7 @@ fn read(object: &Value, field: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use apimachinery::json;
 
     use super::*;
 

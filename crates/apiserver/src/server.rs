@@ -312,8 +312,8 @@ impl ApiServer {
         &self,
         call: &Call<'_>,
         operation: Operation,
-        object: &mut serde_json::Value,
-        old: Option<&serde_json::Value>,
+        object: &mut apimachinery::Value,
+        old: Option<&apimachinery::Value>,
     ) -> Result<(), Status> {
         for admission in &self.0.admission {
             let mut request =

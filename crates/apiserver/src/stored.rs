@@ -16,7 +16,7 @@ use std::sync::{Arc, Weak};
 use apimachinery::ObjectExt as _;
 use bytes::Bytes;
 use parking_lot::Mutex;
-use serde_json::Value;
+use apimachinery::Value;
 use store::Revision;
 
 /// What most objects take, so that writing them seldom moves them.
@@ -115,7 +115,7 @@ impl Stored {
     }
 
     fn stamp(&mut self, revision: Revision) {
-        let revision = Value::String(revision.to_string());
+        let revision = Value::from(revision.to_string());
         let write = |tree: &mut Arc<Value>| {
             Arc::make_mut(tree).set(&["metadata", "resourceVersion"], revision);
         };

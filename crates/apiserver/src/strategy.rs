@@ -26,7 +26,7 @@ use std::time::Duration;
 use api::Resource;
 use apimachinery::field::ErrorList;
 use apimachinery::{ObjectExt as _, Status};
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 use world::Time;
 
 use crate::call::Propagation;

@@ -9,7 +9,7 @@ use std::pin::Pin;
 
 use apimachinery::Status;
 use bytes::Bytes;
-use serde_json::Value;
+use apimachinery::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{mpsc, oneshot};
 

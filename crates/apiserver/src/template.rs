@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 use apimachinery::field::{Error, ErrorList, Path};
 use apimachinery::{ObjectExt as _, Status};
-use serde_json::{Map, Value, json};
+use apimachinery::{Map, Value, json};
 use world::World;
 
 use self::substitute::{has_reference, in_document, in_text};
@@ -72,7 +72,7 @@ fn process(template: &mut Value, world: &World) -> ErrorList {
         let message = in_text(message, &values);
         template.set(&["message"], json!(message));
     }
-    let labels: Map<String, Value> = template
+    let labels: Map = template
         .map_at(&["labels"])
         .into_iter()
         .flatten()
@@ -138,7 +138,7 @@ fn strip_namespace(object: &mut Value) {
 }
 
 /// Puts the template's labels on an object, over those it has.
-fn add_labels(object: &mut Value, labels: &Map<String, Value>) -> Result<(), String> {
+fn add_labels(object: &mut Value, labels: &Map) -> Result<(), String> {
     if labels.is_empty() {
         return Ok(());
     }

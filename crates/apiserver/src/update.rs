@@ -7,7 +7,7 @@
 
 use apimachinery::validation::object_meta::carry_over_object_meta;
 use apimachinery::{ObjectExt as _, Status};
-use serde_json::{Map, Value, json};
+use apimachinery::{Map, Value, json};
 use store::{Compare, KeyValue, Op, OpResponse, Txn};
 
 use crate::admission::Operation;
@@ -67,7 +67,7 @@ impl ApiServer {
             }
             let others = stored.as_object().into_iter().flatten();
             let others = others.filter(|(name, _)| *name != "status");
-            let mut wanted: Map<String, Value> =
+            let mut wanted: Map =
                 others.map(|(name, member)| (name.clone(), member.clone())).collect();
             wanted.extend(status.take().map(|status| ("status".to_owned(), status)));
             Ok(Value::Object(wanted))

@@ -9,7 +9,7 @@ use std::fmt::Debug;
 use api::{Resource, Verb};
 use apimachinery::Status;
 use apimachinery::status::{Reason, qualified};
-use serde_json::json;
+use apimachinery::json;
 use store::Store;
 
 use crate::stored::Stored;

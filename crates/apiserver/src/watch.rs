@@ -14,7 +14,7 @@ use std::task::{Context, Poll};
 
 use api::Resource;
 use apimachinery::{ObjectExt as _, Status};
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 use store::{Event, EventKind, Range, Revision, Wake, Watcher};
 
 use crate::call::{Call, ListOptions};

@@ -4,7 +4,7 @@
 
 use apiserver::User;
 use apiserver::audit::{Reference, Request};
-use serde_json::{Map, Value, json};
+use apimachinery::{Map, Value, json};
 
 /// What stands in an event besides what the request tells.
 #[derive(Debug, Clone)]
@@ -68,7 +68,7 @@ fn object(of: &Reference) -> Value {
         ("resourceVersion", &of.resource_version),
     ];
     let said = fields.into_iter().filter(|(_, text)| !text.is_empty());
-    said.map(|(field, text)| (field.to_owned(), json!(text))).collect::<Map<_, _>>().into()
+    said.map(|(field, text)| (field.to_owned(), json!(text))).collect::<Map>().into()
 }
 
 fn status(request: &Request<'_>) -> Value {

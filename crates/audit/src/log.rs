@@ -8,7 +8,7 @@ use std::io::Write;
 use apiserver::audit::Request;
 use apiserver::{ApiServer, Auditor, Stored, key};
 use parking_lot::Mutex;
-use serde_json::Value;
+use apimachinery::Value;
 use world::World;
 
 use crate::event::{Label, event};

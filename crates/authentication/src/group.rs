@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use apimachinery::ObjectExt as _;
 use apiserver::{Stored, key};
 use parking_lot::RwLock;
-use serde_json::Value;
+use apimachinery::Value;
 use store::{Range, Store, Watcher};
 
 /// The groups of all users; it follows the first store that it is asked about.

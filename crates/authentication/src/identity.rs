@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use apimachinery::{ObjectExt as _, Status};
 use apiserver::Client;
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 
 use crate::token::texts;
 

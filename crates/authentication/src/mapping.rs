@@ -11,7 +11,7 @@ use apimachinery::{ObjectExt as _, Status};
 use apiserver::{
     Client, DeleteOptions, Deleted, HandlerContext, RestHandler, Stored, User, Written,
 };
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 
 use crate::token::texts;
 use crate::validation;

@@ -26,7 +26,7 @@ use apiserver::{ApiServer, Client, User};
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
 use serde::Serialize;
-use serde_json::json;
+use apimachinery::json;
 
 use self::request::{Asked, JSON, found, html, plain, respond};
 use self::session::{Person, SESSION, Sessions};

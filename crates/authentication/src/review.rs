@@ -4,7 +4,7 @@
 
 use apimachinery::{ObjectExt as _, Status};
 use apiserver::{HandlerContext, RestHandler, Stored, User, Written};
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 
 use crate::bearer::Bearers;
 

@@ -11,7 +11,7 @@ use apiserver::user::SCOPES;
 use apiserver::{ApiServer, Client, Stored, User, key};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 use world::{Time, World};
 
 use crate::bearer::Bearers;

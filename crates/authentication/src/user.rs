@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use apimachinery::ObjectExt as _;
 use apimachinery::field::ErrorList;
 use apiserver::{ApiServer, Strategy, StrategyContext, User};
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 
 use crate::token::stored;
 use crate::validation;

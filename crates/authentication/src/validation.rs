@@ -7,7 +7,7 @@
 use apimachinery::ObjectExt as _;
 use apimachinery::field::{Error, ErrorList, Path};
 use apiserver::{Scope, Strategy, StrategyContext};
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 
 /// The shortest name of a token: it is the secret.
 const MIN_TOKEN: usize = 32;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use apimachinery::ObjectExt as _;
 use apimachinery::selector::LabelSelector;
 use controller_runtime::{Caches, Change, Context, Controller, Error, Key, Requeue, Watching};
-use serde_json::Value;
+use apimachinery::Value;
 
 /// Keeps the rules of aggregated cluster roles.
 #[derive(Debug, Clone, Copy, Default)]
@@ -29,7 +29,7 @@ impl Controller for ClusterRoleAggregation {
         let all = cx.caches.list(&api::CLUSTER_ROLES, "");
         if let Some(rules) = aggregated(&role, &all) {
             let mut role = (*role).clone();
-            role.set(&["rules"], Value::Array(rules));
+            role.set(&["rules"], Value::from(rules));
             cx.client.update(&api::CLUSTER_ROLES, role)?;
         }
         Ok(Requeue::Done)
@@ -76,7 +76,7 @@ fn selects(selector: &Value, role: &Value) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use apimachinery::json;
 
     use super::*;
 

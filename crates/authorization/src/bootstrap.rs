@@ -7,7 +7,7 @@ use std::sync::Arc;
 use api::Resource;
 use apimachinery::{ObjectExt as _, Status};
 use apiserver::{ApiServer, Call, User};
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 
 use crate::{aggregation, facts};
 

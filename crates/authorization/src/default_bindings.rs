@@ -10,7 +10,7 @@
 
 use apimachinery::ObjectExt as _;
 use controller_runtime::{Caches, Change, Context, Controller, Error, Key, Requeue, Watching};
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 
 use crate::escalation::GROUP;
 

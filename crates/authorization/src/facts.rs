@@ -19,7 +19,7 @@
 
 use api::Resource;
 use apimachinery::ObjectExt as _;
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 
 use crate::escalation::GROUP;
 use crate::rule::Rule;

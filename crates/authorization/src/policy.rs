@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use apimachinery::ObjectExt as _;
 use apiserver::User;
-use serde_json::Value;
+use apimachinery::Value;
 
 use crate::rule::{Access, Rule};
 

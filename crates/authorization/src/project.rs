@@ -14,7 +14,7 @@ use apiserver::{
     Builder, DeleteOptions, Deleted, HandlerContext, ListOptions, ObjectList, RestHandler, Stored,
     User, Watch, Written,
 };
-use serde_json::Value;
+use apimachinery::Value;
 
 use self::visible::VisibleProjects;
 use crate::rbac::Rbac;

@@ -11,7 +11,7 @@ pub mod openshift;
 use apimachinery::ObjectExt as _;
 use apiserver::user::NO_MATCH;
 use apiserver::{Builder, User};
-use serde_json::Value;
+use apimachinery::Value;
 
 use self::kubernetes::{AccessReviews, SelfRulesReviews};
 use self::openshift::{LegacyAccessReviews, RulesReviews, WhoReviews};

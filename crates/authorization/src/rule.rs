@@ -10,7 +10,7 @@ use std::collections::btree_map::Entry;
 use std::fmt;
 
 use apimachinery::ObjectExt as _;
-use serde_json::{Map, Value, json};
+use apimachinery::{Map, Value, json};
 
 const ALL: &str = "*";
 

@@ -7,7 +7,7 @@
 use apimachinery::{ObjectExt as _, Status};
 use apiserver::strategy::{keep_status, reset_status};
 use apiserver::{Strategy, StrategyContext};
-use serde_json::Value;
+use apimachinery::Value;
 
 use crate::escalation::{self, GROUP};
 use crate::policy::RoleRef;

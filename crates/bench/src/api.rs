@@ -9,7 +9,7 @@ use anyhow::{Result, ensure};
 use apiserver::{Client, User};
 use bytes::Bytes;
 use http::{Method, StatusCode};
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 use world::World;
 
 use crate::figure::{Figure, Target, median, microseconds, milliseconds, per_second};
@@ -115,7 +115,7 @@ async fn list() -> Result<std::time::Duration> {
         last = body;
     }
     let list: Value = serde_json::from_slice(&last)?;
-    let items = list["items"].as_array().map_or(0, Vec::len);
+    let items = list["items"].as_array().map_or(0, |list| list.len());
     ensure!(items == LISTED, "the list has {items} of {LISTED} pods");
     server.shutdown().await;
     Ok(median(took))

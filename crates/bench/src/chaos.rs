@@ -25,7 +25,7 @@ use cluster::{Cluster, Config, Runtime};
 use controller_runtime::Faults;
 use cri::ContainerState;
 use cri::sim::{Behaviour, SimImages, Strain};
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 use world::{Time, World};
 
 use crate::seeds;
@@ -198,7 +198,7 @@ fn run_one(seed: u64, deadly: bool) -> Result<Outcome> {
 impl Life {
     fn begin(seed: u64) -> Result<Self> {
         let images = SimImages::new();
-        let once: Behaviour = serde_json::from_value(json!({"exit": {"afterSeconds": 3}}))?;
+        let once: Behaviour = apimachinery::json::from_value(json!({"exit": {"afterSeconds": 3}}))?;
         images.add("once:v1", once);
         let faults = Faults::default();
         let world = World::simulated(seed);

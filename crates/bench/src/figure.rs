@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 
 /// What was measured.
 #[derive(Debug, Clone, Copy, PartialEq)]

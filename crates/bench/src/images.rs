@@ -18,7 +18,7 @@ use apiserver::http::Authenticator;
 use apiserver::{ApiServer, Call, User};
 use registry::digest::Digest;
 use registry::{Bound, Config, Registry};
-use serde_json::json;
+use apimachinery::json;
 use tempfile::TempDir;
 use world::World;
 

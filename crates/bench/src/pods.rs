@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use bytes::Bytes;
 use http::{Method, StatusCode};
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 use world::{World, edge};
 
 use crate::etcd;
@@ -159,7 +159,7 @@ async fn lists(address: &Address, report: &mut dyn FnMut(Figure)) -> Result<()> 
         }
         let first = took.first().copied().unwrap_or_default();
         let list: Value = serde_json::from_slice(&last)?;
-        let found = list[field].as_array().map_or(0, Vec::len);
+        let found = list[field].as_array().map_or(0, |list| list.len());
         ensure!(found == PODS, "the list has {found} of {PODS} pods");
         let figure = Figure::number(name, milliseconds(median(took)), "ms");
         report(figure.target(Target::Below(60.0)));

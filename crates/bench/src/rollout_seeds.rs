@@ -20,7 +20,7 @@ use apiserver::{Client, DeleteOptions, PatchKind};
 use clap::Args;
 use cluster::{Cluster, Config, Runtime};
 use cri::sim::SimImages;
-use serde_json::json;
+use apimachinery::json;
 use world::World;
 
 use self::rules::Rules;

@@ -11,7 +11,7 @@ use apimachinery::ObjectExt as _;
 use apiserver::Client;
 use cluster::{Cluster, Config, Runtime};
 use cri::sim::{Behaviour, SimImages};
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 use world::World;
 
 use crate::figure::{Figure, Target, median, milliseconds};

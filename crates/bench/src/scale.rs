@@ -17,7 +17,7 @@ use apiserver::{Client, DeleteOptions, ListOptions};
 use clap::Args;
 use cluster::{Cluster, Config, Runtime};
 use cri::sim::SimImages;
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 use world::World;
 
 use crate::figure::{Figure, Target, microseconds, milliseconds};

@@ -13,7 +13,7 @@ use controllers::replication::ReplicationController;
 use scheduler::decision::Outcome;
 use scheduler::fast::Fast;
 use scheduler::{PodInfo, Profile, Scheduler, Snapshot};
-use serde_json::json;
+use apimachinery::json;
 use world::World;
 
 use crate::figure::{Figure, Target, milliseconds, per_second};

@@ -10,7 +10,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result};
 use apiserver::http::{Config, Server};
 use apiserver::{ApiServer, User};
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 use world::World;
 
 use crate::https::Address;

@@ -189,7 +189,7 @@ mod tests {
 
     #[test]
     fn an_unknown_context_is_refused_with_those_there_are() {
-        let config = serde_json::json!({"contexts": [{"name": "dev"}, {"name": "prod"}]});
+        let config = apimachinery::json!({"contexts": [{"name": "dev"}, {"name": "prod"}]});
         let error = ApiClient::from_config(&config, Some("test")).unwrap_err();
         assert_eq!(error.to_string(), "it has no context \"test\"; there are: dev, prod");
     }

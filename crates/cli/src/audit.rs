@@ -137,7 +137,7 @@ fn aligned(rows: &[[String; 6]]) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use apimachinery::json;
 
     use super::*;
 

@@ -7,7 +7,7 @@ use anyhow::Result;
 use apimachinery::{ObjectExt as _, Value};
 use clap::{Args, Subcommand};
 use deployments::prune::{Keep, plan};
-use serde_json::json;
+use apimachinery::json;
 
 use crate::api_client::Chosen;
 

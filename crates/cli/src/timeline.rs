@@ -79,7 +79,7 @@ fn of_report(path: &Path) -> Result<Vec<Rollout>> {
         .with_context(|| format!("{} is not the report of a run", path.display()))?;
     let rollouts = report.get_mut("rollouts").map(Value::take);
     let rollouts = rollouts.with_context(|| format!("{} has no rollouts", path.display()))?;
-    serde_json::from_value(rollouts)
+    apimachinery::json::from_value(rollouts)
         .with_context(|| format!("{} is not the report of a run", path.display()))
 }
 
@@ -126,7 +126,7 @@ fn of_cluster(options: &Options, name: &str) -> Result<Rollout> {
     let list = client.get(&format!("/apis/rehearse/v1/namespaces/{project}/rollouts"))?;
     let mut rollouts = Vec::new();
     for item in list.list_at(&["items"]) {
-        rollouts.push(serde_json::from_value(item.clone()).context("a rollout is not readable")?);
+        rollouts.push(apimachinery::json::from_value(item.clone()).context("a rollout is not readable")?);
     }
     let mut rollout = choose(rollouts, options, name, Some(&project))
         .with_context(|| format!("in project {project}"))?;

@@ -12,7 +12,7 @@ use clap::{Args, ValueEnum};
 use cluster::Cluster;
 use rehearsal::Plan;
 use serde::Serialize;
-use serde_json::json;
+use apimachinery::json;
 use why::Finding;
 
 use crate::api_client::Chosen;

@@ -19,7 +19,7 @@ use apimachinery::quantity::Quantity;
 use apimachinery::yaml::load_documents;
 use apimachinery::{ObjectExt as _, Value};
 use node::NodeConfig;
-use serde_json::json;
+use apimachinery::json;
 
 /// Why a file of nodes is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -126,7 +126,7 @@ fn spec(node: &Value, number: usize) -> Result<NodeSpec, Error> {
     let mut config = NodeConfig::new(node.name(), &address(number));
     let given = node.labels().into_iter().flatten();
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    let labels = given.map(|(key, value)| (key.clone(), text(value)));
+    let labels = given.map(|(key, value)| (key.to_string(), text(value)));
     let labels: std::collections::BTreeMap<String, String> = labels.collect();
     if !labels.keys().any(|key| key.starts_with("node-role.kubernetes.io/")) {
         config.labels.extend(labels);

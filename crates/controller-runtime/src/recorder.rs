@@ -12,7 +12,7 @@ mod correlator;
 use apimachinery::object::map_of;
 use apimachinery::{ObjectExt as _, Value};
 use apiserver::{Client, PatchKind};
-use serde_json::json;
+use apimachinery::json;
 use world::World;
 
 use self::correlator::{Correlator, Identity, Memory, Verdict};
@@ -162,7 +162,7 @@ impl Recorder {
 }
 
 fn involved_object(involved: &Value, field_path: &str) -> Value {
-    let mut reference = serde_json::Map::new();
+    let mut reference = apimachinery::Map::new();
     for (key, text) in [
         ("apiVersion", involved.api_version()),
         ("kind", involved.kind()),

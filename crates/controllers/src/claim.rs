@@ -13,7 +13,7 @@ use apimachinery::selector::LabelSelector;
 use apimachinery::{ObjectExt as _, Status, Value};
 use apiserver::PatchKind;
 use controller_runtime::{Context, Error, Key};
-use serde_json::json;
+use apimachinery::json;
 
 /// The outcome of claiming.
 #[derive(Debug, Default)]

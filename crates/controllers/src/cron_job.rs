@@ -17,7 +17,7 @@ use apiserver::DeleteOptions;
 use controller_runtime::{
     Context, Controller, Error, EventType, Key, Requeue, Watching, controller_owner_of, same_key,
 };
-use serde_json::json;
+use apimachinery::json;
 
 pub use self::plan::{Note, Plan, plan, reference, surplus, unmet_times};
 

@@ -24,7 +24,7 @@ use controller_runtime::{
     Caches, Change, Context, Controller, Error, EventType, Key, Requeue, Watching,
     controller_owner_of, same_key,
 };
-use serde_json::json;
+use apimachinery::json;
 
 use self::backoff::Backoff;
 use self::placement::{Verdict, namespace_admits, verdict};
@@ -56,7 +56,7 @@ impl Controller for DaemonSet {
 
     fn reconcile(&mut self, cx: &mut Context<'_>, key: &Key) -> Result<Requeue, Error> {
         let Some(ds) = cx.caches.get_key(&DAEMON_SETS, key) else { return Ok(Requeue::Done) };
-        if ds.map_at(&["spec", "selector"]).is_some_and(serde_json::Map::is_empty) {
+        if ds.map_at(&["spec", "selector"]).is_some_and(apimachinery::Map::is_empty) {
             let message =
                 "This daemon set is selecting all pods. A non-empty selector is required.";
             cx.recorder.event(COMPONENT, &ds, EventType::Warning, "SelectingAll", message);

@@ -28,7 +28,7 @@ use controller_runtime::{
     Caches, Change, Context, Controller, Error, EventType, Key, Requeue, Watching,
     controller_owner_of, same_key,
 };
-use serde_json::json;
+use apimachinery::json;
 
 use crate::claim;
 use crate::deployment::replica_sets::same_template;

@@ -22,7 +22,7 @@ use apimachinery::{ObjectExt as _, Value};
 use controller_runtime::{
     Caches, Change, Context, Controller, Error, EventType, Key, Requeue, Watching, same_key,
 };
-use serde_json::{Map, json};
+use apimachinery::{Map, json};
 use world::Time;
 
 const COMPONENT: &str = "controllermanager";
@@ -264,7 +264,7 @@ fn expected(observed: &Observed<'_>) -> Result<(i64, i64), String> {
 #[derive(Debug, Default)]
 struct Granted {
     /// Those that may still come true.
-    alive: Map<String, Value>,
+    alive: Map,
     overdue: Vec<String>,
     recheck: Option<Duration>,
 }
@@ -281,7 +281,7 @@ impl Granted {
             let since = at.as_str().and_then(Time::parse_rfc3339).unwrap_or_default();
             let until = since + DELETION_TIMEOUT;
             if until < now {
-                granted.overdue.push(name.clone());
+                granted.overdue.push(name.to_string());
                 continue;
             }
             // A second later it has surely passed.

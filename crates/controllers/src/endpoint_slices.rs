@@ -15,7 +15,7 @@ use apimachinery::object::controller_owner_reference;
 use apimachinery::{ObjectExt as _, Value};
 use apiserver::DeleteOptions;
 use controller_runtime::{Context, Controller, Error, Key, Requeue, Watching, same_key};
-use serde_json::json;
+use apimachinery::json;
 
 const SERVICE_NAME: &str = "kubernetes.io/service-name";
 const MANAGED_BY: &str = "endpointslice.kubernetes.io/managed-by";

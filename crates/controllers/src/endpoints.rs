@@ -18,7 +18,7 @@ use apiserver::DeleteOptions;
 use controller_runtime::{
     Caches, Change, Context, Controller, Error, Key, Requeue, Watching, same_key,
 };
-use serde_json::json;
+use apimachinery::json;
 
 use crate::endpoints::subsets::{Entry, pack, without_versions};
 
@@ -154,7 +154,7 @@ fn plan(observed: &Observed<'_>) -> Option<Action> {
     if packed.is_empty() {
         endpoints.remove(&["subsets"]);
     } else {
-        endpoints.set(&["subsets"], Value::Array(packed));
+        endpoints.set(&["subsets"], Value::from(packed));
     }
     Some(match observed.current {
         Some(_) => Action::Update(endpoints),

@@ -23,7 +23,7 @@ use controller_runtime::{
     Caches, Change, Context, Controller, CustomResources, Error, Key, Requeue, Watching,
     custom_named, custom_of_kind,
 };
-use serde_json::json;
+use apimachinery::json;
 
 use crate::garbage_collector::graph::Graph;
 

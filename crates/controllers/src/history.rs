@@ -18,7 +18,7 @@ use apimachinery::selector::LabelSelector;
 use apimachinery::{ObjectExt as _, Value};
 use apiserver::DeleteOptions;
 use controller_runtime::{Context, Error};
-use serde_json::json;
+use apimachinery::json;
 
 use crate::claim;
 

@@ -15,7 +15,7 @@ use apiserver::{DeleteOptions, ListOptions};
 use controller_runtime::{
     Caches, Change, Context, Controller, Error, Key, Requeue, Watching, same_key,
 };
-use serde_json::json;
+use apimachinery::json;
 
 /// Finalizers of a namespace's spec that stand for "it has been emptied".
 const FINALIZERS: [&str; 2] = ["kubernetes", "openshift.io/origin"];

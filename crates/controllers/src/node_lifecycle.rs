@@ -24,7 +24,7 @@ use apiserver::DeleteOptions;
 use controller_runtime::{
     Caches, Change, Context, Controller, Error, EventType, Key, Requeue, Watching,
 };
-use serde_json::json;
+use apimachinery::json;
 use world::Time;
 
 pub use self::health::{Health, Limits, health, unknown_status};
@@ -254,7 +254,7 @@ fn mark_pods_not_ready(cx: &Context<'_>, node: &str) -> Result<(), Status> {
             ready.set(&["status"], json!("False"));
             ready.set(&["lastTransitionTime"], json!(now));
         }
-        updated.set(&["status", "conditions"], Value::Array(conditions));
+        updated.set(&["status", "conditions"], Value::from(conditions));
         ignore_gone(cx.client.update_status(&PODS, updated))?;
     }
     Ok(())

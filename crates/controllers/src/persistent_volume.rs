@@ -24,7 +24,7 @@ use apiserver::{Client, DeleteOptions};
 use controller_runtime::{
     Caches, Change, Context, Controller, Error, EventType, Key, Requeue, Watching, same_key,
 };
-use serde_json::json;
+use apimachinery::json;
 
 use self::matching::{best_match, class_of, is_reserved_for, mismatch};
 use self::provision::{Provisioner, provisioner};

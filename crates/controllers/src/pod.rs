@@ -69,7 +69,7 @@ fn later_first(a: Option<Time>, b: Option<Time>) -> Ordering {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use apimachinery::json;
 
     use super::*;
 

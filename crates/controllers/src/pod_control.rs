@@ -78,7 +78,7 @@ pub(crate) fn create_pod(
     owner: &Value,
     pod: Value,
 ) -> Result<(), Status> {
-    if pod.map_at(&["metadata", "labels"]).is_none_or(serde_json::Map::is_empty) {
+    if pod.map_at(&["metadata", "labels"]).is_none_or(apimachinery::Map::is_empty) {
         return Err(Status::bad_request("unable to create pods, no labels"));
     }
     match cx.client.create(&PODS, owner.namespace(), pod) {
@@ -119,7 +119,7 @@ pub(crate) fn delete(
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use apimachinery::json;
 
     use super::*;
 

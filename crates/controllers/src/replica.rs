@@ -15,7 +15,7 @@ use apimachinery::selector::LabelSelector;
 use apimachinery::{ObjectExt as _, Status, Value};
 use controller_runtime::cache::Alike;
 use controller_runtime::{Context, Error, Key, Requeue};
-use serde_json::{Map, json};
+use apimachinery::{Map, json};
 use world::Time;
 
 use crate::{claim, pod, pod_control};
@@ -79,10 +79,11 @@ fn glance(owner: &Value, selector: &LabelSelector, pods: &[&Alike]) -> Option<Co
     (counts.active <= wanted(owner)).then_some(counts)
 }
 
-fn has_template_labels(owner: &Value, labels: Option<&Map<String, Value>>) -> bool {
+fn has_template_labels(owner: &Value, labels: Option<&Map>) -> bool {
     let template = owner.map_at(&["spec", "template", "metadata", "labels"]);
-    let has = |(key, value)| labels.and_then(|labels| labels.get(key)) == Some(value);
-    template.into_iter().flatten().all(has)
+    template.into_iter().flatten().all(|(key, value)| {
+        labels.and_then(|labels| labels.get(key)) == Some(value)
+    })
 }
 
 /// What must be done about the number of pods.
@@ -162,7 +163,7 @@ pub(crate) fn status(observed: &Observed<'_>, failure: Option<&Failure>) -> Valu
     }
     let conditions = conditions(observed, failure);
     if !conditions.is_empty() {
-        status["conditions"] = Value::Array(conditions);
+        status["conditions"] = Value::from(conditions);
     }
     status
 }

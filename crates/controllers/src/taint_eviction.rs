@@ -131,7 +131,7 @@ fn bound_pod(caches: &Caches, change: &Change) -> Vec<Key> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use apimachinery::json;
 
     use super::*;
 

@@ -59,7 +59,7 @@ pub fn expires_at(job: &Value) -> Option<Time> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use apimachinery::json;
 
     use super::*;
 

@@ -38,7 +38,7 @@ use std::sync::Arc;
 use bollard::Docker;
 use bollard::models::NetworkCreateRequest;
 use parking_lot::Mutex;
-use serde_json::Value;
+use apimachinery::Value;
 use tokio::runtime::Handle;
 use world::{Time, World};
 

@@ -19,7 +19,7 @@ use controller_runtime::{
     Change, Context, Controller, Error, EventType, Key, Requeue, Watching, controller_owner_of,
     same_key,
 };
-use serde_json::json;
+use apimachinery::json;
 
 use crate::deployer_controller::MAX_RETRIES;
 use crate::keys;

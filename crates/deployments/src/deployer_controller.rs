@@ -17,7 +17,7 @@ use apiserver::{DeleteOptions, PatchKind};
 use controller_runtime::{
     Change, Context, Controller, Error, EventType, Key, Requeue, Watching, same_key,
 };
-use serde_json::{Map, json};
+use apimachinery::{Map, json};
 use world::Time;
 
 use crate::deployer_pod;
@@ -57,7 +57,7 @@ pub enum Action {
     /// Make the rollout an owner of this pod, so that it goes with it.
     Own(String),
     /// Move to this phase, merging these annotations.
-    Become(Phase, Map<String, Value>),
+    Become(Phase, Map),
     /// Record this event (reason, message) about the config.
     Event(EventType, &'static str, String),
     /// Fail with this, to be called again.
@@ -168,7 +168,7 @@ fn plan_under_way(observed: &Observed<'_>, phase: Phase, cancelled: bool) -> Vec
 }
 
 /// The end of a rollout: phase, bookkeeping of replicas, and what there is to say about it.
-fn finish(rc: &Value, phase: Phase, mut annotations: Map<String, Value>) -> Vec<Action> {
+fn finish(rc: &Value, phase: Phase, mut annotations: Map) -> Vec<Action> {
     let name = place(rc);
     let mut actions = Vec::new();
     if phase == Phase::Complete {
@@ -206,7 +206,7 @@ fn phase_for(pod: &Value) -> Phase {
 
 /// What is noted of a deployer pod when it is made or found: a pod that was just made has no start
 /// yet, and none is noted later.
-fn begun_annotations(pod: &Value) -> Map<String, Value> {
+fn begun_annotations(pod: &Value) -> Map {
     let notes = [
         (keys::DEPLOYER_POD_NAME, pod.name().to_owned()),
         (keys::DEPLOYER_POD_CREATED_AT, go_time(pod.creation_timestamp())),
@@ -217,7 +217,7 @@ fn begun_annotations(pod: &Value) -> Map<String, Value> {
 }
 
 /// What is noted of a deployer pod when the rollout ends with it.
-fn ended_annotations(pod: &Value, phase: Phase) -> Map<String, Value> {
+fn ended_annotations(pod: &Value, phase: Phase) -> Map {
     let statuses = pod.list_at(&["status", "containerStatuses"]);
     let mut ended = statuses.iter().map(|s| s.str_at(&["state", "terminated", "finishedAt"]));
     let at = ended.next().filter(|_| phase.is_terminal()).map(go_time).unwrap_or_default();
@@ -372,7 +372,7 @@ fn become_phase(
     cx: &Context<'_>,
     rc: &Value,
     phase: Phase,
-    mut annotations: Map<String, Value>,
+    mut annotations: Map,
 ) -> Result<(), Error> {
     annotations.insert(keys::PHASE.to_owned(), json!(phase.as_str()));
     let mut patch = json!({"metadata": {

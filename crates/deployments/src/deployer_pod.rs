@@ -5,7 +5,7 @@
 //! Mirrors: `openshift/origin pkg/apps/controller/deployer` (`makeDeployerPod`).
 
 use apimachinery::{ObjectExt as _, Value};
-use serde_json::{Map, json};
+use apimachinery::{Map, json};
 
 use crate::keys;
 use crate::rollout::deployer_pod_name;
@@ -53,7 +53,7 @@ pub(crate) fn with_extra(
     strategy: &Value,
     field: &str,
     ours: &[(&str, &str)],
-) -> Map<String, Value> {
+) -> Map {
     let mut map = strategy.map_at(&[field]).cloned().unwrap_or_default();
     for (key, value) in ours {
         map.insert((*key).to_owned(), json!(value));

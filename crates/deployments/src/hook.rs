@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use apimachinery::names::joined;
 use apimachinery::{ObjectExt as _, Value};
-use serde_json::{Map, json};
+use apimachinery::{Map, json};
 
 use crate::deployer_pod::{MAX_RUN_SECONDS, with_extra};
 use crate::keys;
@@ -171,7 +171,7 @@ fn lifecycle_container(exec: &Value, base: &Value, rc: &Value) -> Value {
         .map(|mount| {
             let kept = ["name", "readOnly", "mountPath", "subPath"];
             let fields = kept.iter().filter_map(|field| Some((*field, mount.get(field)?.clone())));
-            json!(fields.map(|(field, value)| (field.to_owned(), value)).collect::<Map<_, _>>())
+            json!(fields.map(|(field, value)| (field.to_owned(), value)).collect::<Map>())
         })
         .collect();
     if !mounts.is_empty() {

@@ -76,7 +76,7 @@ fn version(rc: &Value) -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use apimachinery::json;
 
     use super::*;
 

@@ -12,7 +12,7 @@ mod scale;
 
 use apimachinery::{ObjectExt as _, Status, Value};
 use apiserver::{Builder, Strategy, StrategyContext};
-use serde_json::json;
+use apimachinery::json;
 
 /// Plugs strategy and sub-resources into an API server under construction.
 #[must_use]

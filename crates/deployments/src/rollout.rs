@@ -12,7 +12,7 @@ use apimachinery::selector::LabelSelector;
 use apimachinery::{ObjectExt as _, Value};
 use controller_runtime::Caches;
 use serde::Deserialize;
-use serde_json::json;
+use apimachinery::json;
 
 use crate::keys;
 

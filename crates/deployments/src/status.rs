@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use apimachinery::{ObjectExt as _, Value};
-use serde_json::json;
+use apimachinery::json;
 use world::Time;
 
 use crate::rollout::{Phase, is_cancelled, replicas, version_of};

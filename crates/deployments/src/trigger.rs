@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use api::views::deployment_config::image_changes;
 use apimachinery::{ObjectExt as _, Value};
-use serde_json::{Value as Json, json};
+use apimachinery::{Value as Json, json};
 
 use crate::rollout::decode_template;
 

@@ -9,7 +9,7 @@ mod text;
 mod yaml;
 
 use apimachinery::Status;
-use serde_json::Value;
+use apimachinery::Value;
 
 /// Something that reads what clients send.
 #[derive(Debug)]
@@ -100,7 +100,7 @@ fn difference(one: &Value, other: &Value) -> Option<String> {
     match (one, other) {
         (Value::Object(one), Value::Object(other)) => {
             let missing = other.keys().find(|key| !one.contains_key(*key));
-            let inside = |(key, value): (&String, &Value)| match other.get(key) {
+            let inside = |(key, value): (&apimachinery::Text, &Value)| match other.get(key) {
                 Some(other) => Some(format!(".{key}{}", difference(value, other)?)),
                 None => Some(format!(".{key} (gone)")),
             };

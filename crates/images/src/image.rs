@@ -11,7 +11,7 @@ use apiserver::{
     ApiServer, Call, HandlerContext, Propagation, RestHandler, Stored, Strategy, StrategyContext,
     User,
 };
-use serde_json::json;
+use apimachinery::json;
 
 use crate::metadata;
 use crate::strategy::read_stream;

@@ -20,7 +20,7 @@ use apiserver::{
     ApiServer, Attributes, Call, HandlerContext, ListOptions, RestHandler, Stored, User,
     WriteOptions, Written,
 };
-use serde_json::json;
+use apimachinery::json;
 use tokio::runtime::{Handle, RuntimeFlavor};
 
 use self::apply::{apply, refused};

@@ -17,7 +17,7 @@ use apimachinery::{ObjectExt as _, Status, Value};
 use apiserver::Client;
 use controller_runtime::{Context, Controller, Error, Key, Requeue, Watching, same_key};
 use parking_lot::Mutex;
-use serde_json::json;
+use apimachinery::json;
 use world::Time;
 
 use crate::history::{latest, status_tag};

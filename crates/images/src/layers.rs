@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use apimachinery::{ObjectExt as _, Status, Value};
 use apiserver::{Call, HandlerContext, ListOptions, RestHandler, Stored, User};
-use serde_json::{Map, json};
+use apimachinery::{Map, json};
 
 use crate::history::TagEvent;
 use crate::source::keyring::is_for_imports;

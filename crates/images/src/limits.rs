@@ -66,7 +66,7 @@ fn usage(stream: &Value, resource: &str) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use apimachinery::json;
 
     use super::*;
 

@@ -7,7 +7,7 @@
 use apimachinery::field::{self, Path};
 use apimachinery::{ObjectExt as _, Status, Value};
 use apiserver::{Call, HandlerContext, RestHandler, Stored, Written};
-use serde_json::json;
+use apimachinery::json;
 
 use crate::history::{TagEvent, add_event, update_tracking_tags};
 use crate::metadata;

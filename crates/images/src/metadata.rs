@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 
 use apimachinery::{ObjectExt as _, Value};
-use serde_json::{Map, json};
+use apimachinery::{Map, json};
 use world::Time;
 
 /// Annotation that tells in which order the layers stand.
@@ -146,7 +146,7 @@ fn is_zero(value: &Value) -> bool {
 
 /// The labels of an image's configuration.
 #[must_use]
-pub fn labels(image: &Value) -> Option<&Map<String, Value>> {
+pub fn labels(image: &Value) -> Option<&Map> {
     image.map_at(&["dockerImageMetadata", "Config", "Labels"])
 }
 
@@ -182,7 +182,7 @@ mod tests {
                 "Config": {"Env": ["A=b"], "Labels": {"version": "1"}},
             })
         );
-        assert_eq!(image["dockerImageLayers"].as_array().map(Vec::len), Some(3));
+        assert_eq!(image["dockerImageLayers"].as_array().map(|list| list.len()), Some(3));
         assert_eq!(image.annotation(LAYERS_ORDER), Some("ascending"));
         assert_eq!(labels(&image).map(|labels| labels["version"].clone()), Some(json!("1")));
     }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use apimachinery::field::{self, Path};
 use apimachinery::{ObjectExt as _, Status, Value};
-use serde_json::json;
+use apimachinery::json;
 
 use crate::history::{TagEvent, add_event, latest, spec_tag, status_tag, update_tracking_tags};
 

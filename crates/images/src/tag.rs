@@ -11,7 +11,7 @@ use apiserver::{
     Call, DeleteOptions, Deleted, HandlerContext, ListOptions, ObjectList, RestHandler, Stored,
     Written,
 };
-use serde_json::{Map, json};
+use apimachinery::{Map, json};
 
 pub use self::write::check_metadata;
 use crate::allowed_registries::AllowedRegistries;

@@ -13,7 +13,7 @@ use apimachinery::{ObjectExt as _, Value};
 use controller_runtime::{
     Caches, Change, Context, Controller, Error, Key, Requeue, Watching, same_key,
 };
-use serde_json::json;
+use apimachinery::json;
 
 use crate::stream::resolve_pull_spec;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use apimachinery::ObjectExt as _;
 use apimachinery::duration::go_format;
 use cri::ContainerUsage;
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 use world::Time;
 
 /// Over how long figures are averages when nothing was measured.

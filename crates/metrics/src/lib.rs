@@ -19,7 +19,7 @@ use apimachinery::{ObjectExt as _, Reason, Status};
 use apiserver::server::Builder;
 use apiserver::{Call, Client, HandlerContext, ListOptions, ObjectList, RestHandler, Stored};
 use cri::PodMetrics;
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 
 use crate::figures::{Usage, node, pod};
 

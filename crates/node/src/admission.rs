@@ -7,7 +7,7 @@
 
 use api::views::pod::HostPort;
 use apimachinery::ObjectExt as _;
-use serde_json::Value;
+use apimachinery::Value;
 
 use crate::config::Served;
 
@@ -126,7 +126,7 @@ pub(crate) fn admit(
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use apimachinery::json;
 
     use super::*;
     use crate::config::NodeConfig;

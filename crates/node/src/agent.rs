@@ -17,7 +17,7 @@ use controller_runtime::{
     Caches, Change, Context, Controller, Error, EventType, Key, Requeue, Watching,
 };
 use cri::{Command, ContainerExit, ContainerRuntime, ContainerState, Event, Reply, Ticket};
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 use world::Time;
 
 pub use self::control::AgentControl;

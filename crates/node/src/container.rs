@@ -8,7 +8,7 @@ use cri::{
     ContainerConfig, ContainerResources, ContainerSecurity, Dns, Image, PodSandboxConfig,
     PodVolume, PortMapping,
 };
-use serde_json::Value;
+use apimachinery::Value;
 
 use crate::env::{Environment, Error, Place, Source};
 use crate::expansion::expand;
@@ -236,7 +236,7 @@ fn resources(pod: &Value, container: &Value, capacity: i64) -> ContainerResource
 
 fn text_map(pod: &Value, field: &str) -> BTreeMap<String, String> {
     let map = pod.map_at(&["metadata", field]).into_iter().flatten();
-    map.map(|(key, value)| (key.clone(), value.as_str().unwrap_or_default().to_owned())).collect()
+    map.map(|(key, value)| (key.to_string(), value.as_str().unwrap_or_default().to_owned())).collect()
 }
 
 /// The pod's host name: `spec.hostname` or its name, cut to 63 letters.

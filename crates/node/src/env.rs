@@ -10,7 +10,7 @@ use std::sync::Arc;
 use apimachinery::ObjectExt as _;
 use apimachinery::quantity::Quantity;
 use base64::Engine as _;
-use serde_json::Value;
+use apimachinery::Value;
 
 use crate::expansion::expand;
 
@@ -190,7 +190,7 @@ pub fn contents(object: &Value) -> BTreeMap<String, Vec<u8>> {
             } else {
                 text.as_bytes().to_vec()
             };
-            contents.insert(key.clone(), data);
+            contents.insert(key.to_string(), data);
         }
     }
     contents

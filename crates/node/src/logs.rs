@@ -6,7 +6,7 @@ use std::time::Duration;
 use apimachinery::{ObjectExt as _, Reason, Status};
 use apiserver::{LogOptions, LogStream, PodLogs};
 use cri::Logs;
-use serde_json::Value;
+use apimachinery::Value;
 use world::{Time, World};
 
 /// Finds the container of a pod by its status and opens its log at the runtime.

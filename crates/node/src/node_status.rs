@@ -3,7 +3,7 @@
 //! Mirrors: `pkg/kubelet/kubelet_node_status.go`.
 
 use apimachinery::ObjectExt as _;
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 use world::Time;
 
 use crate::config::NodeConfig;

@@ -3,7 +3,7 @@
 //! Mirrors: `pkg/kubelet/kuberuntime/kuberuntime_manager.go` `computePodActions`.
 
 use apimachinery::ObjectExt as _;
-use serde_json::Value;
+use apimachinery::Value;
 
 use crate::record::{ContainerRecord, PodRecord, RestartPolicy, Sandbox, container_hash};
 

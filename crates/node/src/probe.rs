@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use apimachinery::ObjectExt as _;
 use cri::{Command, Error, HttpGet, Reply};
-use serde_json::Value;
+use apimachinery::Value;
 use world::Time;
 
 use crate::expansion::expand;
@@ -291,7 +291,7 @@ pub fn outcome(result: Result<Reply, Error>) -> Outcome {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use apimachinery::json;
 
     use super::*;
 

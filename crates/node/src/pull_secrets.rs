@@ -5,7 +5,7 @@
 use apimachinery::ObjectExt as _;
 use cri::Credentials;
 use cri::keyring::{self, fits, place};
-use serde_json::Value;
+use apimachinery::Value;
 
 use crate::env::{Source, contents};
 
@@ -83,7 +83,7 @@ mod tests {
     use std::sync::Arc;
 
     use base64::Engine as _;
-    use serde_json::json;
+    use apimachinery::json;
 
     use super::*;
 

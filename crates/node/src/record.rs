@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use apimachinery::ObjectExt as _;
-use serde_json::Value;
+use apimachinery::Value;
 use world::Time;
 
 use crate::backoff::Backoff;

@@ -8,7 +8,7 @@ pub mod conditions;
 
 use apimachinery::ObjectExt as _;
 use apimachinery::object::map_of;
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 use world::Time;
 
 use crate::record::{ContainerRecord, Instance, PodRecord, RestartPolicy};
@@ -52,10 +52,10 @@ pub fn pod_status(input: &Input<'_>) -> Value {
         status.set(&["message"], json!(message));
     }
     if !inits.is_empty() {
-        status.set(&["initContainerStatuses"], Value::Array(inits));
+        status.set(&["initContainerStatuses"], Value::from(inits));
     }
     if !joined.is_empty() {
-        status.set(&["ephemeralContainerStatuses"], Value::Array(joined));
+        status.set(&["ephemeralContainerStatuses"], Value::from(joined));
     }
     let host_network = pod.bool_at(&["spec", "hostNetwork"]);
     let ip = if host_network { host_ip } else { record.ip() };

@@ -6,7 +6,7 @@ use apimachinery::{ObjectExt as _, Reason, Status};
 use apiserver::PodStreams;
 use apiserver::stream::{Connecting, Connection, ExecOptions, Process, Stdio, TerminalSize};
 use cri::Streams;
-use serde_json::Value;
+use apimachinery::Value;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::logs::container_id;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use apimachinery::ObjectExt as _;
 use cri::{FileEntry, Mount, PodVolume, VolumeSource};
-use serde_json::Value;
+use apimachinery::Value;
 
 use crate::env::{Error, Place, Source, contents, field_value, resource_value};
 

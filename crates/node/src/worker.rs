@@ -23,7 +23,7 @@ use apimachinery::{ObjectExt as _, Status};
 use apiserver::{DeleteOptions, Held};
 use controller_runtime::{EventType, Key};
 use cri::{Command, ContainerExit, ContainerStatus, Error, Image, Reply};
-use serde_json::{Map, Value};
+use apimachinery::{Map, Value};
 use world::Time;
 
 pub(crate) use self::io::{Io, Purpose, Tickets};
@@ -115,7 +115,7 @@ pub(crate) struct Worker {
 fn same(a: &Value, b: &Value) -> bool {
     match (a, b) {
         (Value::Object(a), Value::Object(b)) => {
-            let covers = |a: &Map<String, Value>, b: &Map<String, Value>| {
+            let covers = |a: &Map, b: &Map| {
                 let told = a.iter().filter(|(_, value)| !value.is_null());
                 told.into_iter().all(|(key, value)| b.get(key).is_some_and(|b| same(value, b)))
             };

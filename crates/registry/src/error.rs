@@ -6,7 +6,7 @@ use std::io;
 
 use apimachinery::Status;
 use http::StatusCode;
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 
 use crate::digest::Digest;
 use crate::repository::Repository;

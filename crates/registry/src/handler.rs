@@ -15,7 +15,7 @@ use http::header::{HOST, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use parking_lot::Mutex;
-use serde_json::json;
+use apimachinery::json;
 
 use crate::access::{ANONYMOUS, Access, Action, Caller};
 use crate::error::Error;

@@ -3,7 +3,7 @@
 //! Mirrors: `docker/distribution/manifest/{schema2,manifestlist,ocischema}`.
 
 use apimachinery::ObjectExt as _;
-use serde_json::Value;
+use apimachinery::Value;
 
 use crate::digest::Digest;
 
@@ -108,7 +108,7 @@ fn is_foreign(layer: &Value) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use apimachinery::json;
 
     fn parse(document: &Value, content_type: &str) -> Result<Manifest, Error> {
         Manifest::parse(document.to_string().as_bytes(), content_type)

@@ -20,7 +20,7 @@ use apimachinery::{ObjectExt as _, Reason, Status, Value};
 use apiserver::server::Builder;
 use apiserver::{Call, Client, DeleteOptions, HandlerContext, RestHandler, Stored, User, Written};
 use images::prune::{HOLDERS, Keep, Observed, Plan, plan, without};
-use serde_json::json;
+use apimachinery::json;
 use world::Time;
 
 use crate::digest::Digest;

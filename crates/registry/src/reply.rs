@@ -13,7 +13,7 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderValue, Response, StatusCode};
 use http_body_util::{BodyExt as _, Either, Full};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
-use serde_json::Value;
+use apimachinery::Value;
 use tokio::task::JoinHandle;
 
 use crate::error::Error;

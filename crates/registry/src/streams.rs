@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use apimachinery::{ObjectExt as _, Status, Value};
 use apiserver::audit::{Reference, Request};
 use apiserver::{ApiServer, Call, ListOptions, User};
-use serde_json::json;
+use apimachinery::json;
 
 use crate::digest::Digest;
 use crate::repository::Repository;

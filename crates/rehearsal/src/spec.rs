@@ -339,7 +339,7 @@ pub struct FieldCondition {
     /// Dotted path, e.g. `status.latestVersion`.
     pub path: String,
     #[serde(default)]
-    pub equals: Option<serde_json::Value>,
+    pub equals: Option<apimachinery::Value>,
     #[serde(default)]
     pub at_least: Option<i64>,
     #[serde(default)]

@@ -11,7 +11,7 @@ mod verify;
 
 use std::time::Duration;
 
-use serde_json::json;
+use apimachinery::json;
 
 use crate::load::Plan;
 use crate::place::joined;

@@ -136,7 +136,7 @@ pub fn short(digest: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use apimachinery::json;
 
     use super::*;
 

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use apimachinery::selector::LabelSelector;
 use apimachinery::{ObjectExt as _, Value};
-use serde_json::Map;
+use apimachinery::Map;
 
 /// One term: pods of some namespaces that a selector selects, within one part of a topology.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,7 +39,7 @@ impl Term {
 
     /// Whether the term means a pod with these labels in this namespace.
     #[must_use]
-    pub fn matches(&self, namespace: &str, labels: Option<&Map<String, Value>>) -> bool {
+    pub fn matches(&self, namespace: &str, labels: Option<&Map>) -> bool {
         self.namespaces.contains(namespace) && self.selector.matches(labels)
     }
 }
@@ -99,19 +99,19 @@ impl PodAffinity {
 
 /// Whether all terms, of which there is one at least, mean a pod.
 #[must_use]
-pub fn all_match(terms: &[Term], namespace: &str, labels: Option<&Map<String, Value>>) -> bool {
+pub fn all_match(terms: &[Term], namespace: &str, labels: Option<&Map>) -> bool {
     !terms.is_empty() && terms.iter().all(|term| term.matches(namespace, labels))
 }
 
 /// Where a node stands by several labels at once; `None` when it lacks one of them.
 #[must_use]
-pub fn place_of(labels: Option<&Map<String, Value>>, terms: &[Term]) -> Option<Vec<String>> {
+pub fn place_of(labels: Option<&Map>, terms: &[Term]) -> Option<Vec<String>> {
     terms.iter().map(|term| value_of(labels, &term.topology_key).map(str::to_owned)).collect()
 }
 
 /// The value of one label of a node, if it has the label.
 #[must_use]
-pub fn value_of<'a>(labels: Option<&'a Map<String, Value>>, key: &str) -> Option<&'a str> {
+pub fn value_of<'a>(labels: Option<&'a Map>, key: &str) -> Option<&'a str> {
     if key.is_empty() {
         return None;
     }

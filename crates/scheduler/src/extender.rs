@@ -15,7 +15,7 @@ use std::fmt;
 use std::time::Duration;
 
 use apimachinery::{ObjectExt as _, Value};
-use serde_json::json;
+use apimachinery::json;
 
 use crate::decision::{Decision, NodeScore, NodeVerdict, Outcome, Score, Verdict, decide_with};
 use crate::pod::PodInfo;
@@ -323,13 +323,13 @@ fn filtered(answer: &Result<Value, String>) -> Result<Filtered, String> {
     };
     let refused = field("FailedNodes", "failedNodes").and_then(Value::as_object);
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let refused = refused.into_iter().flatten().map(|(node, why)| (node.clone(), text(why)));
+    let refused = refused.into_iter().flatten().map(|(node, why)| (node.to_string(), text(why)));
     Ok((names, refused.collect()))
 }
 
 /// Takes in an extender's scores; one that fails has none.
 fn prioritized(advice: &mut Advice, extender: &Extender, answer: &Result<Value, String>) {
-    let entries = answer.as_ref().ok().and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let entries = answer.as_ref().ok().and_then(Value::as_array).map_or(&[][..], apimachinery::List::as_slice);
     for entry in entries {
         let field = |upper: &str, lower: &str| entry.get(lower).or_else(|| entry.get(upper));
         let host = field("Host", "host").and_then(Value::as_str).unwrap_or_default();

@@ -12,7 +12,7 @@
 use std::collections::BTreeMap;
 
 use apimachinery::{ObjectExt as _, Value};
-use serde_json::Map;
+use apimachinery::Map;
 
 use crate::affinity::{all_match, place_of, value_of};
 use crate::pod::PodInfo;
@@ -22,7 +22,7 @@ use crate::snapshot::Snapshot;
 pub type ByPlace = BTreeMap<String, BTreeMap<String, i64>>;
 
 /// The labels of a node.
-type NodeLabels<'a> = Option<&'a Map<String, Value>>;
+type NodeLabels<'a> = Option<&'a Map>;
 
 /// What the pods that are there mean for one pod.
 #[derive(Debug, Clone, Default)]

@@ -11,7 +11,7 @@ use api::views::pod::{self as views, HostPort, Resources};
 use apimachinery::selector::LabelSelector;
 use apimachinery::{ObjectExt as _, Value};
 use apiserver::Held;
-use serde_json::Map;
+use apimachinery::Map;
 
 use crate::affinity::PodAffinity;
 
@@ -142,7 +142,7 @@ fn group(pod: &Value) -> Arc<str> {
 }
 
 /// A selector of equalities; an empty one selects nothing.
-pub(crate) fn from_map(labels: Option<&Map<String, Value>>) -> Option<LabelSelector> {
+pub(crate) fn from_map(labels: Option<&Map>) -> Option<LabelSelector> {
     labels.filter(|labels| !labels.is_empty()).map(LabelSelector::from_map)
 }
 

@@ -158,7 +158,7 @@ pub fn parse(text: &str) -> Result<Profile, Error> {
         weight @ 1..=100 => profile.hard_pod_affinity_weight = weight,
         weight => return Err(Error::HardWeight(weight)),
     }
-    let extenders = listed("extenders").map_or(&[][..], Vec::as_slice);
+    let extenders = listed("extenders").map_or(&[][..], apimachinery::List::as_slice);
     let extenders = extenders.iter().map(Extender::read).collect::<Result<Vec<_>, _>>()?;
     extender::validate(&extenders)?;
     profile.extenders = extenders.into_iter().map(Arc::new).collect();
@@ -233,7 +233,7 @@ fn priority(entry: &Value) -> Result<(Arc<dyn Priority>, i64), Error> {
         }
         Some((_, value)) => {
             let shape = value.get("shape").or_else(|| value.get("utilizationShape"));
-            let points = shape.and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+            let points = shape.and_then(Value::as_array).map_or(&[][..], apimachinery::List::as_slice);
             let number = |point: &Value, field: &str| point.int_at(&[field]).unwrap_or(0);
             let points =
                 points.iter().map(|p| (number(p, "utilization"), number(p, "score"))).collect();

@@ -197,7 +197,7 @@ pub fn missing_claim(snapshot: &Snapshot, pod: &PodInfo) -> Option<String> {
     }
     for volume in pod.pod.list_at(&["spec", "volumes"]) {
         let name = volume.str_at(&["persistentVolumeClaim", "claimName"]);
-        if volume.get("persistentVolumeClaim").is_none_or(serde_json::Value::is_null) {
+        if volume.get("persistentVolumeClaim").is_none_or(apimachinery::Value::is_null) {
             continue;
         }
         match snapshot.volumes.claim(pod.pod.namespace(), name) {

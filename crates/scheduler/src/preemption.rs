@@ -199,7 +199,7 @@ impl Trial<'_> {
 
 /// Whether a disruption budget that allows none protects the pod.
 fn is_guarded(snapshot: &Snapshot, pod: &Value) -> bool {
-    if pod.labels().is_none_or(serde_json::Map::is_empty) {
+    if pod.labels().is_none_or(apimachinery::Map::is_empty) {
         return false;
     }
     snapshot.budgets.values().filter(|budget| budget.namespace() == pod.namespace()).any(|budget| {

@@ -22,7 +22,7 @@ use api::{
     NODES, PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, POD_DISRUPTION_BUDGETS, PODS,
     REPLICA_SETS, REPLICATION_CONTROLLERS, Resource, SERVICES, STATEFUL_SETS, STORAGE_CLASSES,
 };
-use apimachinery::{ObjectExt as _, Value};
+use apimachinery::{ObjectExt as _, Text, Value};
 use apiserver::Held;
 use controller_runtime::Key;
 
@@ -322,7 +322,7 @@ fn conditions(node: &Value) -> impl Iterator<Item = (&str, &str)> {
 /// Whether a pod looks the same to scheduling before and after, wherever it is.
 pub(crate) fn same_pod(old: &Value, new: &Value) -> bool {
     let going = |pod: &Value| pod.deletion_timestamp().is_some();
-    fn spec(pod: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    fn spec(pod: &Value) -> impl Iterator<Item = (&Text, &Value)> {
         let spec = pod.map_at(&["spec"]).into_iter().flatten();
         spec.filter(|(field, _)| *field != "nodeName")
     }

@@ -11,7 +11,7 @@ use apimachinery::{ObjectExt as _, Reason, Status};
 use apiserver::server::Builder;
 use apiserver::{Call, Client, HandlerContext, RestHandler, Stored, User, Written};
 use scheduler::Profile;
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 
 use crate::explain::{Question, explain, known_resources, resource_named};
 
@@ -89,7 +89,7 @@ impl RestHandler for Explanations {
         let client = Client::new(cx.server.clone(), (*OWNER).clone());
         let answer = explain(&client, &self.0, question)?;
         let text = answer.text();
-        let mut status = serde_json::to_value(&answer).unwrap_or_default();
+        let mut status = apimachinery::json::to_value(&answer).unwrap_or_default();
         status.set(&["text"], json!(text));
         body.set(&["status"], status);
         Ok(Written::created(Stored::new(body)))

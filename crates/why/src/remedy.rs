@@ -113,7 +113,7 @@ fn missing_labels(node: &NodeInfo, pod: &PodInfo) -> Vec<(String, String)> {
     let lacking =
         wanted.filter(|(key, value)| node.labels().and_then(|l| l.get(*key)) != Some(value));
     lacking
-        .map(|(key, value)| (key.clone(), value.as_str().unwrap_or_default().to_owned()))
+        .map(|(key, value)| (key.to_string(), value.as_str().unwrap_or_default().to_owned()))
         .collect()
 }
 

@@ -69,7 +69,7 @@ impl Simulated {
     pub(crate) fn create(&self, namespace: &str, manifests: &str) {
         let client = self.client();
         if client.find(&api::NAMESPACES, "", namespace).unwrap().is_none() {
-            let object = serde_json::json!({
+            let object = apimachinery::json!({
                 "apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace},
             });
             client.create(&api::NAMESPACES, "", object).unwrap();

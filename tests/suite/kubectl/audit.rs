@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use audit::AuditLog;
 use cluster::Access;
-use serde_json::Value;
+use apimachinery::Value;
 use world::World;
 
 use crate::harness::kubectl::{Kubectl, MAIN};

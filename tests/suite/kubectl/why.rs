@@ -1,7 +1,7 @@
 //! Explanations as any client may ask for them.
 
 use cluster::Access;
-use serde_json::Value;
+use apimachinery::Value;
 
 use crate::harness::kubectl::{Kubectl, MAIN};
 use crate::harness::served::Served;
@@ -35,6 +35,6 @@ fn a_pod_is_explained_to_those_who_may_see_it() {
     assert_eq!(refused.code, 1, "{}", refused.stdout);
     kubectl.ok("create rolebinding sees --clusterrole=view --user=alice");
     let veiled: Value = serde_json::from_str(&kubectl.ok(&format!("{ask} --as=alice"))).unwrap();
-    assert_eq!(veiled["status"]["placement"]["decision"]["verdicts"], serde_json::json!([]));
+    assert_eq!(veiled["status"]["placement"]["decision"]["verdicts"], apimachinery::json!([]));
     assert_eq!(veiled["status"]["finding"]["state"], "settled");
 }

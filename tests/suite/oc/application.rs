@@ -1,6 +1,6 @@
 //! `oc new-app`, `tag`, `set triggers`, `expose`, `create route`, `import-image`, `new-build`.
 
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 
 use super::{path, shop};
 

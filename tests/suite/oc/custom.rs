@@ -1,6 +1,6 @@
 //! Custom resources under the rules for everything else: roles, discovery's verbs, quota.
 
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 
 use super::{path, shop};
 

@@ -1,6 +1,6 @@
 //! The API before it had groups, as clients of 3.5 and older use it: `/oapi/v1`, `apiVersion: v1`.
 
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 
 use super::{path, shop};
 
@@ -49,7 +49,7 @@ fn configs_are_the_same_objects_with_older_manners() {
     alice.delete(&format!("{configs}/old")).ok();
     alice.wait_deleted(&grouped, "old");
     let kept = alice.wait(&path("", "replicationcontrollers"), "old-2", |rc| {
-        rc["metadata"]["ownerReferences"].as_array().is_none_or(Vec::is_empty)
+        rc["metadata"]["ownerReferences"].as_array().is_none_or(|list| list.is_empty())
     });
     assert_eq!(kept["metadata"]["name"], "old-2");
 }

@@ -1,6 +1,6 @@
 //! `oc policy add-role-to-user`, `who-can`, `auth can-i`, `adm policy add-scc-to-user`.
 
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 
 use super::{path, shop};
 

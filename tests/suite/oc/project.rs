@@ -1,6 +1,6 @@
 //! `oc whoami`, `new-project`, `projects`, `project`, `status`, `get all`, `delete project`.
 
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 
 use super::{path, shop};
 

@@ -1,7 +1,7 @@
 //! `oc rollout latest|history|pause|undo`, `rollback`, `set env|probe|triggers|image`, `scale`,
 //! `logs dc/x`, `debug`.
 
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 
 use super::{path, shop};
 use crate::harness::raw::{Answer, Raw};

@@ -1,7 +1,7 @@
 //! `oc tag` in all its forms: kinds of sources, `--scheduled`, `--reference`, `--alias`,
 //! `--reference-policy=local`, `-d`, from another project.
 
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 
 use super::{path, shop};
 use crate::harness::raw::{Answer, Raw};

@@ -1,6 +1,6 @@
 //! `oc process`, `oc new-app --template`.
 
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 
 use super::{path, shop};
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use registry::digest::Digest;
-use serde_json::json;
+use apimachinery::json;
 
 use super::up::{Answer, Up};
 

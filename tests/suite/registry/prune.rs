@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use registry::digest::Digest;
-use serde_json::Value;
+use apimachinery::Value;
 
 use super::image::Image;
 use super::up::{Up, files};

@@ -96,7 +96,7 @@ fn a_pushed_image_tells_its_labels_layers_and_size() {
     let pushed = image.push(&up, &builder, "dev/app", "v1");
     assert_eq!(pushed.code, 201, "{pushed:?}");
     let text = up.kubectl.ok("get istag app:v1 -n dev -o json");
-    let istag: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let istag: apimachinery::Value = serde_json::from_str(&text).unwrap();
     let of = &istag["image"];
     assert_eq!(of["metadata"]["name"], image.digest());
     assert_eq!(of["dockerImageMetadata"]["Config"]["Labels"]["version"], "v1", "{text}");
@@ -105,7 +105,7 @@ fn a_pushed_image_tells_its_labels_layers_and_size() {
     assert_eq!(of["dockerImageLayers"][0]["size"], image.layer.len());
     assert_eq!(of["dockerImageMetadata"]["Size"], image.layer.len() + image.config.len());
     assert_eq!(of["dockerImageManifestMediaType"], super::image::IMAGE);
-    assert_eq!(istag["tag"], serde_json::Value::Null, "a pushed tag has no spec");
+    assert_eq!(istag["tag"], apimachinery::Value::Null, "a pushed tag has no spec");
 }
 
 #[test]

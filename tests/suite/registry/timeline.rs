@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use serde_json::Value;
+use apimachinery::Value;
 use tempfile::TempDir;
 
 use super::docker::CONFIG;

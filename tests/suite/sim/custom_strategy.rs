@@ -7,7 +7,7 @@ use std::time::Duration;
 use apimachinery::{ObjectExt as _, Value};
 use apiserver::{Call, Client, LogOptions, LogStream, PatchKind, User};
 use futures_core::Stream as _;
-use serde_json::json;
+use apimachinery::json;
 
 use crate::harness::simulated::Simulated;
 

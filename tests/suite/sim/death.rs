@@ -12,7 +12,7 @@ use std::time::Duration;
 use apimachinery::{ObjectExt as _, Value};
 use cluster::Cluster;
 use controller_runtime::Faults;
-use serde_json::json;
+use apimachinery::json;
 
 use crate::harness::simulated::Simulated;
 

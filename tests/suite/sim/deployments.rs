@@ -3,7 +3,7 @@
 
 use apimachinery::{ObjectExt as _, Value};
 use apiserver::PatchKind;
-use serde_json::json;
+use apimachinery::json;
 
 use crate::harness::simulated::Simulated;
 

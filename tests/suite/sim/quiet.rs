@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use apimachinery::ObjectExt as _;
 use cluster::Access;
-use serde_json::json;
+use apimachinery::json;
 
 use crate::harness::simulated::Simulated;
 

@@ -4,7 +4,7 @@
 //! probe, rolled out once, then again with a new image.
 
 use apimachinery::{ObjectExt as _, Value};
-use serde_json::json;
+use apimachinery::json;
 
 use crate::harness::simulated::Simulated;
 

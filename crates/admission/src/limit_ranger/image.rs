@@ -53,7 +53,7 @@ fn push_usage(mapping: &Value) -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use apimachinery::json;
 
     use super::*;
 

@@ -1,6 +1,6 @@
 //! Rows of upstream's tables and of a recorded cluster.
 
-use serde_json::json;
+use apimachinery::json;
 
 use super::*;
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use apimachinery::Value;
 use apimachinery::quantity::Quantity;
-use serde_json::{Map, json};
+use apimachinery::{Map, json};
 
 /// Amounts by the name of the resource.
 pub type Amounts = BTreeMap<String, Quantity>;
@@ -16,14 +16,14 @@ pub type Amounts = BTreeMap<String, Quantity>;
 pub fn read(list: Option<&Value>) -> Amounts {
     let entries = list.and_then(Value::as_object).into_iter().flatten();
     entries
-        .filter_map(|(name, text)| Some((name.clone(), Quantity::from_json(text).ok()?)))
+        .filter_map(|(name, text)| Some((name.to_string(), Quantity::from_json(text).ok()?)))
         .collect()
 }
 
 /// The list as it stands in an object.
 #[must_use]
 pub fn to_value(list: &Amounts) -> Value {
-    let map: Map<String, Value> =
+    let map: Map =
         list.iter().map(|(name, amount)| (name.clone(), json!(amount.to_string()))).collect();
     Value::Object(map)
 }

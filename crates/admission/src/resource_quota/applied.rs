@@ -7,7 +7,7 @@ use std::sync::Arc;
 use api::{APPLIED_CLUSTER_RESOURCE_QUOTAS, CLUSTER_RESOURCE_QUOTAS, NAMESPACES};
 use apimachinery::{ObjectExt as _, Status, Value};
 use apiserver::{HandlerContext, ListOptions, ObjectList, RestHandler, Stored};
-use serde_json::json;
+use apimachinery::json;
 
 use super::cluster::selects;
 use crate::request::{all, find};

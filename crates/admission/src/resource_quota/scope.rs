@@ -52,7 +52,7 @@ fn selected(selector: &Value, pod: &Value) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use apimachinery::json;
 
     use super::*;
 

@@ -10,7 +10,7 @@ use apiserver::Client;
 use controller_runtime::{
     Caches, Change, Context, Controller, CustomResources, Error, Key, Requeue, Watching, same_key,
 };
-use serde_json::json;
+use apimachinery::json;
 use world::Time;
 
 use super::amounts::{self, Amounts};

@@ -215,7 +215,7 @@ fn claim(used: &mut Amounts, claim: &Value) {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use apimachinery::json;
     use world::World;
 
     use super::*;

@@ -3,7 +3,7 @@
 //! Mirrors: `openshift/origin:pkg/cmd/server/bootstrappolicy/securitycontextconstraints.go`.
 
 use apimachinery::Value;
-use serde_json::json;
+use apimachinery::json;
 
 const DROP_ALL: &[&str] = &["KILL", "MKNOD", "SETUID", "SETGID"];
 const DROP_MKNOD: &[&str] = &["MKNOD"];

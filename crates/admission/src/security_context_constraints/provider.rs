@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use apimachinery::field::{Error, ErrorList, Path};
 use apimachinery::{ObjectExt as _, Value};
-use serde_json::json;
+use apimachinery::json;
 
 use crate::pod::containers_mut;
 use crate::security_allocator::{GROUPS, MCS, UID_RANGE};

@@ -11,7 +11,7 @@ use apiserver::Client;
 use controller_runtime::{
     Caches, Change, Context, Controller, Error, Key, Requeue, Watching, same_key,
 };
-use serde_json::json;
+use apimachinery::json;
 
 use super::credentials::{self, Settings};
 

@@ -20,7 +20,7 @@ use base64::engine::general_purpose::STANDARD;
 use controller_runtime::{
     Caches, Change, Context, Controller, Error, Key, Requeue, Watching, same_key,
 };
-use serde_json::{Map, json};
+use apimachinery::{Map, json};
 
 use super::token::{self, Claims};
 use crate::request::find;
@@ -253,7 +253,7 @@ fn token_data(
     settings: &Settings,
     account: &Value,
     secret: &str,
-) -> Result<Map<String, Value>, Status> {
+) -> Result<Map, Status> {
     let token = token::sign(server, &Claims::of_secret(account, secret))?;
     let mut data = Map::new();
     let parts = [
@@ -277,7 +277,7 @@ fn dockercfg(client: &Client, settings: &Settings, account: &Value, token: &Valu
         "email": "serviceaccount@example.org",
         "auth": STANDARD.encode(format!("serviceaccount:{text}")),
     });
-    let registries: Map<String, Value> =
+    let registries: Map =
         settings.registries.iter().map(|host| (host.clone(), entry.clone())).collect();
     let suffix = client.server().world().name_suffix(5);
     json!({

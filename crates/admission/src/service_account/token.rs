@@ -16,7 +16,7 @@ use apiserver::{ApiServer, Client, User};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use ring::hmac;
-use serde_json::json;
+use apimachinery::json;
 
 use crate::request::find;
 

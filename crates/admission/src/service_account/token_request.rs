@@ -7,7 +7,7 @@ use std::sync::Arc;
 use apimachinery::field::{Error, Path};
 use apimachinery::{ObjectExt as _, Status, Value};
 use apiserver::{HandlerContext, RestHandler, Stored, Written};
-use serde_json::json;
+use apimachinery::json;
 use world::Time;
 
 use super::token::{self, Claims, LIFETIME, SHORTEST};

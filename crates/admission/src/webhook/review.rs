@@ -4,7 +4,7 @@ use apimachinery::{ObjectExt as _, Reason, Status, Value};
 use apiserver::{AdmissionRequest, Operation};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::json;
+use apimachinery::json;
 
 use super::{convert, rule};
 

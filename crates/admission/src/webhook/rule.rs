@@ -89,7 +89,7 @@ fn selects_object(webhook: &Value, request: &AdmissionRequest<'_>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use apimachinery::json;
 
     use super::*;
 

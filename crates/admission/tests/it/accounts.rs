@@ -6,7 +6,7 @@ use admission::{Options, token_user};
 use apimachinery::{ObjectExt as _, Value};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::json;
+use apimachinery::json;
 
 use crate::cluster::{Cluster, NS, names, pod};
 

@@ -11,7 +11,7 @@ use apimachinery::{ObjectExt as _, Value};
 use apiserver::{ApiServer, Client, DeleteOptions, PatchKind, User};
 use controller_runtime::Driver;
 use cri::builtin::Builtin;
-use serde_json::json;
+use apimachinery::json;
 use world::World;
 
 pub(crate) const NS: &str = "dev";

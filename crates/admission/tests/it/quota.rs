@@ -1,7 +1,7 @@
 //! Limits and quota, with the texts of a recorded cluster.
 
 use apimachinery::{ObjectExt as _, Value};
-use serde_json::json;
+use apimachinery::json;
 
 use crate::cluster::{Cluster, NS, pod};
 

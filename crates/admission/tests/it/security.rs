@@ -3,7 +3,7 @@
 use admission::Options;
 use admission::project_request_limit::ProjectLimit;
 use apimachinery::{ObjectExt as _, Value};
-use serde_json::json;
+use apimachinery::json;
 
 use crate::cluster::{Cluster, NS, names, pod};
 

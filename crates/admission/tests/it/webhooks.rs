@@ -12,7 +12,7 @@ use admission::webhook::{Caller, Endpoint, HttpCaller};
 use apimachinery::{ObjectExt as _, Value};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::json;
+use apimachinery::json;
 
 use crate::cluster::Cluster;
 

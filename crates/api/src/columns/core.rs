@@ -1,7 +1,7 @@
 //! Rows of the other core kinds: services, nodes, events, volumes, data.
 
 use apimachinery::{ObjectExt as _, Value};
-use serde_json::json;
+use apimachinery::json;
 use world::Time;
 
 use super::text::{self, NONE, or_none};
@@ -231,7 +231,7 @@ static NAMESPACE: Printer = Printer {
 };
 
 fn entries(object: &Value, field: &str) -> usize {
-    object.map_at(&[field]).map_or(0, serde_json::Map::len)
+    object.map_at(&[field]).map_or(0, apimachinery::Map::len)
 }
 
 static SECRET: Printer = Printer {

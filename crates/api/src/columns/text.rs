@@ -1,7 +1,7 @@
 //! Texts that many cells share.
 
 use apimachinery::{ObjectExt as _, Value, duration};
-use serde_json::json;
+use apimachinery::json;
 use world::Time;
 
 pub(super) const NONE: &str = "<none>";
@@ -51,7 +51,7 @@ pub(super) fn label_selector(selector: Option<&Value>) -> String {
         .map_at(&["matchLabels"])
         .into_iter()
         .flatten()
-        .map(|(key, value)| (key.clone(), format!("{key}={}", value.as_str().unwrap_or_default())))
+        .map(|(key, value)| (key.to_string(), format!("{key}={}", value.as_str().unwrap_or_default())))
         .collect();
     for expression in selector.list_at(&["matchExpressions"]) {
         let key = expression.str_at(&["key"]);
@@ -89,7 +89,7 @@ pub(super) fn containers(template: Option<&Value>) -> [Value; 2] {
 pub(super) fn plain(value: Option<&Value>) -> Option<String> {
     match value? {
         Value::Null => None,
-        Value::String(text) => Some(text.clone()),
+        Value::String(text) => Some(text.to_string()),
         other => Some(other.to_string()),
     }
 }

@@ -10,7 +10,7 @@
 
 mod wire;
 
-use serde_json::{Map, Value};
+use apimachinery::{List, Map, Value};
 
 use self::wire::{Reader, Wire};
 use super::{Decoded, Error, Mode, from_value, scalar};
@@ -94,7 +94,7 @@ fn fields(
     of: &'static Type,
     bytes: &[u8],
     depth: usize,
-    out: &mut Map<String, Value>,
+    out: &mut Map,
 ) -> Result<(), Error> {
     if depth > MAX_DEPTH {
         return Err(Error::Type("exceeded max depth".to_owned()));
@@ -116,11 +116,11 @@ fn member(
     field: &'static Field,
     wire: Wire<'_>,
     depth: usize,
-    out: &mut Map<String, Value>,
+    out: &mut Map,
 ) -> Result<(), Error> {
     match field.kind {
         FieldKind::Array(of) => {
-            let slot = out.entry(field.name).or_insert_with(|| Value::Array(Vec::new()));
+            let slot = out.entry(field.name).or_insert_with(|| Value::Array(List::new()));
             let Value::Array(list) = slot else { return Ok(()) };
             elements(of, wire, depth, list)
         }
@@ -148,7 +148,7 @@ fn elements(
     of: &'static FieldKind,
     wire: Wire<'_>,
     depth: usize,
-    list: &mut Vec<Value>,
+    list: &mut List,
 ) -> Result<(), Error> {
     if let (FieldKind::Integer { .. } | FieldKind::Boolean, Wire::Bytes(packed)) = (of, &wire) {
         let mut reader = Reader::new(packed);
@@ -201,7 +201,7 @@ fn value(kind: &'static FieldKind, wire: Wire<'_>, depth: usize) -> Result<Value
 
 /// A list as the value of a map is a message whose first field repeats.
 fn nested_list(of: &'static FieldKind, bytes: &[u8], depth: usize) -> Result<Value, Error> {
-    let mut list = Vec::new();
+    let mut list = List::new();
     let mut reader = Reader::new(bytes);
     while let Some((tag, wire)) = reader.next()? {
         if tag == 1 {

@@ -6,7 +6,7 @@ use apimachinery::quantity::Quantity;
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use serde_json::{Map, Value};
+use apimachinery::{Map, Value};
 
 use crate::schema::FieldKind;
 

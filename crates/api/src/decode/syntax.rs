@@ -5,7 +5,7 @@
 use std::fmt;
 
 use serde::de::{Deserializer as _, IgnoredAny, MapAccess, Visitor};
-use serde_json::Value;
+use apimachinery::Value;
 use serde_json::error::Category;
 
 use super::Error;
@@ -167,7 +167,7 @@ impl<'de> Visitor<'de> for Head {
                 }
             };
             match map.next_value::<Value>()? {
-                Value::String(text) => *slot = text,
+                Value::String(text) => *slot = text.into(),
                 Value::Null => {}
                 other => {
                     failed.get_or_insert_with(|| {

@@ -2,7 +2,7 @@
 
 mod properties;
 
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 
 use super::{Error, Mode, from_slice, from_value, interpret, parse_json, refusal};
 use crate::schema::{Type, type_of};

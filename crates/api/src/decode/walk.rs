@@ -7,7 +7,8 @@ use std::fmt;
 use serde::de::{
     DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
 };
-use serde_json::{Map, Number, Value};
+use apimachinery::{Map, Value};
+use serde_json::Number;
 
 use super::scalar;
 use crate::schema::{Field, FieldKind, Presence, Type};
@@ -261,7 +262,7 @@ impl<'de> Visitor<'de> for Node<'_> {
             match element {
                 Some(Value::Null) => out.push(scalar::zero(*of)),
                 Some(value) => out.push(value),
-                None => return Ok(Value::Array(out)),
+                None => return Ok(Value::from(out)),
             }
         }
     }

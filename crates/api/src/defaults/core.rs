@@ -4,7 +4,7 @@
 
 use apimachinery::{ObjectExt as _, Value};
 use base64::Engine as _;
-use serde_json::{Map, json};
+use apimachinery::{Map, json};
 
 use super::{
     canonical_quantities, each, fill, labels_from_template, pod, selector_from_template, volume,

@@ -5,7 +5,7 @@
 //! limit alone that a client takes away later.
 
 use apimachinery::{ObjectExt as _, Value};
-use serde_json::{Map, json};
+use apimachinery::{Map, json};
 
 use super::{canonical_quantities, each, fill, is_filled_map, pod, within};
 

@@ -3,7 +3,7 @@
 //! Mirrors: `pkg/{image,route,build,security}/apis/*/v1/defaults.go` of OpenShift 3.11.
 
 use apimachinery::{ObjectExt as _, Value};
-use serde_json::json;
+use apimachinery::json;
 
 use super::{canonical_quantities, each, fill, within};
 

@@ -1,7 +1,7 @@
 //! Defaults of the other Kubernetes groups.
 
 use apimachinery::{ObjectExt as _, Value};
-use serde_json::json;
+use apimachinery::json;
 
 use super::{each, fill, is_unset, within};
 

@@ -3,7 +3,7 @@
 //! Mirrors: `pkg/apis/core/v1/defaults.go` of Kubernetes 1.11.
 
 use apimachinery::{ObjectExt as _, Value};
-use serde_json::json;
+use apimachinery::json;
 
 use super::{canonical_quantities, each, fill, volume, within};
 use crate::views::image;

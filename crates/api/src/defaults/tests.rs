@@ -1,6 +1,6 @@
 //! What the server fills in, by kind.
 
-use serde_json::json;
+use apimachinery::json;
 
 use super::*;
 

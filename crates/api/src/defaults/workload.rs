@@ -4,7 +4,7 @@
 //! Mirrors: `pkg/apis/{apps,extensions,batch,autoscaling}/*/defaults.go` of Kubernetes 1.11.
 
 use apimachinery::{ObjectExt as _, Value};
-use serde_json::json;
+use apimachinery::json;
 
 use super::{core, each, fill, labels_from_template, pod, selector_from_template, within};
 

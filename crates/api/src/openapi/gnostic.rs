@@ -3,7 +3,7 @@
 //! Invariant: members that the encoding has no field for are extensions (`x-…`) or absent.
 //! Mirrors: github.com/google/gnostic openapiv2.
 
-use serde_json::Value;
+use apimachinery::{Text, Value};
 
 /// Encodes a Swagger 2.0 document.
 #[must_use]
@@ -114,7 +114,7 @@ fn schema(value: &Value) -> Message {
     out
 }
 
-fn members(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
+fn members(value: &Value) -> impl Iterator<Item = (&Text, &Value)> {
     value.as_object().into_iter().flatten()
 }
 

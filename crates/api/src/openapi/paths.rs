@@ -5,7 +5,7 @@
 //!
 //! Invariant: an operation is listed exactly when the resource supports its verb.
 
-use serde_json::{Map, Value, json};
+use apimachinery::{Map, Value, json};
 
 use super::root;
 use super::schemas::{Components, gvk};
@@ -54,7 +54,7 @@ struct Whole<'a> {
 }
 
 impl Whole<'_> {
-    fn into_paths(self, root: &str, collection: &str, item: &str) -> Map<String, Value> {
+    fn into_paths(self, root: &str, collection: &str, item: &str) -> Map {
         let Self { resource, components } = self;
         let body = Body::of_resource(resource);
         let mut out = Map::new();
@@ -71,9 +71,9 @@ impl Whole<'_> {
 }
 
 fn insert(
-    out: &mut Map<String, Value>,
+    out: &mut Map,
     path: String,
-    mut operations: Map<String, Value>,
+    mut operations: Map,
     parameters: Vec<Value>,
 ) {
     if operations.is_empty() {
@@ -144,7 +144,7 @@ fn operations(
     verbs: &[Verb],
     target: Target,
     components: &mut Components,
-) -> Map<String, Value> {
+) -> Map {
     let mut out = Map::new();
     for verb in verbs {
         let (method, action, on) = match verb {
@@ -181,7 +181,7 @@ fn operation(body: &Body, verb: Verb, action: &str, components: &mut Components)
         "x-kubernetes-action": action,
         "x-kubernetes-group-version-kind": gvk(&body.group, &body.version, &body.kind),
     });
-    let content: Map<String, Value> = match verb {
+    let content: Map = match verb {
         Verb::Patch => {
             let schema = components.add_patch();
             PATCHES.iter().map(|kind| ((*kind).to_owned(), json!({"schema": schema}))).collect()

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value, json};
+use apimachinery::{Map, Value, json};
 
 use crate::schema::{Field, FieldKind, ListType, Type, type_of};
 
@@ -53,7 +53,7 @@ impl Components {
     fn definition(&mut self, of: &'static Type) -> Value {
         let mut schema = Map::new();
         schema.insert("type".to_owned(), "object".into());
-        let properties: Map<String, Value> =
+        let properties: Map =
             of.fields.iter().map(|field| (field.name.to_owned(), self.property(field))).collect();
         if !properties.is_empty() {
             schema.insert("properties".to_owned(), properties.into());

@@ -1,6 +1,6 @@
 //! What kubectl looks for in the documents.
 
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 
 use super::{fnv, v2_document, v2_protobuf, v3_document, v3_hash, v3_index};
 

@@ -5,7 +5,7 @@
 //!
 //! Invariant: says the same as the v3 documents.
 
-use serde_json::{Map, Value, json};
+use apimachinery::{List, Map, Value, json};
 
 use super::{add_types, group_versions, paths, resources_of, schemas};
 
@@ -25,7 +25,7 @@ pub fn v2_document() -> Value {
     }
     let definitions = match components.finish() {
         Value::Object(map) => {
-            map.into_iter().map(|(name, value)| (name, schema(value))).collect::<Map<_, _>>()
+            map.into_iter().map(|(name, value)| (name, schema(value))).collect::<Map>()
         }
         _ => Map::new(),
     };
@@ -75,7 +75,7 @@ fn path_item(value: Value) -> Value {
             let value = if name == "parameters" { parameters(value) } else { operation(value) };
             (name, value)
         })
-        .collect::<Map<_, _>>()
+        .collect::<Map>()
         .into()
 }
 
@@ -83,7 +83,7 @@ fn operation(value: Value) -> Value {
     let Value::Object(mut map) = value else { return value };
     let mut list = match map.remove("parameters").map(parameters) {
         Some(Value::Array(list)) => list,
-        _ => Vec::new(),
+        _ => List::new(),
     };
     let mut consumes = vec![Value::from("*/*")];
     if let Some(body) = map.remove("requestBody")

@@ -12,7 +12,7 @@ pub use self::access::rule_to_openshift;
 pub use self::autoscaler::{current_metrics, flat as flat_metric, metrics};
 
 use apimachinery::{ObjectExt as _, Value};
-use serde_json::json;
+use apimachinery::json;
 
 use crate::Resource;
 

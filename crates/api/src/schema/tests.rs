@@ -1,6 +1,6 @@
 //! The table against facts that anyone who knows the API would expect.
 
-use serde_json::json;
+use apimachinery::json;
 
 use super::{FieldKind, ListType, Presence, Type, table, type_of};
 

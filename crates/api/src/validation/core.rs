@@ -159,7 +159,7 @@ fn persistent_volume(object: &Value, errors: &mut ErrorList) {
     let spec = object.get("spec").unwrap_or(&Value::Null);
     volume::access_modes(spec, &path, "", errors);
     let capacity = spec.map_at(&["capacity"]);
-    if capacity.is_none_or(serde_json::Map::is_empty) {
+    if capacity.is_none_or(apimachinery::Map::is_empty) {
         errors.push(Error::required(&path.child("capacity"), ""));
     }
     if capacity.is_none_or(|map| !map.contains_key("storage") || map.len() > 1) {

@@ -7,7 +7,7 @@ mod hook;
 use apimachinery::field::{Error, ErrorList, Path};
 use apimachinery::validation::{self, object_meta};
 use apimachinery::{ObjectExt as _, Value};
-use serde_json::json;
+use apimachinery::json;
 
 use super::{checks, container, go_text, workload};
 use crate::views::image::is_path_component;
@@ -56,7 +56,7 @@ fn with_images_to_come(spec: &Value, triggers: &[Value]) -> Value {
         }
     }
     if !containers.is_empty() {
-        spec.set(&path, Value::Array(containers));
+        spec.set(&path, Value::from(containers));
     }
     spec
 }

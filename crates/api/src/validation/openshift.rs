@@ -4,7 +4,7 @@
 
 use apimachinery::field::{Error, ErrorList, Path};
 use apimachinery::validation;
-use apimachinery::{ObjectExt as _, Value};
+use apimachinery::{ObjectExt as _, Text, Value};
 
 use super::checks;
 
@@ -162,7 +162,7 @@ fn project_update(new: &Value, old: &Value, errors: &mut ErrorList) {
         let read =
             |object: &Value| object.map_at(&["metadata", field]).cloned().unwrap_or_default();
         let (now, before) = (read(new), read(old));
-        let mut keys: Vec<&String> = now.keys().chain(before.keys()).collect();
+        let mut keys: Vec<&Text> = now.keys().chain(before.keys()).collect();
         keys.sort();
         keys.dedup();
         for key in keys {

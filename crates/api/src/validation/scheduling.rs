@@ -3,7 +3,7 @@
 use apimachinery::field::{Error, ErrorList, Path, quote};
 use apimachinery::validation;
 use apimachinery::{ObjectExt as _, Value};
-use serde_json::json;
+use apimachinery::json;
 
 use super::checks;
 

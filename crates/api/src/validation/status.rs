@@ -86,7 +86,7 @@ pub(super) fn update(resource: &Resource, new: &Value, old: &Value, errors: &mut
 
 /// Upstream names the field as its internal form does.
 fn allowed_disruptions(status: &Value, path: &Path, errors: &mut ErrorList) {
-    let allowed = serde_json::json!({"podDisruptionsAllowed": status.get("disruptionsAllowed")});
+    let allowed = apimachinery::json!({"podDisruptionsAllowed": status.get("disruptionsAllowed")});
     checks::non_negative(&allowed, path, "podDisruptionsAllowed", errors);
 }
 

@@ -6,7 +6,7 @@ use apimachinery::field::{Error, ErrorList, Path};
 use apimachinery::quantity::Quantity;
 use apimachinery::validation::object_meta;
 use apimachinery::{ObjectExt as _, Value};
-use serde_json::json;
+use apimachinery::json;
 
 use super::{checks, scheduling, volume};
 

@@ -3,7 +3,7 @@
 mod kinds;
 
 use apimachinery::ObjectExt as _;
-use serde_json::json;
+use apimachinery::json;
 
 use super::*;
 use crate::{

@@ -4,8 +4,8 @@
 
 use apimachinery::field::{Error, ErrorList, Path, quote};
 use apimachinery::validation::{self, object_meta};
-use apimachinery::{ObjectExt as _, Value};
-use serde_json::json;
+use apimachinery::{ObjectExt as _, Text, Value};
+use apimachinery::json;
 
 use super::{checks, core, go_text, pod};
 use crate::Resource;
@@ -71,7 +71,7 @@ pub(super) fn template_for_map_selector(spec: &Value, path: &Path, errors: &mut 
 /// A selector of plain labels; one with a label that cannot be counts as empty.
 fn map_selector(spec: &Value) -> Option<&Value> {
     let selector = spec.get("selector").filter(|selector| !checks::is_empty(Some(*selector)))?;
-    let fine = |(key, value): (&String, &Value)| {
+    let fine = |(key, value): (&Text, &Value)| {
         validation::qualified_name(key).is_empty()
             && validation::label_value(value.as_str().unwrap_or_default()).is_empty()
     };

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use apimachinery::quantity::Quantity;
 use apimachinery::selector::{LabelSelector, Operator, Requirement};
 use apimachinery::{ObjectExt as _, Value};
-use serde_json::Map;
+use apimachinery::Map;
 
 use super::pod::{Resources, condition};
 
@@ -65,7 +65,7 @@ pub fn tolerates(toleration: &Value, taint: &Value) -> bool {
 
 /// Whether all of a term of a node selector holds for the node of that name. A term that says nothing holds for none.
 #[must_use]
-pub fn term_matches(term: &Value, labels: Option<&Map<String, Value>>, name: &str) -> bool {
+pub fn term_matches(term: &Value, labels: Option<&Map>, name: &str) -> bool {
     let expressions = term.list_at(&["matchExpressions"]);
     let fields = term.list_at(&["matchFields"]);
     if expressions.is_empty() && fields.is_empty() {
@@ -77,7 +77,7 @@ pub fn term_matches(term: &Value, labels: Option<&Map<String, Value>>, name: &st
 
 /// Whether labels fulfil all of a node selector's expressions; one that is malformed holds for none.
 #[must_use]
-pub fn expressions_match(expressions: &[Value], labels: Option<&Map<String, Value>>) -> bool {
+pub fn expressions_match(expressions: &[Value], labels: Option<&Map>) -> bool {
     let requirements: Option<Vec<Requirement>> = expressions.iter().map(requirement).collect();
     requirements.is_some_and(|requirements| LabelSelector::new(requirements).matches(labels))
 }
@@ -99,7 +99,7 @@ fn requirement(expression: &Value) -> Option<Requirement> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use apimachinery::json;
 
     use super::*;
 

@@ -39,7 +39,7 @@ impl Resources {
                 "ephemeral-storage" => resources.ephemeral_storage_bytes = quantity.value(),
                 "pods" | "storage" => {}
                 _ => {
-                    resources.scalar.insert(name.clone(), quantity.value());
+                    resources.scalar.insert(name.to_string(), quantity.value());
                 }
             }
         }
@@ -259,7 +259,7 @@ pub fn qos_class(pod: &Value) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use apimachinery::json;
 
     use super::*;
 

@@ -93,7 +93,7 @@ fn expression_holds(expression: &Value, object: &Value) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use apimachinery::json;
 
     use super::*;
 

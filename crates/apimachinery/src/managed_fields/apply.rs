@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use crate::{Value, json};
 
 use super::managers::{Entry, Identity, Managers, Operation};
 use super::merge::{merge, without_nulls};

@@ -1,6 +1,6 @@
 //! The items of lists that are owned item by item, under the elements that name them.
 
-use serde_json::{Map, Value};
+use crate::{Map, Value};
 
 use super::schema::{ListKind, Schema};
 use super::set::{self, Element};
@@ -55,7 +55,7 @@ pub(super) fn items<'a, S: Schema>(
     kind: ListKind,
     list: Option<&'a Value>,
 ) -> Vec<(Element, &'a Value)> {
-    let items = list.and_then(Value::as_array).map_or(&[] as &[Value], Vec::as_slice);
+    let items = list.and_then(Value::as_array).map_or(&[] as &[Value], crate::List::as_slice);
     let named = |item: &'a Value| element_of(schema, kind, item).ok().map(|name| (name, item));
     items.iter().filter_map(named).collect()
 }

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value, json};
+use crate::{Map, Value, json};
 
 use super::set::Set;
 use crate::object::ObjectExt as _;

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use crate::Value;
 
 use super::list::items;
 use super::schema::{ListKind, Schema, Shape, shape_of};
@@ -27,7 +27,7 @@ pub(super) fn merge<S: Schema>(schema: S, live: Option<&Value>, config: &Value) 
             Value::Object(merged)
         }
         (Shape::List(kind), Value::Array(_), Value::Array(_)) => {
-            Value::Array(merge_list(schema, kind, live, config))
+            Value::from(merge_list(schema, kind, live, config))
         }
         _ => config.clone(),
     }
@@ -40,7 +40,7 @@ pub(super) fn without_nulls<S: Schema>(schema: S, document: Value) -> Value {
             let kept = map
                 .into_iter()
                 .filter(|(name, value)| !(value.is_null() && schema.drops_null(name)));
-            let read = |(name, value): (String, Value)| match schema.member(&name) {
+            let read = |(name, value): (crate::Text, Value)| match schema.member(&name) {
                 Some(member) => (name, without_nulls(member, value)),
                 None => (name, value),
             };

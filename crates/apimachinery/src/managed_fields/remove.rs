@@ -2,7 +2,7 @@
 //!
 //! Mirrors: `sigs.k8s.io/structured-merge-diff/v4/typed/remove.go`.
 
-use serde_json::{Map, Value};
+use crate::{Map, Value};
 
 use super::list::element_of;
 use super::schema::{Schema, Shape, shape_of};
@@ -17,7 +17,7 @@ pub(super) fn remove<S: Schema>(schema: S, value: &Value, gone: &Set) -> Option<
                 let member = schema.member(name);
                 keep(member, &element, value, gone).map(|value| (name.clone(), value))
             });
-            let kept: Map<String, Value> = kept.collect();
+            let kept: Map = kept.collect();
             (!kept.is_empty()).then_some(Value::Object(kept))
         }
         (Shape::List(kind), Value::Array(list)) if !list.is_empty() => {
@@ -26,7 +26,7 @@ pub(super) fn remove<S: Schema>(schema: S, value: &Value, gone: &Set) -> Option<
                 Err(_) => Some(item.clone()),
             });
             let kept: Vec<Value> = kept.collect();
-            (!kept.is_empty()).then_some(Value::Array(kept))
+            (!kept.is_empty()).then_some(Value::from(kept))
         }
         _ => Some(value.clone()),
     }

@@ -2,7 +2,7 @@
 //!
 //! Invariant: adds no knowledge of its own; a kind's table or a custom resource's schema answers.
 
-use serde_json::Value;
+use crate::Value;
 
 /// How a value is owned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

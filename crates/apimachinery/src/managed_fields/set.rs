@@ -13,7 +13,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
+use crate::{Map, Value};
 
 /// One step of a path in its written form.
 pub type Element = Arc<str>;
@@ -45,7 +45,7 @@ pub fn field_name(element: &str) -> Option<&str> {
 
 /// The element of an item of a list that is a map by these keys.
 #[must_use]
-pub fn key(keys: Map<String, Value>) -> Element {
+pub fn key(keys: Map) -> Element {
     format!("k:{}", Value::Object(keys)).into()
 }
 
@@ -229,7 +229,7 @@ fn canonical(element: &str) -> Option<Element> {
     let (kind, rest) = element.split_once(':')?;
     match kind {
         "f" => Some(element.into()),
-        "k" => serde_json::from_str::<Map<String, Value>>(rest).ok().map(key),
+        "k" => serde_json::from_str::<Map>(rest).ok().map(key),
         "v" => serde_json::from_str::<Value>(rest).ok().map(|read| value(&read)),
         "i" => rest.parse::<i64>().ok().map(|index| format!("i:{index}").into()),
         _ => None,
@@ -242,7 +242,7 @@ pub(super) fn readable(element: &str) -> String {
     match kind {
         "f" => format!(".{rest}"),
         "k" => {
-            let keys: Map<String, Value> = serde_json::from_str(rest).unwrap_or_default();
+            let keys: Map = serde_json::from_str(rest).unwrap_or_default();
             let keys: Vec<String> = keys.iter().map(|(key, at)| format!("{key}={at}")).collect();
             format!("[{}]", keys.join(","))
         }
@@ -253,7 +253,7 @@ pub(super) fn readable(element: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use crate::json;
 
     use super::*;
 

@@ -1,6 +1,6 @@
 //! A structural `OpenAPI` v3 schema, as custom resources have one, seen as a [`Schema`].
 
-use serde_json::Value;
+use crate::Value;
 
 use super::schema::{ListKind, Schema, Shape};
 

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value};
+use crate::{Map, Value};
 
 use super::list::{element_of, items};
 use super::schema::{ListKind, Schema, Shape, shape_of};
@@ -63,7 +63,7 @@ impl Fields {
         }
     }
 
-    fn map<S: Schema>(&mut self, schema: S, map: &Map<String, Value>) {
+    fn map<S: Schema>(&mut self, schema: S, map: &Map) {
         for (name, value) in map {
             let Some(member) = schema.member(name) else { continue };
             self.path.push(set::field(name));

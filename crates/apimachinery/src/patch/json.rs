@@ -3,7 +3,7 @@
 //! Mirrors: `github.com/evanphx/json-patch`, texts of errors included. Paths need no leading slash
 //! there, only some slash.
 
-use serde_json::Value;
+use crate::Value;
 
 use super::type_name;
 

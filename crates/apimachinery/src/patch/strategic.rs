@@ -13,7 +13,7 @@ mod list;
 
 use std::fmt;
 
-use serde_json::{Map, Value};
+use crate::{Map, Value};
 
 use crate::status::{Reason, Status};
 
@@ -143,7 +143,7 @@ impl Error {
         }
     }
 
-    fn merge_key(element: &Map<String, Value>, key: &str) -> Self {
+    fn merge_key(element: &Map, key: &str) -> Self {
         Self::MergeKey { map: go_map(element), key: key.to_owned() }
     }
 }
@@ -159,7 +159,7 @@ fn type_name(value: &Value) -> &'static str {
     }
 }
 
-fn go_map(map: &Map<String, Value>) -> String {
+fn go_map(map: &Map) -> String {
     let entries: Vec<String> =
         map.iter().map(|(key, value)| format!("{key}:{}", go_value(value))).collect();
     format!("map[{}]", entries.join(" "))
@@ -174,7 +174,7 @@ fn go_list(items: &[Value]) -> String {
 fn go_value(value: &Value) -> String {
     match value {
         Value::Null => "<nil>".to_owned(),
-        Value::String(text) => text.clone(),
+        Value::String(text) => text.to_string(),
         Value::Array(items) => go_list(items),
         Value::Object(map) => go_map(map),
         other => other.to_string(),
@@ -204,10 +204,10 @@ fn lookup<'a>(schema: Option<&'a dyn PatchSchema>, name: &str) -> FieldSchema<'a
 }
 
 fn merge_map(
-    mut original: Map<String, Value>,
-    mut patch: Map<String, Value>,
+    mut original: Map,
+    mut patch: Map,
     schema: Option<&dyn PatchSchema>,
-) -> Result<Map<String, Value>, Error> {
+) -> Result<Map, Error> {
     if let Some(directive) = patch.remove(DIRECTIVE) {
         return match directive.as_str() {
             Some("replace") => Ok(patch),
@@ -258,10 +258,10 @@ fn merge_value(
         }
         Value::Array(patch) if field.strategy != ListStrategy::Atomic => {
             let original = match original {
-                Some(Value::Array(items)) => items,
+                Some(Value::Array(items)) => items.into(),
                 _ => Vec::new(),
             };
-            Ok(Value::Array(list::merge(original, patch, name, field)?))
+            Ok(Value::from(list::merge(original, patch.into(), name, field)?))
         }
         other => Ok(other),
     }
@@ -269,14 +269,14 @@ fn merge_value(
 
 /// Removes all fields that are not listed.
 fn retain_keys(
-    original: &mut Map<String, Value>,
-    patch: &Map<String, Value>,
+    original: &mut Map,
+    patch: &Map,
     retained: &Value,
 ) -> Result<(), Error> {
     let retained = retained.as_array().ok_or(Error::RetainKeysFormat)?;
-    let listed = |key: &String| retained.iter().any(|name| name == key);
+    let listed = |key: &str| retained.iter().any(|name| name == key);
     let directive =
-        |key: &String| key.starts_with(DELETE_PRIMITIVES) || key.starts_with(ELEMENT_ORDER);
+        |key: &str| key.starts_with(DELETE_PRIMITIVES) || key.starts_with(ELEMENT_ORDER);
     if patch.iter().any(|(key, value)| !value.is_null() && !directive(key) && !listed(key)) {
         return Err(Error::RetainKeysContent);
     }

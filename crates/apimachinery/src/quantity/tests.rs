@@ -1,6 +1,6 @@
 //! Quantities read, rounded and printed.
 
-use serde_json::json;
+use crate::json;
 
 use super::*;
 

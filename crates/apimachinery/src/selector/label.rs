@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use serde_json::{Map, Value};
+use crate::{Map, Value};
 
 use super::{Error, check_key, check_value, parse};
 use crate::object::ObjectExt as _;
@@ -87,7 +87,7 @@ impl Requirement {
 
     /// Whether labels fulfil this requirement.
     #[must_use]
-    pub fn matches(&self, labels: Option<&Map<String, Value>>) -> bool {
+    pub fn matches(&self, labels: Option<&Map>) -> bool {
         let value = labels.and_then(|map| map.get(&self.key));
         let value = value.map(|value| value.as_str().unwrap_or_default());
         let listed = value.is_some_and(|text| self.values.contains(text));
@@ -164,7 +164,7 @@ impl LabelSelector {
     /// A selector of equalities, as replication controllers and services have; an empty map selects
     /// everything.
     #[must_use]
-    pub fn from_map(labels: &Map<String, Value>) -> Self {
+    pub fn from_map(labels: &Map) -> Self {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         Self::new(
             labels.iter().map(|(key, value)| Requirement::equals(key, &text(value))).collect(),
@@ -201,7 +201,7 @@ impl LabelSelector {
 
     /// Whether an object with these labels is selected.
     #[must_use]
-    pub fn matches(&self, labels: Option<&Map<String, Value>>) -> bool {
+    pub fn matches(&self, labels: Option<&Map>) -> bool {
         !self.nothing && self.requirements.iter().all(|requirement| requirement.matches(labels))
     }
 

@@ -1,6 +1,6 @@
 //! Selectors read, matched and printed.
 
-use serde_json::{Value, json};
+use crate::{Value, json};
 
 use super::*;
 

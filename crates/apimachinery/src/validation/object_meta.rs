@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Map, Value};
+use crate::{Map, Value};
 
 use super::{
     dns1035_label, dns1123_label, dns1123_subdomain, label_value, path_segment_name,
@@ -131,7 +131,7 @@ fn validate_mutable(meta: &Value, path: &Path) -> ErrorList {
 
 /// Checks keys and values of a map of labels.
 #[must_use]
-pub fn validate_labels(labels: Option<&Map<String, Value>>, path: &Path) -> ErrorList {
+pub fn validate_labels(labels: Option<&Map>, path: &Path) -> ErrorList {
     let mut errors = ErrorList::new();
     for (key, value) in labels.into_iter().flatten() {
         errors.extend(invalid_each(path, key, qualified_name(key)));
@@ -143,7 +143,7 @@ pub fn validate_labels(labels: Option<&Map<String, Value>>, path: &Path) -> Erro
 
 /// Checks the keys of annotations and their total size.
 #[must_use]
-pub fn validate_annotations(annotations: Option<&Map<String, Value>>, path: &Path) -> ErrorList {
+pub fn validate_annotations(annotations: Option<&Map>, path: &Path) -> ErrorList {
     let mut errors = ErrorList::new();
     let mut size = 0;
     for (key, value) in annotations.into_iter().flatten() {
@@ -292,7 +292,7 @@ fn validate_immutable(new: &Value, old: &Value, key: &str, path: &Path) -> Optio
             Some(error.shown_as("0001-01-01 00:00:00 +0000 UTC"))
         }
         (Value::String(text), true) => {
-            let shown = text.replacen('T', " ", 1).replace('Z', " +0000 UTC");
+            let shown = text.replacen("T", " ", 1).replace("Z", " +0000 UTC");
             Some(field::Error::invalid(&path, new, IMMUTABLE).shown_as(&shown))
         }
         _ => Some(field::Error::invalid(&path, new, IMMUTABLE)),
@@ -325,7 +325,7 @@ fn go_list(items: &[&str]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use crate::json;
 
     use super::*;
 

@@ -7,7 +7,8 @@ mod scalar;
 
 use std::cmp::Ordering;
 
-use serde_json::{Map, Number, Value};
+use crate::{Map, Text, Value};
+use serde_json::Number;
 
 /// Longer keys are written as `? key` with the value on a line of its own.
 const MAX_SIMPLE_KEY: usize = 128;
@@ -52,7 +53,7 @@ fn pad(out: &mut String, indent: usize) {
 
 impl Printer {
     /// Writes the entries of a map; with `inline` the cursor already stands where the first key goes.
-    fn write_map(&mut self, map: &Map<String, Value>, indent: usize, mut inline: bool) {
+    fn write_map(&mut self, map: &Map, indent: usize, mut inline: bool) {
         for (key, value) in sorted(map) {
             if !inline {
                 pad(&mut self.out, indent);
@@ -137,8 +138,8 @@ fn number_text(number: &Number) -> String {
 }
 
 /// The entries in natural order. Binary insertion, because the order need not be transitive.
-fn sorted(map: &Map<String, Value>) -> Vec<(&String, &Value)> {
-    let mut entries: Vec<(&String, &Value)> = Vec::with_capacity(map.len());
+fn sorted(map: &Map) -> Vec<(&Text, &Value)> {
+    let mut entries: Vec<(&Text, &Value)> = Vec::with_capacity(map.len());
     for entry in map {
         let place = entries
             .binary_search_by(|have| natural_order(have.0, entry.0))

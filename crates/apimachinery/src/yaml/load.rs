@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use saphyr_parser::{Event, Parser, ScalarStyle, Span, StrInput, Tag};
-use serde_json::{Map, Value};
+use crate::{List, Map, Value};
 
 use super::resolve::{Scalar, resolve};
 use super::{Document, Error, Marks, Position, Problem};
@@ -31,7 +31,7 @@ enum Key {
 
 #[derive(Default)]
 struct MapFrame {
-    entries: Map<String, Value>,
+    entries: Map,
     marks: BTreeMap<String, Marks>,
     /// The key whose value comes next.
     key: Option<(Key, Position)>,
@@ -160,7 +160,7 @@ impl Loader {
     fn close(&mut self) -> Result<(), Problem> {
         let Some((frame, anchor, at)) = self.stack.pop() else { return Ok(()) };
         let (value, marks) = match frame {
-            Frame::List(items, marks) => (Value::Array(items), Marks::List(at, marks)),
+            Frame::List(items, marks) => (Value::from(items), Marks::List(at, marks)),
             Frame::Map(map) => (Value::Object(map.entries), Marks::Map(at, map.marks)),
         };
         self.register(anchor, || value.clone())?;
@@ -192,7 +192,7 @@ impl Loader {
         let value = self.anchors.get(&id).map(|anchor| anchor.value.clone()).unwrap_or_default();
         if self.expects_key() {
             let name = match &value {
-                Value::String(text) => text.clone(),
+                Value::String(text) => text.to_string(),
                 Value::Bool(_) | Value::Number(_) => value.to_string(),
                 _ => return Err(Problem::Key),
             };
@@ -230,13 +230,13 @@ impl MapFrame {
     fn merge(&mut self, value: Value, at: Position) -> Result<(), Problem> {
         let maps = match value {
             Value::Array(items) => items,
-            other => vec![other],
+            other => List::from(vec![other]),
         };
         // Of several maps the first has the last word.
         for map in maps.into_iter().rev() {
             let Value::Object(entries) = map else { return Err(Problem::Merge) };
             for name in entries.keys() {
-                self.marks.insert(name.clone(), Marks::Leaf(at));
+                self.marks.insert(name.to_string(), Marks::Leaf(at));
             }
             self.entries.extend(entries);
         }
@@ -297,9 +297,9 @@ fn scalar_value(text: &str, scalar: &Scalar, tag: Option<&str>) -> Result<Value,
         Scalar::Text if tag.and_then(|tag| tag.strip_prefix(CORE_TAG)) == Some("binary") => {
             let text: String = text.chars().filter(|c| !matches!(c, '\n' | '\r' | ' ')).collect();
             let bytes = STANDARD.decode(text).map_err(|_| Problem::Binary)?;
-            Ok(Value::String(String::from_utf8_lossy(&bytes).into_owned()))
+            Ok(Value::from(String::from_utf8_lossy(&bytes).into_owned()))
         }
-        Scalar::Text => Ok(Value::String(text.to_owned())),
+        Scalar::Text => Ok(Value::from(text.to_owned())),
     }
 }
 
@@ -330,7 +330,7 @@ fn float_value(value: f64) -> Result<Value, Problem> {
 fn key_name(text: &str, scalar: &Scalar, value: Option<&Value>) -> Option<String> {
     match (scalar, value) {
         (Scalar::Null, _) => None,
-        (_, Some(Value::String(text))) => Some(text.clone()),
+        (_, Some(Value::String(text))) => Some(text.to_string()),
         (_, Some(value)) => Some(value.to_string()),
         // Infinity and not-a-number keep their spelling.
         (_, None) => Some(text.to_owned()),

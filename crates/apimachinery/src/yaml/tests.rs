@@ -1,6 +1,6 @@
 //! Manifests read and printed as Go does.
 
-use serde_json::json;
+use crate::json;
 
 use super::*;
 

@@ -3,7 +3,7 @@
 //! Mirrors: `k8s.io/apiserver/pkg/admission/plugin/namespace/lifecycle`.
 
 use apimachinery::{ObjectExt as _, Status};
-use serde_json::Value;
+use apimachinery::Value;
 
 use super::{Admission, AdmissionRequest, Operation};
 use crate::{error, key};

@@ -6,7 +6,7 @@ use api::Resource;
 use api::decode::{self, Mode};
 use api::schema::{FieldKind, Type, type_of};
 use apimachinery::{ObjectExt as _, Status};
-use serde_json::{Map, Value, json};
+use apimachinery::{Map, Value, json};
 
 use super::Definition;
 use crate::schema::{Body, Decoded, identify};
@@ -67,7 +67,7 @@ struct Prune<'a> {
 impl Prune<'_> {
     fn root(&mut self, schema: &Value, object: &mut Value) {
         let Value::Object(map) = object else { return };
-        let kept: Vec<(String, Value)> = ["apiVersion", "kind", "metadata"]
+        let kept: Vec<(apimachinery::Text, Value)> = ["apiVersion", "kind", "metadata"]
             .iter()
             .filter_map(|name| map.remove_entry(*name))
             .collect();
@@ -93,13 +93,13 @@ impl Prune<'_> {
         }
     }
 
-    fn map(&mut self, schema: &Value, map: &mut Map<String, Value>, path: &str, embedded: bool) {
+    fn map(&mut self, schema: &Value, map: &mut Map, path: &str, embedded: bool) {
         let open = self.open || schema.bool_at(&["x-kubernetes-preserve-unknown-fields"]);
         let properties = schema.get("properties");
         let additional = schema.get("additionalProperties");
         let mut gone = Vec::new();
         for (name, value) in map.iter_mut() {
-            let place = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+            let place = if path.is_empty() { name.to_string() } else { format!("{path}.{name}") };
             let property = properties.and_then(|all| all.get(name));
             match (property, additional) {
                 (Some(of), _) => self.value(of, value, &place),

@@ -7,7 +7,7 @@
 
 use apimachinery::ObjectExt as _;
 use apimachinery::field::{Error, ErrorKind, ErrorList, Path};
-use serde_json::Value;
+use apimachinery::Value;
 
 /// Everything that is wrong with an object.
 ///
@@ -18,7 +18,7 @@ pub(crate) fn check(schema: &Value, object: &Value, old: Option<&Value>) -> Erro
     let Some(map) = object.as_object() else { return errors };
     // Kind, version and metadata are checked for all kinds alike.
     let outer = |name: &str| matches!(name, "apiVersion" | "kind" | "metadata");
-    let body: serde_json::Map<String, Value> =
+    let body: apimachinery::Map =
         map.iter().filter(|(name, _)| !outer(name)).map(|(k, v)| (k.clone(), v.clone())).collect();
     value(schema, &Value::Object(body), "", &mut errors);
     if let Some(old) = old {
@@ -123,7 +123,7 @@ fn enumeration(schema: &Value, value: &Value, path: &str, errors: &mut ErrorList
 
 fn object(
     schema: &Value,
-    map: &serde_json::Map<String, Value>,
+    map: &apimachinery::Map,
     path: &str,
     errors: &mut ErrorList,
 ) {

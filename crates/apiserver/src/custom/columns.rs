@@ -3,7 +3,7 @@
 //! Mirrors: `k8s.io/apiextensions-apiserver/pkg/registry/customresource/tableconvertor`.
 
 use apimachinery::{ObjectExt as _, duration};
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 use world::Time;
 
 use super::{Definition, path};

@@ -4,7 +4,7 @@
 
 use api::Resource;
 use apimachinery::ObjectExt as _;
-use serde_json::{Map, Value, json};
+use apimachinery::{Map, Value, json};
 
 use super::Definition;
 use crate::server::ApiServer;
@@ -82,7 +82,7 @@ fn schema(resource: &Resource, definition: &Definition) -> Value {
     schema
 }
 
-fn add_paths(resource: &Resource, schema: &str, paths: &mut Map<String, Value>) {
+fn add_paths(resource: &Resource, schema: &str, paths: &mut Map) {
     let root = format!("/apis/{}/{}", resource.group, resource.version);
     let place = if resource.namespaced() {
         format!("{root}/namespaces/{{namespace}}/{}", resource.plural)
@@ -103,7 +103,7 @@ fn add_paths(resource: &Resource, schema: &str, paths: &mut Map<String, Value>) 
             "responses": answer,
         });
         if !media.is_empty() {
-            let content: Map<String, Value> = media
+            let content: Map = media
                 .iter()
                 .map(|media| ((*media).to_owned(), json!({"schema": {"type": "object"}})))
                 .collect();

@@ -2,7 +2,7 @@
 //!
 //! Mirrors: `k8s.io/client-go/util/jsonpath`, as far as definitions use it.
 
-use serde_json::Value;
+use apimachinery::Value;
 
 /// The first value that a path such as `.status.conditions[?(@.type=="Ready")].status` leads to.
 pub fn first<'a>(path: &str, object: &'a Value) -> Option<&'a Value> {
@@ -73,7 +73,7 @@ fn quoted(text: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use apimachinery::json;
 
     use super::*;
 

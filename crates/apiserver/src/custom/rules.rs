@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use apimachinery::ObjectExt as _;
 use apimachinery::field::{Error, ErrorKind, ErrorList, Path};
 use cel::{Budget, Program, Type};
-use serde_json::Value;
+use apimachinery::Value;
 
 use self::types::{type_of, value_of};
 
@@ -193,7 +193,7 @@ impl Run {
                     let before = old.and_then(|old| old.get(name));
                     let known = schema.at(&["properties", name.as_str()]).is_some();
                     let place = match (path, known) {
-                        ("", true) => name.clone(),
+                        ("", true) => name.to_string(),
                         (_, true) => format!("{path}.{name}"),
                         (_, false) => format!("{path}[{name}]"),
                     };

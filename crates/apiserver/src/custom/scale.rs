@@ -3,7 +3,7 @@
 //! Mirrors: `k8s.io/apiextensions-apiserver/pkg/registry/customresource/etcd.go` (`ScaleREST`).
 
 use apimachinery::{ObjectExt as _, Status};
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 
 use crate::call::Written;
 use crate::error;

@@ -4,7 +4,7 @@
 
 use apimachinery::field::{Error, ErrorList, Path};
 use apimachinery::{ObjectExt as _, Reason, Status};
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 use world::Time;
 
 use super::rules;
@@ -106,7 +106,7 @@ impl Strategy for DefinitionStrategy {
         if !finalizers.iter().any(|finalizer| finalizer == CLEANUP) {
             finalizers.push(json!(CLEANUP));
         }
-        object.set(&["metadata", "finalizers"], Value::Array(finalizers));
+        object.set(&["metadata", "finalizers"], Value::from(finalizers));
         let mut conditions = object.list_at(&["status", "conditions"]).to_vec();
         conditions.retain(|condition| condition.str_at(&["type"]) != "Terminating");
         conditions.push(json!({
@@ -115,7 +115,7 @@ impl Strategy for DefinitionStrategy {
                         begin soon",
             "lastTransitionTime": now.rfc3339(),
         }));
-        object.set(&["status", "conditions"], Value::Array(conditions));
+        object.set(&["status", "conditions"], Value::from(conditions));
     }
 
     /// What came in between goes with it.

@@ -154,7 +154,7 @@ fn accepted(clause: &Clause) -> Option<Accepted> {
 
 fn not_acceptable() -> Status {
     let mut status = Status::new(Reason::NotAcceptable, "406: Not Acceptable");
-    status.details = serde_json::json!({});
+    status.details = apimachinery::json!({});
     status
 }
 

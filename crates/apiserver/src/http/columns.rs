@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use api::Resource;
 use apimachinery::ObjectExt as _;
 use serde::Serialize;
-use serde_json::Value;
+use apimachinery::Value;
 use world::Time;
 
 use crate::custom::columns::Column;

@@ -6,7 +6,7 @@ use api::decode::{from_protobuf, parse_json, refusal};
 use apimachinery::Status;
 use apimachinery::status::Reason;
 use bytes::{Bytes, BytesMut};
-use serde_json::Value;
+use apimachinery::Value;
 
 use crate::PatchKind;
 
@@ -51,7 +51,7 @@ pub(crate) fn patch_kind(content_type: &str) -> Result<PatchKind, Status> {
         _ => {
             let text = "415: Unsupported Media Type";
             let mut status = Status::new(Reason::UnsupportedMediaType, text);
-            status.details = serde_json::json!({});
+            status.details = apimachinery::json!({});
             Err(status)
         }
     }
@@ -200,7 +200,7 @@ mod tests {
         let bad = object(Format::Json, b"{bad", "Pod").unwrap_err();
         assert!(bad.message.ends_with("({bad)") && bad.code == 400, "{}", bad.message);
         let yaml = object(Format::Yaml, b"kind: Pod\nspec: {a: 0644}\n", "Pod").unwrap();
-        assert_eq!(yaml, serde_json::json!({"kind": "Pod", "spec": {"a": 420}}));
+        assert_eq!(yaml, apimachinery::json!({"kind": "Pod", "spec": {"a": 420}}));
         let deep = "[".repeat(100_000);
         assert_eq!(object(Format::Json, deep.as_bytes(), "Pod").unwrap_err().code, 400);
         assert_eq!(patch(PatchKind::Merge, b"{").unwrap_err().message, "Invalid JSON Patch");

@@ -6,7 +6,7 @@
 //! Mirrors: `k8s.io/apiserver/pkg/endpoints/discovery`.
 
 use api::{Resource, Scope, Subresource, Verb};
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 
 use super::accept::Clause;
 
@@ -266,7 +266,7 @@ fn discovered_resource(resource: &Resource) -> Value {
                 })
             })
             .collect();
-        entry["subresources"] = Value::Array(subs);
+        entry["subresources"] = Value::from(subs);
     }
     entry
 }

@@ -62,7 +62,7 @@ fn string_end(text: &[u8]) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::member;
-    use serde_json::{Value, json};
+    use apimachinery::{Value, json};
 
     #[test]
     fn members_are_found_as_they_were_written() {

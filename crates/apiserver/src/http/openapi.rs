@@ -49,7 +49,7 @@ pub(crate) fn v3_index(api: &ApiServer, asked: &Asked) -> Result<Answer, Status>
     for (group, version, hash) in api.custom_documents() {
         let root = format!("apis/{group}/{version}");
         let url = format!("/openapi/v3/{root}?hash={hash}");
-        index["paths"][root] = serde_json::json!({"serverRelativeURL": url});
+        index["paths"][root] = apimachinery::json!({"serverRelativeURL": url});
     }
     tagged(asked, "application/json", &index)
 }

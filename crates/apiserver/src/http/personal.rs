@@ -8,7 +8,7 @@
 use api::{Resource, Verb};
 use apimachinery::ObjectExt as _;
 use hyper::header;
-use serde_json::Value;
+use apimachinery::Value;
 
 use super::content::{self, Format};
 use super::route::Asked;

@@ -27,7 +27,7 @@ use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::upgrade::OnUpgrade;
 use hyper::{Request, Response, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
-use serde_json::json;
+use apimachinery::json;
 use tokio::sync::OwnedSemaphorePermit;
 
 use self::target::Target;

@@ -13,7 +13,7 @@ use apimachinery::{ObjectExt as _, Status};
 use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::{Method, StatusCode, header};
-use serde_json::Value;
+use apimachinery::Value;
 
 use super::accept::{self, Accepted, Encoding, Shape};
 use super::content::{self, Format};
@@ -180,7 +180,7 @@ pub(crate) fn authorize_unknown(
 pub(crate) fn too_many() -> Status {
     let text = "Too many requests, please try again later.";
     let mut status = Status::new(Reason::TooManyRequests, text);
-    status.details = serde_json::json!({"retryAfterSeconds": 1});
+    status.details = apimachinery::json!({"retryAfterSeconds": 1});
     status
 }
 
@@ -225,7 +225,7 @@ fn supported(resource: &Resource, sub: Option<&Subresource>, verb: Verb) -> Resu
         let what = qualified(resource.plural, resource.group);
         let text = format!("watch is not supported on resources of kind {what:?}");
         let mut status = Status::new(Reason::MethodNotAllowed, text);
-        status.details = serde_json::json!({"group": resource.group, "kind": resource.plural});
+        status.details = apimachinery::json!({"group": resource.group, "kind": resource.plural});
         return Err(status);
     }
     Err(Status::method_not_allowed())

@@ -10,7 +10,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::{Response, StatusCode};
-use serde_json::Value;
+use apimachinery::Value;
 
 use super::body::{Body, Chunks};
 use super::slow::Fed;
@@ -231,7 +231,7 @@ mod tests {
     #[test]
     fn failures_carry_code_and_retry() {
         let mut status = Status::new(apimachinery::Reason::TooManyRequests, "slow down");
-        status.details = serde_json::json!({"retryAfterSeconds": 3});
+        status.details = apimachinery::json!({"retryAfterSeconds": 3});
         let answer = failure(&status, Wishes::default());
         assert_eq!(answer.status(), 429);
         assert_eq!(answer.headers()[header::RETRY_AFTER], "3");

@@ -12,7 +12,7 @@ use futures_util::FutureExt as _;
 use hyper::body::{Body as _, Incoming};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, StatusCode, header};
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 
 use super::accept::{self, clauses};
 use super::audit::Draft;

@@ -10,7 +10,7 @@ use api::Resource;
 use apimachinery::{ObjectExt as _, Status};
 use bytes::Bytes;
 use serde::Serialize;
-use serde_json::Value;
+use apimachinery::Value;
 use world::{Time, World};
 
 use super::accept::{MetaVersion, Shape};
@@ -149,9 +149,9 @@ impl Shaper {
 
     /// The object of a bookmark.
     pub(crate) fn bookmark(&self, resource_version: &str, initial_events_end: bool) -> Bytes {
-        let mut metadata = serde_json::json!({"resourceVersion": resource_version});
+        let mut metadata = apimachinery::json!({"resourceVersion": resource_version});
         if initial_events_end {
-            metadata["annotations"] = serde_json::json!({"k8s.io/initial-events-end": "true"});
+            metadata["annotations"] = apimachinery::json!({"k8s.io/initial-events-end": "true"});
         }
         let (kind, api_version) = match self.shape {
             Shape::Object => (self.resource.kind, self.resource.api_version()),
@@ -159,10 +159,10 @@ impl Shaper {
             Shape::Table(version) => ("Table", version.api_version().to_owned()),
         };
         let mut object =
-            serde_json::json!({"kind": kind, "apiVersion": api_version, "metadata": metadata});
+            apimachinery::json!({"kind": kind, "apiVersion": api_version, "metadata": metadata});
         if matches!(self.shape, Shape::Table(_)) {
             object["columnDefinitions"] = Value::Null;
-            object["rows"] = serde_json::json!([]);
+            object["rows"] = apimachinery::json!([]);
         }
         encode(&object)
     }

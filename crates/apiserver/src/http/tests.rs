@@ -9,7 +9,7 @@ use std::time::Duration;
 use apimachinery::Status;
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 use world::World;
 
 use self::client::{Client, Protocol};

@@ -3,7 +3,7 @@
 //! Mirrors: `openshift/origin:pkg/project/apiserver/registry/projectrequest/delegated`.
 
 use apimachinery::{ObjectExt as _, Status};
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 
 use super::{DESCRIPTION, DISPLAY_NAME, project_of, refuse};
 use crate::call::{Call, DeleteOptions, ListOptions, ObjectList, Written};

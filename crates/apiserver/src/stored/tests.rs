@@ -1,6 +1,6 @@
 //! The tree of a stored object: asked for, and given only while it is needed.
 
-use serde_json::json;
+use apimachinery::json;
 use store::Value as _;
 
 use super::*;

@@ -3,7 +3,7 @@
 //! Mirrors: `kubernetes/pkg/registry/apps/daemonset/strategy.go`.
 
 use apimachinery::{ObjectExt as _, Status};
-use serde_json::Value;
+use apimachinery::Value;
 
 use super::{Strategy, StrategyContext, keep_status, reset_status};
 

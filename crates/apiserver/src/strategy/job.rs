@@ -3,7 +3,7 @@
 //! Mirrors: `kubernetes/pkg/registry/batch/job/strategy.go`.
 
 use apimachinery::{ObjectExt as _, Status};
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 
 use super::{Strategy, StrategyContext, reset_status};
 
@@ -21,7 +21,7 @@ impl Strategy for JobStrategy {
             job.set(&["spec", "template", "metadata", "labels", key], value);
         }
         job.set(&["spec", "selector"], json!({"matchLabels": {"controller-uid": uid}}));
-        if job.labels().is_none_or(serde_json::Map::is_empty)
+        if job.labels().is_none_or(apimachinery::Map::is_empty)
             && let Some(labels) = job.at(&["spec", "template", "metadata", "labels"]).cloned()
         {
             job.set(&["metadata", "labels"], labels);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use api::Resource;
 use apimachinery::{ObjectExt as _, Status};
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 
 use super::daemon_set::DaemonSetStrategy;
 use super::job::JobStrategy;

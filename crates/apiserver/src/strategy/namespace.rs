@@ -3,7 +3,7 @@
 //! Mirrors: `kubernetes/pkg/registry/core/namespace`.
 
 use apimachinery::{ObjectExt as _, Status};
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 
 use super::{Strategy, StrategyContext, copy_field};
 use crate::custom;
@@ -31,7 +31,7 @@ impl Strategy for NamespaceStrategy {
         if !finalizers.iter().any(|finalizer| finalizer == KUBERNETES) {
             finalizers.push(json!(KUBERNETES));
         }
-        object.set(&["spec", "finalizers"], Value::Array(finalizers));
+        object.set(&["spec", "finalizers"], Value::from(finalizers));
         Ok(())
     }
 

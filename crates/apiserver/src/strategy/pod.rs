@@ -3,7 +3,7 @@
 //! Mirrors: `kubernetes/pkg/registry/core/pod/strategy.go`.
 
 use apimachinery::{ObjectExt as _, Status};
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 
 use super::{Strategy, StrategyContext, copy_field, keep_all_but_status};
 

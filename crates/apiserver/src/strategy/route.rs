@@ -3,7 +3,7 @@
 //! Mirrors: `openshift/origin/pkg/route/apiserver/registry/route/strategy.go`.
 
 use apimachinery::{ObjectExt as _, Status};
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 
 use super::{Strategy, StrategyContext, keep_status, reset_status};
 

@@ -9,7 +9,7 @@ use std::net::Ipv4Addr;
 
 use apimachinery::field::{Error, ErrorList, Path};
 use apimachinery::{ObjectExt as _, Status};
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 use store::Range;
 
 use super::{Claim, Strategy, StrategyContext, keep_status};

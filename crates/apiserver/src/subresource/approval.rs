@@ -3,7 +3,7 @@
 //! Mirrors: `kubernetes/pkg/registry/certificates/certificates` (`csrApprovalStrategy`).
 
 use apimachinery::{ObjectExt as _, Status};
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 
 use crate::call::Written;
 use crate::error;
@@ -41,7 +41,7 @@ impl RestHandler for Approval {
                 return Err(error::modified(cx.call.resource, cx.call.name));
             }
             let mut new = old.clone();
-            new.set(&["status", "conditions"], Value::Array(conditions.clone()));
+            new.set(&["status", "conditions"], Value::from(conditions.clone()));
             Ok(new)
         })
     }

@@ -4,7 +4,7 @@
 
 use apimachinery::field::{Error, Path};
 use apimachinery::{ObjectExt as _, Status};
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 
 use crate::call::{Call, Written};
 use crate::error;
@@ -95,6 +95,6 @@ fn bind(pod: &Value, binding: &Value, now: &str) -> Result<Value, String> {
         "lastProbeTime": null,
         "lastTransitionTime": now,
     }));
-    pod.set(&["status", "conditions"], Value::Array(conditions));
+    pod.set(&["status", "conditions"], Value::from(conditions));
     Ok(pod)
 }

@@ -8,7 +8,7 @@
 use apimachinery::selector::LabelSelector;
 use apimachinery::status::Reason;
 use apimachinery::{ObjectExt as _, Status};
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 
 use crate::call::{DeleteOptions, Written};
 use crate::client::Client;

@@ -2,7 +2,7 @@
 //! terminating namespace.
 
 use apimachinery::{ObjectExt as _, Status};
-use serde_json::Value;
+use apimachinery::Value;
 
 use crate::call::Written;
 use crate::error;
@@ -30,7 +30,7 @@ impl RestHandler for NamespaceFinalize {
             if finalizers.is_empty() {
                 namespace.remove(&["spec", "finalizers"]);
             } else {
-                namespace.set(&["spec", "finalizers"], Value::Array(finalizers));
+                namespace.set(&["spec", "finalizers"], Value::from(finalizers));
             }
             if namespace == *current.value.value() || call.options.dry_run {
                 return Ok(Written::ok(Stored::new(namespace)));

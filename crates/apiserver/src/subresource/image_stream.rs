@@ -4,7 +4,7 @@
 //! Mirrors: `openshift/origin/pkg/image/registry/imagestream/etcd`, `…/imagesecret`.
 
 use apimachinery::{ObjectExt as _, Status};
-use serde_json::{Map, Value, json};
+use apimachinery::{Map, Value, json};
 
 use crate::call::{Call, ListOptions};
 use crate::handler::{HandlerContext, RestHandler};
@@ -61,7 +61,7 @@ impl RestHandler for Layers {
 }
 
 /// The layers of one image; all of them are entered among the blobs.
-fn image_layers(image: &Value, blobs: &mut Map<String, Value>) -> Value {
+fn image_layers(image: &Value, blobs: &mut Map) -> Value {
     let mut names = Vec::new();
     for layer in image.list_at(&["dockerImageLayers"]) {
         let name = layer.str_at(&["name"]);

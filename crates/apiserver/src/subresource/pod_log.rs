@@ -4,7 +4,7 @@
 //! `kubernetes/pkg/kubelet/kubelet_pods.go` (`validateContainerLogStatus`).
 
 use apimachinery::{ObjectExt as _, Status};
-use serde_json::Value;
+use apimachinery::Value;
 
 use crate::call::LogOptions;
 use crate::handler::{HandlerContext, RestHandler};
@@ -102,7 +102,7 @@ fn check_started(pod: &Value, container: &str, previous: bool) -> Result<(), Str
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use apimachinery::json;
 
     use super::*;
 

@@ -6,7 +6,7 @@
 
 use apimachinery::field::{Error, ErrorList, Path};
 use apimachinery::{ObjectExt as _, Status};
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 
 use crate::call::Written;
 use crate::error;

@@ -5,7 +5,7 @@
 use apimachinery::field::{Error, Path};
 use apimachinery::selector::LabelSelector;
 use apimachinery::{ObjectExt as _, Status};
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 
 use crate::call::{Call, Written};
 use crate::error;

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use apimachinery::Value;
 
 type Values = BTreeMap<String, String>;
 
@@ -38,9 +38,9 @@ pub(super) fn in_document(document: &Value, values: &Values) -> Value {
     match document {
         Value::String(text) => match whole(text).and_then(|name| values.get(name)) {
             Some(value) => {
-                serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.clone()))
+                serde_json::from_str(value).unwrap_or_else(|_| Value::from(value.clone()))
             }
-            None => Value::String(in_text(text, values)),
+            None => Value::from(in_text(text, values)),
         },
         Value::Array(items) => items.iter().map(|item| in_document(item, values)).collect(),
         Value::Object(map) => map

@@ -2,7 +2,7 @@
 
 use apimachinery::ObjectExt as _;
 use apiserver::{Call, Client, PatchKind, User, WriteOptions, Written};
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 
 use crate::{bind, cluster, pod};
 

@@ -5,7 +5,7 @@ use std::thread;
 
 use apimachinery::ObjectExt as _;
 use apiserver::PatchKind;
-use serde_json::json;
+use apimachinery::json;
 
 use crate::{cluster, configmap};
 

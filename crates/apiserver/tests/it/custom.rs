@@ -3,7 +3,7 @@
 use api::Resource;
 use apimachinery::{ObjectExt as _, Status};
 use apiserver::{Client, DeleteOptions, FieldValidation, PatchKind, User, WriteOptions, Written};
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 
 use crate::cluster;
 
@@ -150,7 +150,7 @@ fn they_are_applied_by_their_schema() {
     };
     apply("a", json!({"cron": "1", "ports": [{"port": 1, "name": "x"}]})).unwrap();
     let both = apply("b", json!({"ports": [{"port": 2}]})).unwrap();
-    assert_eq!(both["spec"]["ports"].as_array().map(Vec::len), Some(2));
+    assert_eq!(both["spec"]["ports"].as_array().map(|list| list.len()), Some(2));
     let conflict = apply("b", json!({"cron": "2"})).unwrap_err();
     assert_eq!(conflict.message, "Apply failed with 1 conflict: conflict with \"a\": .spec.cron");
     let patch = json!({"spec": {"cron": "3"}});

@@ -2,7 +2,7 @@
 
 use apimachinery::{ObjectExt as _, Status};
 use apiserver::{Client, DeleteOptions, Deleted, ListOptions, PatchKind, WatchEvent};
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 
 use crate::{bind, cluster, configmap, create_pod};
 

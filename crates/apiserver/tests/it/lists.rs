@@ -2,7 +2,7 @@
 
 use apimachinery::{ObjectExt as _, Reason, Status};
 use apiserver::{Client, ListOptions, ObjectList};
-use serde_json::json;
+use apimachinery::json;
 
 use crate::{cluster, configmap, create_pod};
 

@@ -18,7 +18,7 @@ mod watches;
 use std::sync::Arc;
 
 use apiserver::{ApiServer, Client, User};
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 use world::World;
 
 /// A client of a fresh cluster with the namespace `test`.

@@ -3,7 +3,7 @@
 use apimachinery::{ObjectExt as _, Reason};
 use apiserver::{Call, DeleteOptions, FieldValidation, PatchKind, User, WriteOptions};
 use bytes::Bytes;
-use serde_json::json;
+use apimachinery::json;
 
 use crate::{cluster, configmap, create_pod, pod};
 
@@ -148,7 +148,7 @@ fn writing_what_is_there_writes_nothing() {
     assert_eq!(client.server().store().revision(), revision);
 }
 
-fn replication_controller() -> serde_json::Value {
+fn replication_controller() -> apimachinery::Value {
     json!({
         "metadata": {"name": "rc"},
         "spec": {

@@ -8,12 +8,12 @@ use apiserver::{
     WatchEvent,
 };
 use parking_lot::Mutex;
-use serde_json::json;
+use apimachinery::json;
 use world::World;
 
 use crate::cluster;
 
-fn request(client: &Client, name: &str) -> Result<Arc<serde_json::Value>, Status> {
+fn request(client: &Client, name: &str) -> Result<Arc<apimachinery::Value>, Status> {
     let body = json!({"metadata": {"name": name}, "displayName": "D", "description": "what"});
     client.create(&api::PROJECT_REQUESTS, "", body)
 }

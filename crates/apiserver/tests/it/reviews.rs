@@ -2,7 +2,7 @@
 
 use apimachinery::ObjectExt as _;
 use apiserver::{ApiServer, Attributes, Authorizer, Client, User};
-use serde_json::json;
+use apimachinery::json;
 use world::World;
 
 use crate::cluster;

@@ -2,7 +2,7 @@
 
 use apimachinery::ObjectExt as _;
 use apiserver::{DeleteOptions, PatchKind};
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 
 use crate::cluster;
 

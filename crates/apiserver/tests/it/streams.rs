@@ -13,7 +13,7 @@ use apiserver::http::{Config, Server, kubeconfig};
 use apiserver::stream::{self, Connecting, Connection, ExecOptions, Process};
 use apiserver::{ApiServer, Client, PodStreams, User};
 use bytes::Bytes;
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::{mpsc, oneshot};
 use world::World;

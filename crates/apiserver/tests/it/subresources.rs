@@ -2,7 +2,7 @@
 
 use apimachinery::ObjectExt as _;
 use apiserver::{Call, LogOptions, User};
-use serde_json::json;
+use apimachinery::json;
 
 use crate::{bind, cluster, create_pod};
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use apimachinery::{ObjectExt as _, Reason};
 use apiserver::{Client, DeleteOptions, ListOptions, PatchKind, Watch, WatchEvent};
-use serde_json::json;
+use apimachinery::json;
 
 use crate::{bind, cluster, configmap, create_pod};
 

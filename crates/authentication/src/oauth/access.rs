@@ -9,7 +9,7 @@ use apiserver::DeleteOptions;
 use bytes::Bytes;
 use http::header::{self, HeaderValue};
 use http::{Response, StatusCode};
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 
 use super::OAuth;
 use super::authorize::{

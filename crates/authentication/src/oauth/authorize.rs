@@ -11,7 +11,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use http::header::{self, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 
 use super::client::OAuthClient;
 use super::request::{Asked, encode_form, escape, found, plain};

@@ -12,7 +12,7 @@ use apimachinery::ObjectExt as _;
 use apiserver::{Client as Api, Scope};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 
 use crate::htpasswd::same;
 use crate::token::texts;

@@ -11,7 +11,7 @@ use apimachinery::Status;
 use apiserver::{DeleteOptions, Scope};
 use bytes::Bytes;
 use http::{Response, StatusCode};
-use serde_json::json;
+use apimachinery::json;
 
 use super::client::OAuthClient;
 use super::request::{Asked, encode_form, escape, found, plain, set_cookie};

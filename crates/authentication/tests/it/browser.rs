@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 
 use crate::cluster::{Cluster, location_param};
 

@@ -8,7 +8,7 @@ use apiserver::http::certs::Authority;
 use apiserver::http::{Config, Server};
 use apiserver::{ApiServer, Client, User};
 use authentication::{Bearers, MappingMethod, OAuth, Provider, Tokens};
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 use world::World;
 
 use crate::http::{Answer, Remote};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use apiserver::DeleteOptions;
 use authentication::htpasswd::Htpasswd;
 use authentication::{MappingMethod, Provider};
-use serde_json::json;
+use apimachinery::json;
 use world::World;
 
 use crate::cluster::{Cluster, basic};

@@ -1,6 +1,6 @@
 //! Tokens that may be used for less than their user may.
 
-use serde_json::json;
+use apimachinery::json;
 
 use crate::cluster::{Cluster, role_binding};
 

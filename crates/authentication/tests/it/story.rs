@@ -1,7 +1,7 @@
 //! The story of a user: logs in, asks for a project, is refused another's, is granted `view`, `edit` and
 //! `admin` one after another, and can do exactly what each allows.
 
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 
 use crate::cluster::{Cluster, Person, role_binding};
 

@@ -1,6 +1,6 @@
 //! The requests of `oc login` 3.11, in its order, with the answers of a 3.11 master.
 
-use serde_json::json;
+use apimachinery::json;
 
 use crate::cluster::{Cluster, VERIFIER, basic, code_of, escape};
 

@@ -1,7 +1,7 @@
 //! Users, groups, mappings and reviews as the API shows them.
 
 use apiserver::DeleteOptions;
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 
 use crate::cluster::{Cluster, basic, role_binding};
 

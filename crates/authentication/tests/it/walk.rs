@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 
 use crate::cluster::{Cluster, Person};
 

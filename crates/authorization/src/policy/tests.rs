@@ -1,6 +1,6 @@
 //! The index: whatever comes and goes, the answers are those of the present documents.
 
-use serde_json::json;
+use apimachinery::json;
 
 use super::*;
 use crate::rule::ResourceTarget;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use apimachinery::field::{Error, ErrorList, Path};
 use apimachinery::{ObjectExt as _, Status};
 use apiserver::{HandlerContext, RestHandler, Stored, User, Written};
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 
 use super::{decide, texts};
 use crate::rbac::Rbac;
@@ -70,7 +70,7 @@ fn subject(review: &Value) -> User {
 
 fn extra(review: &Value) -> BTreeMap<String, Vec<String>> {
     let extra = review.map_at(&["spec", "extra"]).into_iter().flatten();
-    extra.map(|(key, _)| (key.clone(), texts(review, &["spec", "extra", key]))).collect()
+    extra.map(|(key, _)| (key.to_string(), texts(review, &["spec", "extra", key]))).collect()
 }
 
 fn access(review: &Value) -> Access<'_> {

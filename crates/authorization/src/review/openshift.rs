@@ -5,7 +5,7 @@
 use apimachinery::field::{Error, Path};
 use apimachinery::{ObjectExt as _, Status};
 use apiserver::{HandlerContext, RestHandler, Stored, User, Written};
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 
 use super::{decide, texts};
 use crate::rbac::Rbac;

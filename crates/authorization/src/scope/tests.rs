@@ -1,7 +1,7 @@
 //! Scopes against requests.
 
 use apiserver::user::SCOPES;
-use serde_json::json;
+use apimachinery::json;
 
 use super::*;
 use crate::rule::ResourceTarget;

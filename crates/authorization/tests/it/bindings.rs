@@ -6,7 +6,7 @@ use api::{
 };
 use apimachinery::{ObjectExt as _, Status};
 use apiserver::{Call, Client, DeleteOptions};
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 
 use crate::cluster::{Cluster, RBAC, binding, user};
 

@@ -1,7 +1,7 @@
 //! The roles and bindings of a new cluster.
 
 use apimachinery::ObjectExt as _;
-use serde_json::json;
+use apimachinery::json;
 
 use crate::cluster::Cluster;
 

@@ -6,7 +6,7 @@ use api::{Resource, Verb};
 use apimachinery::Status;
 use apiserver::{ApiServer, Call, Client, User};
 use controller_runtime::{Driver, Step};
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 use world::World;
 
 pub(crate) const RBAC: &str = "rbac.authorization.k8s.io";

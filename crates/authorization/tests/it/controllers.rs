@@ -3,7 +3,7 @@
 use api::{CLUSTER_ROLES, NAMESPACES, ROLE_BINDINGS};
 use apimachinery::ObjectExt as _;
 use apiserver::DeleteOptions;
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 
 use crate::cluster::Cluster;
 

@@ -3,7 +3,7 @@
 use api::{NAMESPACES, PROJECTS, ROLE_BINDINGS};
 use apimachinery::ObjectExt as _;
 use apiserver::{Client, DeleteOptions, ListOptions, Watch, WatchEvent};
-use serde_json::json;
+use apimachinery::json;
 
 use crate::cluster::Cluster;
 

@@ -1,7 +1,7 @@
 //! Access reviews, as `can-i` and `who-can` send them.
 
 use api::Resource;
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 
 use crate::cluster::Cluster;
 

@@ -6,7 +6,7 @@ mod selectors;
 
 use apimachinery::image_reference::ImageReference;
 use apimachinery::{duration, gvk, int_or_string, yaml};
-use serde_json::Value;
+use apimachinery::Value;
 
 use crate::harness::{Outcome, Row, Suites, same};
 

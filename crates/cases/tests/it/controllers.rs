@@ -9,7 +9,7 @@ use apimachinery::selector::LabelSelector;
 use controllers::autoscaler::bounds::{Growth, bound_growth};
 use controllers::deployment::rules;
 use controllers::{claim, endpoints, pod, pod_control, pod_gc, replica};
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 use world::Time;
 
 use crate::harness::{Outcome, Row, Suites, same};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use controller_runtime::{Change, EventType, controller_owner_of};
 use controllers::cron_job::{Plan, plan, reference, surplus, unmet_times};
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 use world::Time;
 
 use crate::harness::{Outcome, Row, Suites, same};

@@ -1,7 +1,7 @@
 //! Defaults of every group: an object with what its fields default to.
 
 use api::Resource;
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 
 use crate::documents::{bare, same_document};
 use crate::harness::{Outcome, Row, Suites, resource, same};

@@ -7,7 +7,7 @@ use deployments::rest::rollback;
 use deployments::rollout::{self, Phase};
 use deployments::status::{Progressing, calculate};
 use deployments::{deployer_pod, trigger};
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 use world::Time;
 
 use crate::documents::{bare, same_document, without};

@@ -13,7 +13,7 @@ use apiserver::Client;
 use apiserver::http::discovery::{oapi_list, resource_list};
 use cluster::{Access, Cluster, Config, Runtime};
 use cri::sim::SimImages;
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 use world::World;
 
 use crate::documents::{bare, without};

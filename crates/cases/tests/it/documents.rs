@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Map, Value};
+use apimachinery::{Map, Value};
 
 use crate::harness::Outcome;
 

@@ -4,7 +4,7 @@
 //! a Go struct as the offending value (whose text holds pointers), place, kind and detail must agree.
 
 use apimachinery::field::{Error, ErrorList, Path};
-use serde_json::Value;
+use apimachinery::Value;
 
 use crate::harness::{Outcome, same};
 

@@ -13,7 +13,7 @@ use cluster::{Access, Cluster, Config, Runtime};
 use cri::sim::SimImages;
 use flate2::read::GzDecoder;
 use hyper::body::Bytes;
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 use world::World;
 
 use crate::discovery;

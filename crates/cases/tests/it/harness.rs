@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use flate2::read::GzDecoder;
-use serde_json::Value;
+use apimachinery::Value;
 
 /// An environment variable that steers the tests.
 #[expect(clippy::disallowed_methods, reason = "the tables live outside the project")]

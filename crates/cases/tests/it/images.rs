@@ -13,7 +13,7 @@ use images::history::{self, TagEvent};
 use images::import::tags::prioritize;
 use images::source::{Keyring, Login};
 use images::{annotation_trigger, import_controller, metadata, stream, trigger};
-use serde_json::{Map, Value, json};
+use apimachinery::{Map, Value, json};
 
 use crate::documents::{bare, same_document, without};
 use crate::errors::{agree, agree_on};
@@ -143,7 +143,7 @@ fn resolution(suites: &mut Suites) {
     });
     suites.add(API, "TestPrioritizeTags.L1180", |row| {
         let words = |field: &str| -> Vec<String> {
-            serde_json::from_value(row.arg(field).clone()).expect("a list of texts")
+            apimachinery::json::from_value(row.arg(field).clone()).expect("a list of texts")
         };
         let mut tags = words("tags");
         prioritize(&mut tags);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use node::env::{self, Place, Source};
 use node::expansion::expand;
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 
 use crate::documents::same_document;
 use crate::harness::{Outcome, Row, Suites, same};

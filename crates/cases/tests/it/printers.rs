@@ -1,7 +1,7 @@
 //! The rows of `kubectl get`.
 
 use api::columns::{cells, columns};
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 use world::Time;
 
 use crate::harness::{Outcome, Row, Suites, resource, same};

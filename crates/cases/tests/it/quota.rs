@@ -1,7 +1,7 @@
 //! What objects use of a quota.
 
 use admission::resource_quota::{amounts, usage};
-use serde_json::Value;
+use apimachinery::Value;
 use world::Time;
 
 use crate::documents::same_document;

@@ -7,7 +7,7 @@ use deployments::rest::instantiate::{details, resolve_images};
 use deployments::rest::rollback::rolled_back;
 use deployments::strategy::{Action, Controller, Observed, Strategy};
 use deployments::{deployer_pod, rollout};
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 
 use crate::documents::{bare, same_document, without};
 use crate::harness::{Outcome, Row, Suites, same};

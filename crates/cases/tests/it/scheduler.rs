@@ -13,7 +13,7 @@ use scheduler::predicates::{
     self, CheckNodeLabelPresence, CheckServiceAffinity, Predicate, Request,
 };
 use scheduler::{PodInfo, Snapshot};
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 
 use crate::harness::{Outcome, Row, Suites, same};
 
@@ -85,7 +85,7 @@ fn register_tables(suites: &mut Suites) {
         place(&mut snapshot, row.arg("pods").as_array(), "");
         let predicate = predicates::named("MatchInterPodAffinity").expect("a predicate");
         let got = reasons(&snapshot, row.arg("pod"), "machine1", &*predicate);
-        let want = row.arg("expectFailureReasons").as_array().map_or(0, Vec::len);
+        let want = row.arg("expectFailureReasons").as_array().map_or(0, |list| list.len());
         same(&got, &Some(want))
     });
     suites.add(PREDICATES, "TestInterPodAffinityWithMultipleNodes.L3000", |row| {
@@ -158,7 +158,7 @@ fn asked(row: &Row<'_>, predicate: &dyn Predicate) -> Option<usize> {
 
 fn recorded(row: &Row<'_>, name: &str) -> Outcome {
     let got = asked(row, &*predicates::named(name).expect("a predicate"));
-    let wanted = row.result(1).as_array().map_or(0, Vec::len);
+    let wanted = row.result(1).as_array().map_or(0, |list| list.len());
     same(&(got == Some(0), got), &(row.result(0) == true, Some(wanted)))
 }
 

@@ -10,7 +10,7 @@ mod parts;
 
 use api::Resource;
 use apimachinery::field::Error;
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 
 use crate::errors::{agree, agree_on, below, path};
 use crate::harness::{Outcome, Row, Suites};

@@ -6,7 +6,7 @@ use controllers::daemon_set::placement::verdict;
 use controllers::daemon_set::{self, OnNode, placement_may_differ};
 use controllers::history::{self, Choice};
 use controllers::job;
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 use world::Time;
 
 use crate::documents::{bare, same_document};

@@ -84,7 +84,7 @@ fn created(stream: &Value, tag: &str, image: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use apimachinery::json;
 
     use super::*;
 
@@ -101,7 +101,7 @@ mod tests {
             "why": "image change", "images": [], "phase": "Running", "began": "", "moments": moments,
             "tags": [{"tag": "shop/web:live", "image": "sha256:2"}],
         });
-        serde_json::from_value(rollout).unwrap()
+        apimachinery::json::from_value(rollout).unwrap()
     }
 
     fn event(user: &str, resource: &str, name: &str, from: &str, to: &str, code: u16) -> Value {

@@ -13,7 +13,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use apimachinery::{ObjectExt as _, Value};
 use apiserver::http::kubeconfig;
-use serde_json::json;
+use apimachinery::json;
 
 /// The first line of a kubeconfig that is ours to replace.
 const MARK: &str = "# Written by rehearse up; replaced at its next start.\n";

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use api::views::pod::{is_active, is_ready};
 use apimachinery::{ObjectExt as _, Value};
-use serde_json::Map;
+use apimachinery::Map;
 
 use crate::key::Key;
 
@@ -19,7 +19,7 @@ use crate::key::Key;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Alike {
     /// Their labels.
-    pub labels: Option<Map<String, Value>>,
+    pub labels: Option<Map>,
     /// How many have neither ended nor are being deleted.
     pub active: usize,
     /// How many of those are ready.
@@ -140,7 +140,7 @@ fn text_of(object: &Value) -> Arc<str> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use apimachinery::json;
 
     use super::*;
 

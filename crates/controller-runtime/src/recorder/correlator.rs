@@ -184,7 +184,7 @@ pub(super) fn identity(involved: &Value, component: &str, host: &str) -> Identit
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use apimachinery::json;
 
     use super::super::EventType;
     use super::*;

@@ -9,7 +9,7 @@ use controller_runtime::{
     Context, Controller, Driver, Error, EventType, Faults, Key, Requeue, Step, Watching, same_key,
 };
 use parking_lot::Mutex;
-use serde_json::json;
+use apimachinery::json;
 use world::{Time, World};
 
 /// Labels every config map it sees and records when it looked.
@@ -59,7 +59,7 @@ fn cluster(labeller: Labeller) -> Driver {
     driver
 }
 
-fn config_map(name: &str) -> serde_json::Value {
+fn config_map(name: &str) -> apimachinery::Value {
     json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}})
 }
 

@@ -43,7 +43,7 @@ pub(super) fn scaled(cx: &Context<'_>, hpa: &Value) -> Result<Scaled, String> {
     let scale = cx.client.subresource_get(resource, hpa.namespace(), name, "scale");
     let scale = scale.map_err(|status| status.message)?;
     let selector = match scale.at(&["status", "selector"]) {
-        Some(Value::String(text)) => text.clone(),
+        Some(Value::String(text)) => text.to_string(),
         _ => scale.str_at(&["status", "targetSelector"]).to_owned(),
     };
     Ok(Scaled {

@@ -2,7 +2,7 @@
 
 use apimachinery::quantity::{Format, Quantity};
 use apimachinery::{ObjectExt as _, Value};
-use serde_json::{Map, json};
+use apimachinery::{Map, json};
 use world::Time;
 
 use super::replicas::Proposal;
@@ -49,7 +49,7 @@ impl Draft {
             Some(index) => conditions[index] = condition,
             None => conditions.push(condition),
         }
-        self.status["conditions"] = Value::Array(conditions);
+        self.status["conditions"] = Value::from(conditions);
     }
 
     /// What there is now; stays when the sync fails later.
@@ -62,7 +62,7 @@ impl Draft {
         if metrics.is_empty() {
             self.status.remove(&["currentMetrics"]);
         } else {
-            self.status["currentMetrics"] = Value::Array(metrics);
+            self.status["currentMetrics"] = Value::from(metrics);
         }
         if rescaled {
             self.status["lastScaleTime"] = json!(self.now.rfc3339());

@@ -14,7 +14,7 @@ use api::cron::Schedule;
 use apimachinery::object::controller_owner_reference;
 use apimachinery::{ObjectExt as _, Value};
 use controller_runtime::EventType;
-use serde_json::json;
+use apimachinery::json;
 use world::Time;
 
 use crate::job::finished;

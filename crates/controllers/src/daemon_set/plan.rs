@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use api::views::pod::{is_ready, is_terminating, phase};
 use apimachinery::{ObjectExt as _, Value, int_or_string};
-use serde_json::json;
+use apimachinery::json;
 use world::Time;
 
 use super::placement::Verdict;

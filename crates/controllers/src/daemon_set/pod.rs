@@ -3,7 +3,7 @@
 //! Mirrors: `k8s.io/kubernetes/pkg/controller/daemon/util/daemonset_util.go`.
 
 use apimachinery::{ObjectExt as _, Value};
-use serde_json::json;
+use apimachinery::json;
 
 /// Label with the hash of the revision that the pod was made from.
 pub const HASH: &str = "controller-revision-hash";
@@ -48,7 +48,7 @@ pub fn template(ds: &Value, hash: &str) -> Value {
             None => tolerations.push(wanted),
         }
     }
-    template.set(&["spec", "tolerations"], Value::Array(tolerations));
+    template.set(&["spec", "tolerations"], Value::from(tolerations));
     template
 }
 

@@ -52,7 +52,7 @@ pub(crate) fn max_unavailable(deployment: &Value) -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use apimachinery::json;
 
     use super::*;
 

@@ -21,7 +21,7 @@ pub(crate) fn of(template: &Value, collisions: Option<i64>) -> (String, String) 
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use apimachinery::json;
 
     use super::*;
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use api::views::pod::condition;
 use apimachinery::{ObjectExt as _, Value};
-use serde_json::json;
+use apimachinery::json;
 use world::Time;
 
 use crate::deployment::bounds;
@@ -99,7 +99,7 @@ pub(crate) fn creation_failed(deployment: &Value, message: &str, now: Time) -> O
     let failed = make(PROGRESSING, "False", "ReplicaSetCreateError", message, now);
     set_condition(&mut conditions, failed);
     let mut status = deployment.at(&["status"]).cloned().unwrap_or_default();
-    status.set(&["conditions"], Value::Array(conditions));
+    status.set(&["conditions"], Value::from(conditions));
     Some(status)
 }
 
@@ -131,7 +131,7 @@ pub(crate) fn count(sync: &Sync<'_>) -> Value {
         ("False", "MinimumReplicasUnavailable", "Deployment does not have minimum availability.")
     };
     set_condition(&mut conditions, make("Available", state, reason, text, sync.now));
-    status["conditions"] = Value::Array(conditions);
+    status["conditions"] = Value::from(conditions);
     status
 }
 
@@ -191,7 +191,7 @@ pub(crate) fn write_status(sync: &mut Sync<'_>) {
         None => remove(&mut conditions, REPLICA_FAILURE),
     }
     sync.resync = next_check(sync, &status, &conditions);
-    status["conditions"] = Value::Array(conditions);
+    status["conditions"] = Value::from(conditions);
     sync.write_status(status);
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use apimachinery::object::controller_owner_reference;
 use apimachinery::{ObjectExt as _, Value};
-use serde_json::{Map, json};
+use apimachinery::{Map, json};
 
 use crate::deployment::{bounds, hash};
 

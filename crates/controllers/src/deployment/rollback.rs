@@ -3,7 +3,7 @@
 //! Mirrors: `k8s.io/kubernetes/pkg/controller/deployment/rollback.go`.
 
 use apimachinery::{ObjectExt as _, Value};
-use serde_json::{Map, json};
+use apimachinery::{Map, json};
 
 use crate::deployment::replica_sets::{
     REVISION, ROLLBACK_TO, TEMPLATE_HASH, is_own_annotation, same_template,
@@ -58,7 +58,7 @@ fn last_revision(sync: &Sync<'_>) -> i64 {
 /// Replaces the deployment's annotations by those of the replica set, but for each one's own.
 fn take_annotations(deployment: &mut Value, set: &Value) {
     let path = ["metadata", "annotations"];
-    let of = |object: &Value, own: bool| -> Map<String, Value> {
+    let of = |object: &Value, own: bool| -> Map {
         let annotations = object.map_at(&path).into_iter().flatten();
         annotations
             .filter(|(key, _)| is_own_annotation(key) == own)

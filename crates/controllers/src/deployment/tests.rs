@@ -1,6 +1,6 @@
 //! Table tests of the deployment planner; the rows of sizes are upstream's.
 
-use serde_json::json;
+use apimachinery::json;
 use world::Time;
 
 use super::*;

@@ -1,6 +1,6 @@
 //! Tables of the rules of budgets.
 
-use serde_json::json;
+use apimachinery::json;
 
 use super::*;
 

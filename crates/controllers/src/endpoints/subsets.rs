@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use apimachinery::{ObjectExt as _, Value};
-use serde_json::json;
+use apimachinery::json;
 
 /// An address that offers a port; a service without ports has addresses with none.
 #[derive(Debug, Clone)]
@@ -87,7 +87,7 @@ fn subset(addresses: &BTreeMap<AddressKey, Value>, offered: &Offered, ports: Vec
     let fields =
         [("addresses", having(true)), ("notReadyAddresses", having(false)), ("ports", ports)];
     for (field, values) in fields.into_iter().filter(|(_, values)| !values.is_empty()) {
-        subset[field] = Value::Array(values);
+        subset[field] = Value::from(values);
     }
     subset
 }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use api::views::pod::phase;
 use apimachinery::{ObjectExt as _, Value};
-use serde_json::json;
+use apimachinery::json;
 
 /// Annotation and label of a pod that hold its index.
 pub(super) const ANNOTATION: &str = "batch.kubernetes.io/job-completion-index";
@@ -122,7 +122,7 @@ pub(super) fn number(job: &Value, pod: &mut Value, index: i64) {
             let known = container.list_at(&["env"]);
             if known.iter().all(|entry| entry.str_at(&["name"]) != VARIABLE) {
                 let env: Vec<Value> = known.iter().cloned().chain([variable.clone()]).collect();
-                container.set(&["env"], Value::Array(env));
+                container.set(&["env"], Value::from(env));
             }
         }
     }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use api::views::pod::{is_active, phase};
 use apimachinery::{ObjectExt as _, Value};
-use serde_json::json;
+use apimachinery::json;
 use world::Time;
 
 use super::index::{self, Indexes};
@@ -419,7 +419,7 @@ fn status(observed: &Observed<'_>, counts: &Counts, new: Vec<Value>) -> Value {
         let others = old.filter(|old| old["type"] != condition["type"]).cloned();
         let mut conditions: Vec<Value> = others.collect();
         conditions.push(condition);
-        status["conditions"] = Value::Array(conditions);
+        status["conditions"] = Value::from(conditions);
     }
     status
 }

@@ -73,7 +73,7 @@ fn fits_conditions(rule: &Value, pod: &Value) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use apimachinery::json;
 
     use super::*;
 

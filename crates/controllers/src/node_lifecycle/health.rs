@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use api::views::pod::condition;
 use apimachinery::{ObjectExt as _, Value};
-use serde_json::json;
+use apimachinery::json;
 use world::Time;
 
 /// The times of the node lifecycle controller.
@@ -87,7 +87,7 @@ pub fn unknown_status(node: &Value, now: Time) -> Value {
             })),
         }
     }
-    Value::Array(conditions)
+    Value::from(conditions)
 }
 
 #[cfg(test)]

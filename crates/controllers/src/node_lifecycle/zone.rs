@@ -72,7 +72,7 @@ pub fn rate(disruption: Disruption, nodes: usize, all_lost: bool) -> Rate {
 mod tests {
     use std::collections::BTreeSet;
 
-    use serde_json::json;
+    use apimachinery::json;
 
     use super::*;
 

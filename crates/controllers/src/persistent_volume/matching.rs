@@ -106,7 +106,7 @@ pub fn best_match<'a>(
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use apimachinery::json;
 
     use super::*;
 

@@ -1,7 +1,7 @@
 //! Volumes that are made on demand.
 
 use apimachinery::{ObjectExt as _, Value};
-use serde_json::json;
+use apimachinery::json;
 
 use super::{BOUND_BY_CONTROLLER, PROVISIONED_BY, claim_reference, matching};
 

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use api::views::pod::{is_terminating, phase};
 use apimachinery::{ObjectExt as _, Value};
-use serde_json::json;
+use apimachinery::json;
 use world::Time;
 
 use super::pod::{

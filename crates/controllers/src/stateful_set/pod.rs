@@ -4,7 +4,7 @@
 
 use api::views::pod::{is_ready, is_terminating, phase};
 use apimachinery::{ObjectExt as _, Value};
-use serde_json::json;
+use apimachinery::json;
 
 use crate::{history, pod_control};
 
@@ -103,7 +103,7 @@ pub(crate) fn store(set: &Value, pod: &mut Value) {
     let claimed = |volume: &&Value| claims.iter().any(|(name, _)| name == volume.str_at(&["name"]));
     let others = pod.list_at(&["spec", "volumes"]).iter().filter(|volume| !claimed(volume));
     volumes.extend(others.cloned());
-    pod.set(&["spec", "volumes"], Value::Array(volumes));
+    pod.set(&["spec", "volumes"], Value::from(volumes));
 }
 
 /// The claims of the pod with `ordinal`, by the names of their templates.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use api::PERSISTENT_VOLUME_CLAIMS;
 use apimachinery::{ObjectExt as _, Value};
 use controller_runtime::{Context, Error};
-use serde_json::json;
+use apimachinery::json;
 
 use super::pod::{claims, ordinal};
 

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use serde_json::json;
+use apimachinery::json;
 use world::Time;
 
 use super::*;

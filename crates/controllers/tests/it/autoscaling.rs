@@ -8,7 +8,7 @@ use std::time::Duration;
 use api::{HORIZONTAL_POD_AUTOSCALERS, REPLICATION_CONTROLLERS};
 use apimachinery::ObjectExt as _;
 use cri::{ContainerUsage, PodMetrics};
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 use world::Time;
 
 use crate::cluster::{Cluster, template};

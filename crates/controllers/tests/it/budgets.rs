@@ -2,7 +2,7 @@
 
 use api::{POD_DISRUPTION_BUDGETS, PODS, REPLICA_SETS};
 use apimachinery::ObjectExt as _;
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 
 use crate::cluster::{Cluster, NS, template};
 

@@ -15,7 +15,7 @@ use controller_runtime::{
     Context, Controller, Driver, Error, Key, Requeue, Step, Watching, same_key,
 };
 use cri::PodMetrics;
-use serde_json::json;
+use apimachinery::json;
 use world::World;
 
 pub(crate) const NS: &str = "dev";

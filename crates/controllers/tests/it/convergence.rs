@@ -8,7 +8,7 @@ use api::{CRON_JOBS, DEPLOYMENTS, JOBS, PODS, REPLICA_SETS, REPLICATION_CONTROLL
 use apimachinery::object::controller_owner_reference;
 use apimachinery::{ObjectExt as _, Value};
 use apiserver::DeleteOptions;
-use serde_json::json;
+use apimachinery::json;
 use world::Time;
 
 use crate::cluster::{Cluster, NS, template};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use api::{DEPLOYMENTS, POD_DISRUPTION_BUDGETS, PODS, REPLICATION_CONTROLLERS, SERVICES};
 use apimachinery::ObjectExt as _;
 use cri::NoMetrics;
-use serde_json::json;
+use apimachinery::json;
 
 use crate::cluster::{Cluster, NS, template};
 

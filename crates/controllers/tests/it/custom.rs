@@ -3,7 +3,7 @@
 use api::{CONFIG_MAPS, CUSTOM_RESOURCE_DEFINITIONS, NAMESPACES, Resource};
 use apimachinery::{ObjectExt as _, Value};
 use apiserver::{DeleteOptions, PatchKind};
-use serde_json::json;
+use apimachinery::json;
 
 use crate::cluster::{Cluster, NS};
 

@@ -4,7 +4,7 @@ use api::views::pod::{is_ready, node_name};
 use api::{CONTROLLER_REVISIONS, DAEMON_SETS, NAMESPACES, NODES, PODS};
 use apimachinery::{ObjectExt as _, Value};
 use apiserver::{DeleteOptions, PatchKind};
-use serde_json::json;
+use apimachinery::json;
 
 use crate::cluster::{Cluster, NS, template};
 

@@ -4,7 +4,7 @@ use api::views::pod::is_ready;
 use api::{DEPLOYMENTS, PODS, REPLICA_SETS};
 use apimachinery::{ObjectExt as _, Value};
 use apiserver::Client;
-use serde_json::json;
+use apimachinery::json;
 use world::World;
 
 use crate::cluster::{Cluster, NS, template};

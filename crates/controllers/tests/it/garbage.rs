@@ -2,7 +2,7 @@
 
 use api::{CONFIG_MAPS, DEPLOYMENTS, PODS, REPLICA_SETS, REPLICATION_CONTROLLERS};
 use apimachinery::{ObjectExt as _, Value};
-use serde_json::json;
+use apimachinery::json;
 
 use crate::cluster::{Cluster, template};
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use api::views::pod::phase;
 use api::{CRON_JOBS, JOBS, PODS};
 use apimachinery::{ObjectExt as _, Value};
-use serde_json::json;
+use apimachinery::json;
 use world::Time;
 
 use crate::cluster::{Cluster, NS, template};

@@ -3,7 +3,7 @@
 use api::{CONFIG_MAPS, DEPLOYMENTS, NAMESPACES, PODS, SECRETS, SERVICES};
 use apimachinery::ObjectExt as _;
 use apiserver::DeleteOptions;
-use serde_json::json;
+use apimachinery::json;
 
 use crate::cluster::{Cluster, NS, template};
 

@@ -7,7 +7,7 @@ use api::views::pod::condition;
 use api::{ENDPOINT_SLICES, ENDPOINTS, EVENTS, PODS, REPLICATION_CONTROLLERS, SERVICES};
 use apimachinery::{ObjectExt as _, Status, Value};
 use apiserver::{Admission, AdmissionRequest, Operation};
-use serde_json::json;
+use apimachinery::json;
 
 use crate::cluster::{Cluster, template};
 

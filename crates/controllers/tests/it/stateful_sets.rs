@@ -6,7 +6,7 @@ use api::views::pod::is_ready;
 use api::{CONTROLLER_REVISIONS, PERSISTENT_VOLUME_CLAIMS, PODS, STATEFUL_SETS};
 use apimachinery::{ObjectExt as _, Value};
 use apiserver::DeleteOptions;
-use serde_json::json;
+use apimachinery::json;
 
 use crate::cluster::{Cluster, NS, template};
 

@@ -3,7 +3,7 @@
 use api::{PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, PODS, STORAGE_CLASSES};
 use apimachinery::ObjectExt as _;
 use controllers::persistent_volume::provision::default_class;
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 
 use crate::cluster::Cluster;
 

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::json;
+use apimachinery::json;
 
 use crate::config::FileEntry;
 use crate::digest::sha256_hex;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bollard::auth::DockerCredentials;
 use bollard::query_parameters::{CreateImageOptionsBuilder, ImportImageOptionsBuilder};
 use futures_util::TryStreamExt as _;
-use serde_json::Value;
+use apimachinery::Value;
 
 use super::{Shared, archive, error};
 use crate::config::Credentials;
@@ -108,7 +108,7 @@ pub(super) async fn pull(
 /// What the engine says of `reference`.
 pub(super) async fn inspect(shared: &Shared, reference: &str) -> Result<Option<Value>, Error> {
     match shared.docker.inspect_image(reference).await {
-        Ok(found) => Ok(serde_json::to_value(found).ok()),
+        Ok(found) => Ok(apimachinery::json::to_value(found).ok()),
         Err(missing) if error::is_missing(&missing) => Ok(None),
         Err(other) => Err(error::from_engine(other)),
     }

@@ -123,7 +123,7 @@ impl<'a> Parts<'a> {
 }
 
 fn digest_of(repository: &str, behaviour: &Behaviour) -> String {
-    let document = serde_json::json!([repository, behaviour]);
+    let document = apimachinery::json!([repository, behaviour]);
     sha256(document.to_string().as_bytes())
 }
 

@@ -14,7 +14,7 @@ use apimachinery::{ObjectExt as _, Value};
 use apiserver::{Call, LogOptions, LogStream};
 use controller_runtime::{Context, EventType};
 use futures_core::Stream as _;
-use serde_json::json;
+use apimachinery::json;
 use world::Time;
 
 use super::Log;

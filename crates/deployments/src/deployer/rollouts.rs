@@ -8,7 +8,7 @@ use apimachinery::{ObjectExt as _, Value};
 use apiserver::PatchKind;
 use controller_runtime::{Context, Error};
 use cri::builtin::BuiltinContainer;
-use serde_json::json;
+use apimachinery::json;
 
 use crate::keys;
 use crate::rollout::{self, Phase, decode_config, newest_first, replicas, version_of};

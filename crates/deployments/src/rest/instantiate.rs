@@ -6,7 +6,7 @@ use api::views::deployment_config::{image_changes, set_images};
 use apimachinery::field::{self, Path};
 use apimachinery::{ObjectExt as _, Status, Value};
 use apiserver::{Call, HandlerContext, RestHandler, Stored, Written};
-use serde_json::json;
+use apimachinery::json;
 
 use super::config;
 use crate::rollout::{decode_config, rollout_name};

@@ -7,7 +7,7 @@ use apimachinery::field::{self, Path};
 use apimachinery::validation::dns1123_subdomain;
 use apimachinery::{ObjectExt as _, Status, Value};
 use apiserver::{Call, HandlerContext, RestHandler, Stored, Written};
-use serde_json::json;
+use apimachinery::json;
 
 use super::config;
 use crate::rollout::{decode_config, rollout_name};

@@ -5,7 +5,7 @@
 use apimachinery::field::{self, Path};
 use apimachinery::{ObjectExt as _, Status, Value};
 use apiserver::{HandlerContext, PatchKind, RestHandler, Stored, Written};
-use serde_json::json;
+use apimachinery::json;
 
 use super::config;
 use crate::keys;

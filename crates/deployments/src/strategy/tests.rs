@@ -1,6 +1,6 @@
 //! Hooks around every strategy: when they run, and what a failed one means.
 
-use serde_json::json;
+use apimachinery::json;
 use world::SIMULATION_EPOCH;
 
 use super::*;
@@ -57,7 +57,7 @@ fn play_until(
 }
 
 fn hooked(kind: &str, params: &str, moments: &[&str]) -> Value {
-    let hooks: serde_json::Map<String, Value> =
+    let hooks: apimachinery::Map =
         moments.iter().map(|moment| ((*moment).to_owned(), json!({"tagImages": []}))).collect();
     json!({"type": kind, params: hooks})
 }

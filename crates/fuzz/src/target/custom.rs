@@ -4,7 +4,7 @@
 //! Holds: nothing is answered with 500.
 
 use apiserver::{Call, User};
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 
 use super::patch::server;
 use super::{Target, refused, samples, shape};

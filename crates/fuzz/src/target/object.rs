@@ -7,7 +7,7 @@ use api::decode::{self, Mode};
 use api::schema::type_of;
 use apiserver::{Body, Call, User};
 use bytes::Bytes;
-use serde_json::Value;
+use apimachinery::Value;
 use world::World;
 
 use super::patch::server;

@@ -6,7 +6,7 @@
 use api::schema::type_of;
 use apimachinery::patch::{json_patch, merge_patch, strategic_merge};
 use apiserver::{ApiServer, Client, PatchKind, User};
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 use world::World;
 
 use super::{Target, check, kind, refused, samples, shape};

@@ -6,7 +6,7 @@ use std::str::FromStr as _;
 
 use apimachinery::quantity::Quantity;
 use apimachinery::selector::{FieldSelector, LabelSelector};
-use serde_json::json;
+use apimachinery::json;
 
 use super::{Target, check, kind, samples};
 

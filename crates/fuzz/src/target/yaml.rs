@@ -3,7 +3,7 @@
 //! Holds: what was read can be written and read back the same.
 
 use apimachinery::yaml::{load_documents, load_documents_strict, to_yaml};
-use serde_json::Value;
+use apimachinery::Value;
 
 use super::{Target, check, kind, samples, shape};
 

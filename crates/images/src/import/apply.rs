@@ -9,7 +9,7 @@
 //! Mirrors: `openshift/origin pkg/image/apiserver/registry/imagestreamimport/rest.go`.
 
 use apimachinery::{ObjectExt as _, Status, Value};
-use serde_json::json;
+use apimachinery::json;
 
 use super::fetch::{Answer, Answers};
 use crate::history::{self, TagEvent, spec_tag, status_tag};

@@ -4,7 +4,7 @@
 
 use apimachinery::image_reference::ImageReference;
 use apimachinery::{ObjectExt as _, Status, Value, field};
-use serde_json::json;
+use apimachinery::json;
 
 use super::tags::prioritize;
 use crate::source::{self, Fetched, Keyring, Platform, Source, Wanted};

@@ -125,7 +125,7 @@ fn a_failure_is_told_once_and_keeps_the_history() {
     assert_eq!(done["status"]["images"][0]["status"]["code"], 404);
     let stream = f.stream();
     let entry = &stream["status"]["tags"][0];
-    assert_eq!(entry["items"].as_array().map(Vec::len), Some(1));
+    assert_eq!(entry["items"].as_array().map(|list| list.len()), Some(1));
     let condition = &entry["conditions"][0];
     assert_eq!(
         (&condition["type"], &condition["status"]),
@@ -236,10 +236,10 @@ fn a_repository_is_imported_newest_first_and_the_rest_is_named() {
     let repository = &done["status"]["repository"];
     assert_eq!(repository["status"]["status"], "Success");
     assert_eq!(repository["images"][0]["tag"], "1.59");
-    assert_eq!(repository["images"].as_array().map(Vec::len), Some(50));
-    assert_eq!(repository["additionalTags"].as_array().map(Vec::len), Some(10));
+    assert_eq!(repository["images"].as_array().map(|list| list.len()), Some(50));
+    assert_eq!(repository["additionalTags"].as_array().map(|list| list.len()), Some(10));
     let stream = f.stream();
-    assert_eq!(stream["spec"]["tags"].as_array().map(Vec::len), Some(50));
+    assert_eq!(stream["spec"]["tags"].as_array().map(|list| list.len()), Some(50));
     assert_eq!(plan(&stream), None);
 }
 
@@ -256,7 +256,7 @@ fn a_stream_that_points_outside_asks_to_be_imported() {
     });
     f.client.create(&api::IMAGE_STREAMS, NS, stream).unwrap();
     let import = plan(&f.stream()).unwrap();
-    assert_eq!(import["spec"]["images"].as_array().map(Vec::len), Some(1));
+    assert_eq!(import["spec"]["images"].as_array().map(|list| list.len()), Some(1));
     f.import(import).unwrap();
     assert_eq!(plan(&f.stream()), None);
     let mut changed = (*f.stream()).clone();
@@ -325,5 +325,5 @@ fn an_import_over_the_limit_is_noted_on_the_tags_it_would_have_made() {
     let condition = &entry["conditions"][0];
     assert_eq!((&condition["status"], &condition["reason"]), (&json!("False"), &json!("Invalid")));
     assert_eq!(condition["message"], refused.message);
-    assert_eq!(stream["spec"]["tags"].as_array().map(Vec::len), Some(1));
+    assert_eq!(stream["spec"]["tags"].as_array().map(|list| list.len()), Some(1));
 }

@@ -1,6 +1,6 @@
 //! What goes and what stays.
 
-use serde_json::json;
+use apimachinery::json;
 
 use super::*;
 

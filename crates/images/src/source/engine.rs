@@ -5,7 +5,7 @@
 
 use apimachinery::{ObjectExt as _, Value};
 use cri::docker::DockerEngine;
-use serde_json::json;
+use apimachinery::json;
 use tokio::runtime::Handle;
 
 use crate::source::{Error, Fetched, Source, Wanted};

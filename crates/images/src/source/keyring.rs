@@ -84,7 +84,7 @@ fn entries(secret: &Value) -> Vec<(String, Login)> {
     let config = read(key).unwrap_or_default();
     let servers = if key == TYPES[1].1 { config.map_at(&["auths"]) } else { config.as_object() };
     let servers = servers.into_iter().flatten();
-    servers.map(|(server, entry)| (server.clone(), login(entry))).collect()
+    servers.map(|(server, entry)| (server.to_string(), login(entry))).collect()
 }
 
 fn login(entry: &Value) -> Login {
@@ -96,7 +96,7 @@ fn login(entry: &Value) -> Login {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use apimachinery::json;
 
     use super::*;
 

@@ -7,7 +7,7 @@
 
 use apimachinery::ObjectExt as _;
 use cri::sim::SimImages;
-use serde_json::json;
+use apimachinery::json;
 
 use crate::source::{Error, Fetched, Source, Wanted};
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use apimachinery::field::{self, ErrorList, Path};
 use apimachinery::{ObjectExt as _, Status, Value};
 use apiserver::{Call, DeleteOptions, Deleted, HandlerContext, Stored, Written};
-use serde_json::json;
+use apimachinery::json;
 
 use super::{conflict, document, is_empty, split, without_image};
 use crate::allowed_registries::AllowedRegistries;

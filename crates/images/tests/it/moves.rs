@@ -18,7 +18,7 @@ use images::stream::resolve_pull_spec;
 use proptest::collection;
 use proptest::prelude::{Just, Strategy, any, prop_oneof, proptest};
 use proptest::test_runner::{Config, RngSeed};
-use serde_json::json;
+use apimachinery::json;
 use world::World;
 
 const NS: &str = "p";

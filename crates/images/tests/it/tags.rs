@@ -9,7 +9,7 @@ use apiserver::{ApiServer, Client, DeleteOptions, PatchKind, User};
 use cri::sim::{Behaviour, SimImages};
 use images::AllowedRegistries;
 use images::source::sim::Catalogue;
-use serde_json::json;
+use apimachinery::json;
 use world::World;
 
 const NS: &str = "p";
@@ -127,7 +127,7 @@ fn a_post_stores_the_tag_as_it_is_given() {
     let mut bare = istag("app:none", &Value::Null);
     bare.set_annotation("description", "lost");
     client.create(TAGS, NS, bare).unwrap();
-    assert_eq!(spec(&client).as_array().map(Vec::len), Some(1), "no spec tag was given");
+    assert_eq!(spec(&client).as_array().map(|list| list.len()), Some(1), "no spec tag was given");
 }
 
 #[test]
@@ -158,7 +158,7 @@ fn a_tag_goes_with_its_history_in_one_write() {
     let client = client();
     let tags = json!([reference("v1", "r.example/a/app:v1"), reference("v2", "r.example/a/b")]);
     let before = stream(&client, &tags);
-    assert_eq!(before["status"]["tags"].as_array().map(Vec::len), Some(2));
+    assert_eq!(before["status"]["tags"].as_array().map(|list| list.len()), Some(2));
     client.delete(TAGS, NS, "app:v1", DeleteOptions::default()).unwrap();
     let after = client.get(&api::IMAGE_STREAMS, NS, "app").unwrap();
     assert_eq!(after["spec"]["tags"][0]["name"], "v2");

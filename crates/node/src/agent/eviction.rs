@@ -15,7 +15,7 @@ use apimachinery::ObjectExt as _;
 use apimachinery::quantity::{Format, Quantity};
 use controller_runtime::{Context, EventType, Key};
 use cri::{ContainerUsage, PodMetrics};
-use serde_json::Value;
+use apimachinery::Value;
 use world::Time;
 
 use super::Agent;
@@ -189,7 +189,7 @@ fn say(io: &mut Io<'_, '_>, node: &str, kind: EventType, reason: &str, text: Opt
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use apimachinery::json;
 
     use super::*;
 

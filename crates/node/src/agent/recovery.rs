@@ -9,7 +9,7 @@ use std::time::Duration;
 use apimachinery::ObjectExt as _;
 use controller_runtime::{Context, Key};
 use cri::{Command, ContainerExit, ContainerState, ContainerStatus, Reply, SandboxStatus, Ticket};
-use serde_json::Value;
+use apimachinery::Value;
 use world::Time;
 
 use super::Agent;

@@ -1,6 +1,6 @@
 //! What the runtime is told about containers and sandboxes.
 
-use serde_json::json;
+use apimachinery::json;
 
 use super::*;
 

@@ -1,6 +1,6 @@
 //! Environments from references, services and plain values.
 
-use serde_json::json;
+use apimachinery::json;
 
 use super::*;
 

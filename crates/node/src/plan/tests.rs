@@ -1,6 +1,6 @@
 //! Tables of the planner.
 
-use serde_json::json;
+use apimachinery::json;
 use world::Time;
 
 use super::*;

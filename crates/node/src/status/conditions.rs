@@ -1,7 +1,7 @@
 //! The conditions that the agent owns, in upstream's order.
 
 use apimachinery::ObjectExt as _;
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 
 use super::Input;
 

@@ -1,6 +1,6 @@
 //! Tables of phases and statuses.
 
-use serde_json::json;
+use apimachinery::json;
 
 use super::*;
 use crate::record::{Exit, Sandbox};

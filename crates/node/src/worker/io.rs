@@ -8,7 +8,7 @@ use apiserver::Client;
 use controller_runtime::recorder::EventRecord;
 use controller_runtime::{Caches, Context, EventType};
 use cri::{ContainerRuntime, Ticket};
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 use world::Time;
 
 use crate::env::Source;

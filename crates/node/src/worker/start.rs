@@ -5,7 +5,7 @@
 use apimachinery::ObjectExt as _;
 use controller_runtime::EventType;
 use cri::{Command, Error, Image, Reply};
-use serde_json::Value;
+use apimachinery::Value;
 
 use super::io::{Io, Purpose};
 use super::{Active, Starting, Worker};

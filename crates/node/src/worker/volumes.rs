@@ -8,7 +8,7 @@ use std::time::Duration;
 use apimachinery::ObjectExt as _;
 use controller_runtime::EventType;
 use cri::{Command, PodVolume, VolumeSource};
-use serde_json::Value;
+use apimachinery::Value;
 use world::Time;
 
 use super::Worker;

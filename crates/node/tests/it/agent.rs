@@ -2,7 +2,7 @@
 
 use apimachinery::ObjectExt as _;
 use apiserver::{DeleteOptions, PodLogs as _};
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 
 use crate::fixture::{Fixture, condition, main_status};
 

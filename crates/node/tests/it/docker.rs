@@ -9,7 +9,7 @@ use controller_runtime::Driver;
 use cri::docker::{DockerConfig, DockerEngine, DockerRuntime};
 use cri::{ContainerRuntime as _, HttpGet};
 use node::{AgentConfig, RuntimeLogs, agents};
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 use world::World;
 
 use crate::fixture::{Tokens, condition, main_status};

@@ -9,7 +9,7 @@ use controller_runtime::Driver;
 use cri::sim::{Behaviour, SimControl, SimImages, SimRuntime};
 use cri::{ContainerRuntime as _, PodMetrics, Streams};
 use node::{Agent, AgentConfig, AgentControl, NodeConfig, RuntimeLogs};
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 use world::World;
 
 /// Tokens that tell when they were given, and for what.

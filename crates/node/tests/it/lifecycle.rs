@@ -2,7 +2,7 @@
 
 use apimachinery::ObjectExt as _;
 use apiserver::DeleteOptions;
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 
 use crate::fixture::{Fixture, condition, main_status};
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use apimachinery::ObjectExt as _;
 use apiserver::DeleteOptions;
 use cri::sim::Strain;
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 
 use crate::fixture::{Fixture, condition, main_status};
 

@@ -46,7 +46,7 @@ fn nobody_acts_beyond_their_rights() {
         assert_eq!((answer.code, answer.error().as_str()), (401, "UNAUTHORIZED"), "{token} {path}");
     }
     let challenge = fixture.send("puller", "POST", "/v2/dev/app/blobs/uploads/", &[], b"");
-    let wanted = serde_json::json!([
+    let wanted = apimachinery::json!([
         {"Type": "repository", "Class": "", "Name": "dev/app", "Action": "push"},
     ]);
     assert_eq!(challenge.json()["errors"][0]["detail"], wanted);

@@ -11,7 +11,7 @@ use apiserver::{Admission, AdmissionRequest, ApiServer, Attributes, Authorizer, 
 use registry::digest::Digest;
 use registry::prune::Prunings;
 use registry::{Bound, Config, Registry};
-use serde_json::json;
+use apimachinery::json;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use world::World;

@@ -4,7 +4,7 @@ use apimachinery::{Status, Value};
 use apiserver::{Call, User};
 use registry::digest::Digest;
 use registry::prune::IMAGE_PRUNINGS;
-use serde_json::json;
+use apimachinery::json;
 
 use crate::client::Fixture;
 

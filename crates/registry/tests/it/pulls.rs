@@ -2,7 +2,7 @@
 
 use apiserver::{Call, User};
 use registry::digest::Digest;
-use serde_json::json;
+use apimachinery::json;
 
 use crate::client::{Fixture, IMAGE};
 

@@ -5,7 +5,7 @@ use apiserver::{Call, User};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use registry::digest::Digest;
-use serde_json::json;
+use apimachinery::json;
 
 use crate::client::{Fixture, IMAGE};
 

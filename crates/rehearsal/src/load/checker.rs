@@ -35,7 +35,7 @@ impl Checker<'_> {
         self.check_clusters()?;
         let order = self.check_stages()?;
         for (reference, image) in &spec.images {
-            let behaviour = serde_json::to_value(&image.simulate).unwrap_or_default();
+            let behaviour = apimachinery::json::to_value(&image.simulate).unwrap_or_default();
             self.check_behaviour(&format!("images[{reference}].simulate"), &behaviour)?;
             if let Some(build) = &image.build {
                 self.check_build(&format!("images[{reference}].build"), build)?;

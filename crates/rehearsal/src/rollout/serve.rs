@@ -12,7 +12,7 @@ use apiserver::server::Builder;
 use apiserver::{ApiServer, HandlerContext, ListOptions, ObjectList, RestHandler, Stored};
 use cluster::Extension;
 use parking_lot::Mutex;
-use serde_json::json;
+use apimachinery::json;
 use store::{EventKind, Watcher};
 use world::World;
 
@@ -67,8 +67,8 @@ fn object_name(rollout: &Rollout) -> String {
     format!("{}-{}", rollout.deployment_config, rollout.version)
 }
 
-fn object(rollout: &Rollout) -> serde_json::Value {
-    let mut object = serde_json::to_value(rollout).unwrap_or_default();
+fn object(rollout: &Rollout) -> apimachinery::Value {
+    let mut object = apimachinery::json::to_value(rollout).unwrap_or_default();
     object["apiVersion"] = json!("rehearse/v1");
     object["kind"] = json!("Rollout");
     object["metadata"] = json!({

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use apimachinery::ObjectExt as _;
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 use world::{SIMULATION_EPOCH, Time};
 
 use super::{Kind, Recorder, text};

@@ -4,7 +4,7 @@
 
 use apimachinery::{ObjectExt as _, Status, Value};
 use apiserver::{Call, Client, FieldValidation, PatchKind};
-use serde_json::json;
+use apimachinery::json;
 
 use crate::load::{Manifest, Plan};
 use crate::runner::{Error, Stage};

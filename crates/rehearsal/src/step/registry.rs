@@ -5,7 +5,7 @@
 
 use images::history::latest;
 use images::stream::repository;
-use serde_json::json;
+use apimachinery::json;
 
 use crate::images::{Pushed, Target, unknown_manifest};
 use crate::load::Plan;

@@ -6,7 +6,7 @@
 
 use apimachinery::ObjectExt as _;
 use images::history::latest;
-use serde_json::json;
+use apimachinery::json;
 
 use crate::load::Plan;
 use crate::place::TagName;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use apimachinery::{ObjectExt as _, Value};
-use serde_json::json;
+use apimachinery::json;
 
 use super::*;
 

@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 
 use apimachinery::{ObjectExt as _, Value};
-use serde_json::{Map, json};
+use apimachinery::{Map, json};
 
 use super::{Answers, Extender, Question, Verb};
 use crate::pod::PodInfo;
@@ -73,7 +73,7 @@ fn arguments(extender: &Extender, pod: &PodInfo, nodes: &Nodes) -> Value {
         let pods: Vec<Value> = victims.pods.iter().map(shown).collect();
         (name.clone(), json!({"pods": pods, "numPDBViolations": victims.violations}))
     };
-    let nodes: Map<String, Value> = nodes.iter().map(entry).collect();
+    let nodes: Map = nodes.iter().map(entry).collect();
     json!({"pod": **pod.pod, field: nodes})
 }
 
@@ -98,7 +98,7 @@ fn chosen(snapshot: &Snapshot, answer: &Value) -> Result<Nodes, String> {
         }
         let violations = field(victims, "NumPDBViolations", "numPDBViolations");
         let violations = violations.as_u64().and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
-        chosen.insert(name.clone(), Victims { pods, violations });
+        chosen.insert(name.to_string(), Victims { pods, violations });
     }
     Ok(chosen)
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use apimachinery::Value;
 use controller_runtime::Key;
-use serde_json::{Map, json};
+use apimachinery::{Map, json};
 use world::World;
 
 use super::*;

@@ -2,7 +2,7 @@
 
 use apimachinery::{ObjectExt as _, Value};
 use controller_runtime::Key;
-use serde_json::json;
+use apimachinery::json;
 
 use super::*;
 use crate::neighbours::Neighbours;

@@ -6,7 +6,7 @@ use api::{EVENTS, PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, PODS};
 use apimachinery::{ObjectExt as _, Status, Value};
 use apiserver::{DeleteOptions, PatchKind};
 use controller_runtime::{Context, Error, EventType, Key};
-use serde_json::{Map, json};
+use apimachinery::{Map, json};
 use world::Time;
 
 use crate::DEFAULT_SCHEDULER;
@@ -138,7 +138,7 @@ pub(super) fn unscheduled(pod: &Value, reason: &str, message: &str, now: Time) -
         None => conditions.push(condition),
     }
     let mut status = pod.at(&["status"]).cloned().unwrap_or_else(|| Map::new().into());
-    status.set(&["conditions"], Value::Array(conditions));
+    status.set(&["conditions"], Value::from(conditions));
     Some(status)
 }
 

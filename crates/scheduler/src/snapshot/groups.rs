@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use apimachinery::{ObjectExt as _, Value};
-use serde_json::Map;
+use apimachinery::Map;
 
 use crate::pod::PodInfo;
 
@@ -31,7 +31,7 @@ impl Group {
 
     /// The labels of its pods.
     #[must_use]
-    pub fn labels(&self) -> Option<&Map<String, Value>> {
+    pub fn labels(&self) -> Option<&Map> {
         self.sample.pod.labels()
     }
 

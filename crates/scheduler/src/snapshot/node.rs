@@ -64,7 +64,7 @@ impl Default for NodeInfo {
 impl NodeInfo {
     /// The Node object's labels.
     #[must_use]
-    pub fn labels(&self) -> Option<&serde_json::Map<String, Value>> {
+    pub fn labels(&self) -> Option<&apimachinery::Map> {
         self.node.as_ref().and_then(|node| node.labels())
     }
 

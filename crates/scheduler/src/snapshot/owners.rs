@@ -8,7 +8,7 @@ use std::sync::Arc;
 use apimachinery::selector::LabelSelector;
 use apimachinery::{ObjectExt as _, Value};
 use controller_runtime::Key;
-use serde_json::Map;
+use apimachinery::Map;
 
 use crate::pod::{from_json, from_map};
 
@@ -55,7 +55,7 @@ impl Owners {
     pub fn services<'a>(
         &'a self,
         namespace: &'a str,
-        labels: Option<&'a Map<String, Value>>,
+        labels: Option<&'a Map>,
     ) -> impl Iterator<Item = &'a LabelSelector> {
         let range = self.services.range(Key::new(namespace, "")..);
         range
@@ -68,7 +68,7 @@ impl Owners {
     pub fn all<'a>(
         &'a self,
         namespace: &'a str,
-        labels: Option<&'a Map<String, Value>>,
+        labels: Option<&'a Map>,
     ) -> impl Iterator<Item = &'a LabelSelector> {
         let controllers = self.controllers.get(namespace).into_iter().flatten();
         let controllers = controllers.map(|(_, selector)| selector);

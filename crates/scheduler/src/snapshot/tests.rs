@@ -1,7 +1,7 @@
 //! The snapshot's sums after any order of changes.
 
 use api::views::pod::HostPort;
-use serde_json::json;
+use apimachinery::json;
 
 use super::*;
 

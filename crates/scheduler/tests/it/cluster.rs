@@ -10,7 +10,7 @@ use apimachinery::{ObjectExt as _, Value};
 use apiserver::{ApiServer, Client, DeleteOptions, PatchKind};
 use controller_runtime::{Driver, Step};
 use scheduler::Scheduler;
-use serde_json::json;
+use apimachinery::json;
 use world::World;
 
 pub(crate) const NS: &str = "dev";

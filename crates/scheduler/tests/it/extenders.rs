@@ -6,7 +6,7 @@ use apimachinery::Value;
 use scheduler::Scheduler;
 use scheduler::extender::{Caller, Done, Extender};
 use scheduler::policy;
-use serde_json::json;
+use apimachinery::json;
 
 use crate::cluster::Cluster;
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use api::views::pod::{node_name, requests};
 use api::{PODS, SERVICES};
 use apimachinery::ObjectExt as _;
-use serde_json::json;
+use apimachinery::json;
 
 use crate::cluster::{Cluster, NS};
 

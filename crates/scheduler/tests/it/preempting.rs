@@ -2,7 +2,7 @@
 
 use api::PODS;
 use apimachinery::ObjectExt as _;
-use serde_json::json;
+use apimachinery::json;
 
 use crate::cluster::{Cluster, NS};
 

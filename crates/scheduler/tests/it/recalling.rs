@@ -4,7 +4,7 @@ use api::views::pod::node_name;
 use api::{PODS, SERVICES};
 use apimachinery::ObjectExt as _;
 use scheduler::{Outcome, Profile, recall};
-use serde_json::json;
+use apimachinery::json;
 
 use crate::cluster::{Cluster, NS};
 
@@ -71,10 +71,10 @@ fn an_explanation_is_plain_data() {
     cluster.add_pod("p", "2");
     cluster.settle(1);
     let recall = recall(&cluster.client, NS, "p").unwrap().unwrap();
-    let explained = serde_json::to_value(recall.explain(&Profile::default())).unwrap();
+    let explained = apimachinery::json::to_value(recall.explain(&Profile::default())).unwrap();
     assert_eq!(explained["pod"], "dev/p");
     assert_eq!(explained["outcome"], json!({"result": "node", "value": "c"}));
-    assert_eq!(explained["tie_break"], serde_json::Value::Null, "names are the JSON's");
+    assert_eq!(explained["tie_break"], apimachinery::Value::Null, "names are the JSON's");
     assert_eq!(explained["tieBreak"], json!({"nodes": ["c", "b"], "turn": 0, "index": 0}));
     let asked = explained["verdicts"][0]["predicates"].as_array().unwrap();
     let general = asked.iter().find(|it| it["predicate"] == "GeneralPredicates").unwrap();

@@ -1,7 +1,7 @@
 //! Pods that fit nowhere wait, and are told why.
 
 use apimachinery::ObjectExt as _;
-use serde_json::json;
+use apimachinery::json;
 
 use crate::cluster::Cluster;
 

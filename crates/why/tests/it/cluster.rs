@@ -7,7 +7,7 @@ use apimachinery::{ObjectExt as _, Value};
 use apiserver::{ApiServer, Client, DeleteOptions, PatchKind};
 use controller_runtime::{Driver, Step};
 use scheduler::{Profile, Scheduler};
-use serde_json::json;
+use apimachinery::json;
 use why::{Explanation, Question};
 use world::World;
 

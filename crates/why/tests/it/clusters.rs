@@ -9,7 +9,7 @@ use cluster::{Access, Cluster, Config, Runtime};
 use cri::sim::SimImages;
 use insta::assert_snapshot;
 use scheduler::Profile;
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 use why::Question;
 use world::World;
 
@@ -33,7 +33,7 @@ impl Stage {
     }
 
     fn image(&self, reference: &str, behaviour: &Value) {
-        self.images.add(reference, serde_json::from_value(behaviour.clone()).unwrap());
+        self.images.add(reference, apimachinery::json::from_value(behaviour.clone()).unwrap());
     }
 
     fn run(&mut self, seconds: u64) {

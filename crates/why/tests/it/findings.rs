@@ -7,7 +7,7 @@ use why::{Facts, Finding};
 use world::Time;
 
 /// The chain of findings about the last document.
-fn look(yaml: &str, look: fn(&Facts, &serde_json::Value) -> Finding) -> String {
+fn look(yaml: &str, look: fn(&Facts, &apimachinery::Value) -> Finding) -> String {
     let objects: Vec<_> = load_documents(yaml).unwrap().into_iter().map(|it| it.value).collect();
     let now = Time::parse_rfc3339("2026-01-01T12:00:00Z").unwrap();
     let object = objects.last().unwrap().clone();

@@ -2,7 +2,7 @@
 
 use insta::assert_snapshot;
 use scheduler::{Profile, policy};
-use serde_json::json;
+use apimachinery::json;
 
 use crate::cluster::Cluster;
 

@@ -4,7 +4,7 @@ use api::views::pod::{condition, node_name};
 use api::{PODS, PRIORITY_CLASSES, SERVICES};
 use apimachinery::{ObjectExt as _, Value};
 use scheduler::{Outcome, Profile, policy};
-use serde_json::{Map, json};
+use apimachinery::{Map, json};
 use world::World;
 
 use crate::cluster::{Cluster, NS};

@@ -3,7 +3,7 @@
 //! Invariant: as in [`oc`](super::oc).
 
 use apimachinery::{ObjectExt as _, Value};
-use serde_json::json;
+use apimachinery::json;
 
 use super::oc::{Oc, Printed, refused};
 

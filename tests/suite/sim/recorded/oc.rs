@@ -6,7 +6,7 @@
 use apimachinery::yaml::load_documents;
 use apimachinery::{ObjectExt as _, Reason, Status, Value};
 use apiserver::{Client, DeleteOptions, PatchKind};
-use serde_json::json;
+use apimachinery::json;
 
 /// One user's `oc` in one project, run from the folder of a recording.
 #[derive(Debug)]

@@ -5,7 +5,7 @@
 use apimachinery::Value;
 use images::source::sim::Catalogue;
 use images::source::{Error, Fetched, Source, Wanted};
-use serde_json::json;
+use apimachinery::json;
 
 use crate::harness::simulated::Simulated;
 

@@ -4,7 +4,7 @@
 
 use apimachinery::{ObjectExt as _, Value};
 use apiserver::{DeleteOptions, PatchKind};
-use serde_json::json;
+use apimachinery::json;
 
 use super::oc::{Oc, Printed, Target, refused};
 

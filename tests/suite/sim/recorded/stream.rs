@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use apimachinery::image_reference::ImageReference;
 use apimachinery::{ObjectExt as _, Value};
 use apiserver::DeleteOptions;
-use serde_json::json;
+use apimachinery::json;
 
 use super::oc::{Oc, Printed, refused};
 

@@ -3,7 +3,7 @@
 //! Invariant: as in [`oc`](super::oc); what is written has no memory of the image triggered last.
 
 use apimachinery::{ObjectExt as _, Value};
-use serde_json::json;
+use apimachinery::json;
 
 use super::oc::{Oc, Printed, Target, refused};
 
@@ -41,7 +41,7 @@ impl Oc<'_> {
         let images = written.iter().filter_map(|trigger| trigger.at(&["imageChangeParams"]));
         let images = images.map(|image| ImageTrigger {
             from: image["from"].clone(),
-            containers: serde_json::from_value(image["containerNames"].clone()).unwrap(),
+            containers: apimachinery::json::from_value(image["containerNames"].clone()).unwrap(),
             automatic: image.bool_at(&["automatic"]),
         });
         Ok((config, images.collect()))

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use apimachinery::{ObjectExt as _, Value, duration};
-use serde_json::json;
+use apimachinery::json;
 use world::Time;
 
 use super::super::{Printer, named, string};

@@ -1,7 +1,7 @@
 //! Bodies as gogo protobuf writes them.
 
 use proptest::prelude::{Strategy as _, any, proptest};
-use serde_json::json;
+use apimachinery::json;
 
 use super::from_protobuf;
 

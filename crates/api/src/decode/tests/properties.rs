@@ -1,7 +1,7 @@
 //! Documents of every kind, right and wrong.
 
 use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
-use serde_json::{Map, Value, json};
+use apimachinery::{Map, Value, json};
 
 use crate::decode::fit::fit;
 use crate::decode::{Mode, from_slice, from_value};

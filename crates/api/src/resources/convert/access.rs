@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use apimachinery::{ObjectExt as _, Value};
-use serde_json::json;
+use apimachinery::json;
 
 use super::RBAC;
 

@@ -6,7 +6,7 @@
 mod metric;
 
 use apimachinery::{ObjectExt as _, Value};
-use serde_json::json;
+use apimachinery::json;
 
 pub use self::metric::flat;
 use self::metric::{flat_status, nested, nested_status};
@@ -140,7 +140,7 @@ fn flat_to_v1(object: &mut Value) {
     }
     for (path, annotation) in KEPT {
         let Some(value) = object.remove(path) else { continue };
-        let empty = value.as_array().is_some_and(Vec::is_empty) || value.is_null();
+        let empty = value.as_array().is_some_and(|list| list.is_empty()) || value.is_null();
         if !empty {
             object.set_annotation(annotation, &value.to_string());
         }

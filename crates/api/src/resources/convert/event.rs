@@ -1,7 +1,7 @@
 //! Events: the core form and that of `events.k8s.io`.
 
 use apimachinery::{ObjectExt as _, Value};
-use serde_json::json;
+use apimachinery::json;
 
 use super::rename;
 use crate::Resource;

@@ -4,7 +4,7 @@ use apimachinery::field::{Error, ErrorList, Path};
 use apimachinery::quantity::Quantity;
 use apimachinery::validation::{self, object_meta};
 use apimachinery::{ObjectExt as _, Value};
-use serde_json::Map;
+use apimachinery::Map;
 
 use super::checks;
 

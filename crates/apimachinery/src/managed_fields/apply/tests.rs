@@ -1,6 +1,6 @@
 //! Applies and updates of several managers on one small kind.
 
-use serde_json::json;
+use crate::json;
 
 use super::super::structural::Structural;
 use super::*;

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value};
+use crate::{Map, Value};
 
 use super::{
     DIRECTIVE, ELEMENT_ORDER, Error, FieldSchema, ListStrategy, PatchSchema, go_list, go_map,
@@ -20,7 +20,7 @@ fn identity(element: &Value, key: Option<&str>) -> Result<String, Error> {
     map.get(key).map(Value::to_string).ok_or_else(|| Error::merge_key(map, key))
 }
 
-fn as_map(element: &Value) -> Result<&Map<String, Value>, Error> {
+fn as_map(element: &Value) -> Result<&Map, Error> {
     element.as_object().ok_or_else(|| Error::Type { expected: "map", actual: type_name(element) })
 }
 
@@ -184,11 +184,11 @@ fn order(
 
 /// Carries out every `$setElementOrder/<list>`, together with the list of that name.
 pub(super) fn merge_ordered(
-    original: &mut Map<String, Value>,
-    patch: &mut Map<String, Value>,
+    original: &mut Map,
+    patch: &mut Map,
     schema: Option<&dyn PatchSchema>,
 ) -> Result<(), Error> {
-    let directives: Vec<String> =
+    let directives: Vec<crate::Text> =
         patch.keys().filter(|key| key.starts_with(ELEMENT_ORDER)).cloned().collect();
     for directive in directives {
         let wanted = take_list(patch, &directive)?.unwrap_or_default();
@@ -212,15 +212,15 @@ pub(super) fn merge_ordered(
             (had, Some(patched)) => merge(had.unwrap_or_default(), patched, name, field)?,
         };
         let ordered = order(merged, &wanted, &had.unwrap_or_default(), merge_key(field))?;
-        original.insert(name.to_owned(), Value::Array(ordered));
+        original.insert(name.to_owned(), Value::from(ordered));
     }
     Ok(())
 }
 
-fn take_list(map: &mut Map<String, Value>, key: &str) -> Result<Option<Vec<Value>>, Error> {
+fn take_list(map: &mut Map, key: &str) -> Result<Option<Vec<Value>>, Error> {
     match map.remove(key) {
         None | Some(Value::Null) => Ok(None),
-        Some(Value::Array(list)) => Ok(Some(list)),
+        Some(Value::Array(list)) => Ok(Some(list.into())),
         Some(other) => Err(Error::Type { expected: "slice", actual: type_name(&other) }),
     }
 }
@@ -246,7 +246,7 @@ fn check_order(patch: &[Value], wanted: &[Value], key: Option<&str>) -> Result<(
 
 /// Removes scalars from a list; no list, nothing to remove.
 pub(super) fn delete_primitives(
-    original: &mut Map<String, Value>,
+    original: &mut Map,
     name: &str,
     deleted: &Value,
 ) -> Result<(), Error> {

@@ -1,6 +1,6 @@
 //! Strategic merges, directive by directive.
 
-use serde_json::json;
+use crate::json;
 
 use super::*;
 

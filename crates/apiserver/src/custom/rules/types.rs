@@ -12,7 +12,7 @@ use apimachinery::ObjectExt as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use cel::{Key, Type};
-use serde_json::{Map, Value};
+use apimachinery::{Map, Value};
 
 /// What a document of this schema is to an expression. `root` is whether it is a whole object.
 pub(super) fn type_of(schema: &Value, root: bool) -> Type {
@@ -86,7 +86,7 @@ fn whole_of(number: Option<f64>) -> cel::Value {
     cel::Value::Int(number.unwrap_or_default() as i64)
 }
 
-fn entries(schema: &Value, map: &Map<String, Value>, root: bool) -> BTreeMap<Key, cel::Value> {
+fn entries(schema: &Value, map: &Map, root: bool) -> BTreeMap<Key, cel::Value> {
     let key = |name: &str| Key::String(name.into());
     if let Some(of) = schema.get("additionalProperties").filter(|of| **of != Value::Bool(false)) {
         return map.iter().map(|(name, item)| (key(name), value_of(of, item, false))).collect();

@@ -4,7 +4,7 @@
 //!
 //! Invariant: field numbers are those of gnostic's `OpenAPIv2.proto`.
 
-use serde_json::{Map, Value};
+use apimachinery::{Map, Value};
 
 /// Encodes a document.
 pub(super) fn encode(document: &Value) -> Vec<u8> {
@@ -84,7 +84,7 @@ impl Message {
     }
 
     /// The members that begin with `x-`; their values are YAML, of which JSON is a part.
-    fn extensions(&mut self, field: u64, members: &Map<String, Value>) {
+    fn extensions(&mut self, field: u64, members: &Map) {
         for (name, value) in members.iter().filter(|(name, _)| name.starts_with("x-")) {
             self.message(field, |pair| {
                 pair.bytes(1, name.as_bytes());
@@ -187,7 +187,7 @@ fn simple(message: &mut Message, value: &Value, kind: u64, unique: u64) {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use apimachinery::json;
 
     use super::*;
 

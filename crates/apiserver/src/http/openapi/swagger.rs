@@ -4,7 +4,7 @@
 //!
 //! Invariant: every reference has its definition, because each v3 document is complete.
 
-use serde_json::{Map, Value, json};
+use apimachinery::{List, Map, Text, Value, json};
 
 const METHODS: &[&str] = &["get", "put", "post", "delete", "options", "head", "patch"];
 
@@ -35,7 +35,7 @@ pub(super) fn document() -> Value {
     })
 }
 
-fn take(document: &mut Value, pointer: &str) -> Map<String, Value> {
+fn take(document: &mut Value, pointer: &str) -> Map {
     match document.pointer_mut(pointer).map(Value::take) {
         Some(Value::Object(map)) => map,
         _ => Map::new(),
@@ -59,11 +59,11 @@ fn operation(operation: Value) -> Value {
     let Value::Object(mut members) = operation else { return operation };
     let mut list = match members.remove("parameters").map(parameters) {
         Some(Value::Array(list)) => list,
-        _ => Vec::new(),
+        _ => List::new(),
     };
     if let Some(body) = members.remove("requestBody") {
         let content = body.get("content").and_then(Value::as_object);
-        let consumes: Vec<&String> = content.into_iter().flat_map(Map::keys).collect();
+        let consumes: Vec<&Text> = content.into_iter().flat_map(Map::keys).collect();
         members.insert("consumes".to_owned(), json!(consumes));
         list.push(json!({
             "in": "body",
@@ -130,7 +130,7 @@ fn schema(schema: Value) -> Value {
             }
             ("default", _) if wrapped => {}
             ("properties", Value::Object(properties)) => {
-                let properties: Map<String, Value> =
+                let properties: Map =
                     properties.into_iter().map(|(name, of)| (name, self::schema(of))).collect();
                 changed.insert(name, Value::Object(properties));
             }

@@ -5,7 +5,7 @@
 
 use apimachinery::Status;
 use hyper::StatusCode;
-use serde_json::json;
+use apimachinery::json;
 
 use super::super::respond::{self, Answer, Wishes};
 use super::super::server::State;

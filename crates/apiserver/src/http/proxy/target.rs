@@ -5,7 +5,7 @@
 
 use apimachinery::status::Reason;
 use apimachinery::{ObjectExt as _, Status};
-use serde_json::Value;
+use apimachinery::Value;
 
 use crate::{ApiServer, Call};
 
@@ -135,7 +135,7 @@ fn of_service(
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use apimachinery::json;
 
     use super::*;
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use apimachinery::Status;
 use bytes::{Bytes, BytesMut};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 use tokio::sync::mpsc;
 
 use super::lane::{Inlet, Outlet};

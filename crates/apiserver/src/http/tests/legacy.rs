@@ -1,6 +1,6 @@
 //! `/oapi/v1`: the same objects under their old names.
 
-use serde_json::json;
+use apimachinery::json;
 
 use super::client::Protocol;
 use super::{admin, start};

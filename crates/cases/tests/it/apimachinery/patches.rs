@@ -3,7 +3,7 @@
 
 use apimachinery::patch::strategic::{FieldSchema, ListStrategy, PatchSchema};
 use apimachinery::patch::{merge_patch, strategic_merge};
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 
 use crate::harness::{Outcome, Row, Suites, same};
 

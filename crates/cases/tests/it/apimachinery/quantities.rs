@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use apimachinery::quantity::Quantity;
-use serde_json::Value;
+use apimachinery::Value;
 
 use crate::harness::{Outcome, Row, Suites, same};
 

@@ -6,7 +6,7 @@ use apimachinery::selector::{
     FieldOperator, FieldSelector, LabelSelector, Operator, Requirement, escape, parse_labels,
     unescape,
 };
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 
 use crate::harness::{Outcome, Row, Suites, same};
 

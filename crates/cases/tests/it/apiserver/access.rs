@@ -4,7 +4,7 @@ use apiserver::User;
 use authorization::policy::Policy;
 use authorization::rule::{compact, missing};
 use authorization::{Access, ResourceTarget, Rule};
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 
 use crate::harness::{Outcome, Row, Suites, same};
 

@@ -2,7 +2,7 @@
 
 use admission::limit_ranger::{check_claim, check_pod};
 use admission::resource_quota::amounts;
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 
 use crate::harness::{Outcome, Row, Suites, same};
 

@@ -4,7 +4,7 @@ use apimachinery::ObjectExt as _;
 use apiserver::{Call, Client, DeleteOptions, ListOptions, User};
 use cluster::{Cluster, Config, Runtime};
 use cri::sim::SimImages;
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 use world::{Time, World};
 
 use crate::errors::agree;

@@ -5,7 +5,7 @@ use apimachinery::selector::{FieldSelector, LabelSelector};
 use apiserver::http::accept::{Encoding, clauses, negotiate};
 use apiserver::http::path::{ResourcePath, Target};
 use hyper::Method;
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 
 use crate::harness::{Outcome, Row, Suites, same};
 

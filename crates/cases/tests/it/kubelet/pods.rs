@@ -9,7 +9,7 @@ use node::record::{
     ContainerRecord, Exit, Instance, PodRecord, RestartPolicy, Sandbox, container_hash, field_path,
 };
 use node::status::conditions::{self, Verdict};
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;

@@ -7,7 +7,7 @@ use apimachinery::ObjectExt as _;
 use cri::FileEntry;
 use node::env::{Place, Source};
 use node::volumes;
-use serde_json::{Map, Value, json};
+use apimachinery::{Map, Value, json};
 
 use crate::harness::{Outcome, Row, Suites, same};
 
@@ -157,7 +157,7 @@ fn verify(row: &Row<'_>, made: &Payload) -> Outcome {
     Outcome::Pass
 }
 
-fn lines(map: &Map<String, Value>) -> String {
+fn lines(map: &Map) -> String {
     let line = |(key, value): (&String, &Value)| format!("{key}={value}");
     map.iter().map(line).collect::<Vec<_>>().join("\n")
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use scheduler::neighbours::Neighbours;
 use scheduler::preemption::{Victims, is_eligible, pick, victims};
 use scheduler::{PodInfo, Profile, Snapshot};
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 
 use crate::harness::{Outcome, Row, Suites, same};
 use crate::scheduler::place;

@@ -8,7 +8,7 @@ use scheduler::priorities::{
     self, NodeLabel, Priority, Request, RequestedToCapacityRatio, ServiceAntiAffinity, Shape,
 };
 use scheduler::{PodInfo, Snapshot};
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 
 use crate::harness::{Outcome, Row, Suites, same};
 use crate::scheduler::{own, place};

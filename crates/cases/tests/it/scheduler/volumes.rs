@@ -5,7 +5,7 @@ use std::sync::Arc;
 use controller_runtime::Key;
 use scheduler::Snapshot;
 use scheduler::predicates::{self, Filter, MaxVolumeCount};
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 
 use crate::harness::{Outcome, Row, Suites, same};
 use crate::scheduler::{PREDICATES, asked, fits, place};

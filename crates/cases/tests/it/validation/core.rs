@@ -1,7 +1,7 @@
 //! Core kinds: whole objects, updates and the parts of pods.
 
 use apimachinery::field::{Error, Path};
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 
 use super::{Place, change, part, put, switches_off, whole};
 use crate::errors::{agree, below, path};
@@ -114,7 +114,7 @@ fn moved(errors: Vec<Error>, spec: &str) -> Vec<Error> {
 /// Whether the recording lost the source of a volume: empty structs are left out of it.
 fn was_cut(spec: &Value) -> bool {
     let volumes = spec["volumes"].as_array().into_iter().flatten();
-    let mut fields = volumes.map(|volume| volume.as_object().map_or(0, serde_json::Map::len));
+    let mut fields = volumes.map(|volume| volume.as_object().map_or(0, apimachinery::Map::len));
     fields.any(|count| count < 2)
 }
 
@@ -326,7 +326,7 @@ fn container_parts(suites: &mut Suites) {
 }
 
 /// Sources by volume name as a pod's list of volumes.
-fn named_volumes(sources: &serde_json::Map<String, Value>) -> Vec<Value> {
+fn named_volumes(sources: &apimachinery::Map) -> Vec<Value> {
     let volume = |(name, source): (&String, &Value)| {
         let mut volume = source.clone();
         volume["name"] = json!(name);

@@ -3,7 +3,7 @@
 use super::{Place, change, part, whole};
 use crate::errors::agree;
 use crate::harness::{Outcome, Suites, resource};
-use serde_json::json;
+use apimachinery::json;
 
 const APPS: &str = "validation-and-defaults/apps-validation.json";
 const AUTOSCALING: &str = "validation-and-defaults/autoscaling-validation.json";

@@ -2,7 +2,7 @@
 
 use apimachinery::field::{Error, ErrorList, Path};
 use apimachinery::validation::{self, object_meta};
-use serde_json::Value;
+use apimachinery::Value;
 
 use crate::errors::{agree, path};
 use crate::harness::{Outcome, Row, Suites, same};

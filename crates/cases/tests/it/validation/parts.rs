@@ -1,7 +1,7 @@
 //! Parts of the kinds of the other groups, and statuses.
 
 use apimachinery::field::Error;
-use serde_json::{Value, json};
+use apimachinery::{Value, json};
 
 use super::{Place, part};
 use crate::errors::{agree, below, path};

@@ -1,7 +1,7 @@
 //! Tables of (replicas, bounds, readiness) and the scale steps that follow, and the bounds over many
 //! readiness patterns.
 
-use serde_json::json;
+use apimachinery::json;
 use world::{SIMULATION_EPOCH, World};
 
 use super::*;

@@ -5,7 +5,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
 
 use cri::digest::sha256;
-use serde_json::json;
+use apimachinery::json;
 
 use super::*;
 use crate::source::{Keyring, Login};

@@ -1,7 +1,7 @@
 //! One metric of an autoscaler: flat (`targetAverageValue`) and nested (`target.averageValue`).
 
 use apimachinery::{ObjectExt as _, Value};
-use serde_json::{Map, json};
+use apimachinery::{Map, json};
 
 /// Flat and nested names of the three amounts.
 const AMOUNTS: [(&str, &str); 3] = [
@@ -33,7 +33,7 @@ pub(super) fn nested_status(metric: &Value) -> Value {
     reshape(metric, |kind, source| to_nested(kind, source, "current"))
 }
 
-fn reshape(metric: &Value, shape: impl Fn(&str, &Map<String, Value>) -> Value) -> Value {
+fn reshape(metric: &Value, shape: impl Fn(&str, &Map) -> Value) -> Value {
     let mut metric = metric.clone();
     for kind in SOURCES {
         if let Some(source) = metric.get(kind).and_then(Value::as_object) {
@@ -44,7 +44,7 @@ fn reshape(metric: &Value, shape: impl Fn(&str, &Map<String, Value>) -> Value) -
 }
 
 /// `member` is `target` or `current`: the nested object and the prefix of the flat fields.
-fn to_flat(kind: &str, source: &Map<String, Value>, member: &str) -> Value {
+fn to_flat(kind: &str, source: &Map, member: &str) -> Value {
     let mut given = source.clone();
     let amounts = match given.get(member) {
         // A flat `object` metric has its object there.
@@ -75,7 +75,7 @@ fn to_flat(kind: &str, source: &Map<String, Value>, member: &str) -> Value {
     Value::Object(flat)
 }
 
-fn to_nested(kind: &str, source: &Map<String, Value>, member: &str) -> Value {
+fn to_nested(kind: &str, source: &Map, member: &str) -> Value {
     let mut given = source.clone();
     let mut nested = Map::new();
     if kind != "resource" {

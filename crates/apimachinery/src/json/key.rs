@@ -1,0 +1,82 @@
+//! Names of members: the long ones that recur are there once.
+//!
+//! Invariant: nothing is kept beyond a fixed number of names a thread.
+
+use std::cell::RefCell;
+
+use super::Text;
+
+/// Names up to this length need no memory of their own.
+const SHORT: usize = 15;
+/// Names longer than this are hardly those of fields.
+const LONG: usize = 64;
+/// How many long names a thread keeps.
+const KEPT: usize = 512;
+
+thread_local! {
+    static NAMES: RefCell<[Text; KEPT]> = const { RefCell::new([const { Text::new() }; KEPT]) };
+}
+
+/// What a member's name can be made of.
+pub trait Name {
+    /// The name.
+    fn name(self) -> Text;
+}
+
+impl Name for Text {
+    fn name(self) -> Text {
+        self
+    }
+}
+
+impl Name for &Text {
+    fn name(self) -> Text {
+        self.clone()
+    }
+}
+
+impl Name for &str {
+    fn name(self) -> Text {
+        shared(self)
+    }
+}
+
+impl Name for String {
+    fn name(self) -> Text {
+        shared(&self)
+    }
+}
+
+impl Name for &String {
+    fn name(self) -> Text {
+        shared(self)
+    }
+}
+
+impl Name for &&str {
+    fn name(self) -> Text {
+        shared(self)
+    }
+}
+
+impl Name for std::borrow::Cow<'_, str> {
+    fn name(self) -> Text {
+        shared(&self)
+    }
+}
+
+/// The name, in the memory of an equal one if there was one a short while ago.
+pub(super) fn shared(name: &str) -> Text {
+    if name.len() <= SHORT || name.len() > LONG {
+        return Text::from(name);
+    }
+    let hash = |hash: usize, byte: &u8| (hash ^ usize::from(*byte)).wrapping_mul(0x0100_0193);
+    let place = name.as_bytes().iter().fold(0x811c_9dc5, hash) % KEPT;
+    NAMES.with_borrow_mut(|names| {
+        let kept = &mut names[place];
+        if *kept != name {
+            *kept = Text::from(name);
+        }
+        kept.clone()
+    })
+}
