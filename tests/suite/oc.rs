@@ -12,8 +12,8 @@ mod rollout;
 mod tag;
 mod template;
 
-use cluster::Access;
 use apimachinery::json;
+use cluster::Access;
 
 use crate::harness::raw::Raw;
 use crate::harness::served::Served;

@@ -12,9 +12,9 @@ use std::sync::Arc;
 use api::{IMAGE_STREAMS, IMAGES};
 use apimachinery::field::{Error, Path};
 use apimachinery::image_reference::ImageReference;
+use apimachinery::json;
 use apimachinery::{ObjectExt as _, Status, Value};
 use apiserver::{Admission, AdmissionRequest, ApiServer, Operation};
-use apimachinery::json;
 
 use crate::pod::LISTS;
 use crate::request::find;

@@ -10,10 +10,10 @@ pub mod image;
 
 use std::collections::BTreeMap;
 
+use apimachinery::json;
 use apimachinery::quantity::{Format, Quantity};
 use apimachinery::{ObjectExt as _, Status, Value};
 use apiserver::{Admission, AdmissionRequest, Operation};
-use apimachinery::json;
 
 use self::bound::{ask, at_least, at_most, ratio, request_at_most};
 use crate::pod::containers_mut;

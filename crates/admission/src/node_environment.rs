@@ -5,9 +5,9 @@
 
 use std::collections::BTreeMap;
 
+use apimachinery::json;
 use apimachinery::{ObjectExt as _, Status, Value};
 use apiserver::{Admission, AdmissionRequest};
-use apimachinery::json;
 
 use crate::request::{creates, namespace, refuse};
 

@@ -2,9 +2,9 @@
 //!
 //! Mirrors: `kubernetes/plugin/pkg/admission/priority`.
 
+use apimachinery::json;
 use apimachinery::{ObjectExt as _, Status, Value};
 use apiserver::{Admission, AdmissionRequest};
-use apimachinery::json;
 
 use crate::request::{all, creates, find, refuse, writes};
 

@@ -19,9 +19,9 @@ pub mod provider;
 use std::sync::Arc;
 
 use apimachinery::field::{self, ErrorList};
+use apimachinery::json;
 use apimachinery::{Gvk, ObjectExt as _, Status, Value};
 use apiserver::{Admission, AdmissionRequest, Operation, User};
-use apimachinery::json;
 
 use self::provider::Provider;
 use crate::request::{all, find, namespace, refuse, writes};

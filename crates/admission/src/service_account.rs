@@ -16,9 +16,9 @@ pub mod token_request;
 
 use std::sync::Arc;
 
+use apimachinery::json;
 use apimachinery::{ObjectExt as _, Reason, Status, Value};
 use apiserver::{Admission, AdmissionRequest, Client, User};
-use apimachinery::json;
 
 use self::credentials::Settings;
 use crate::pod::{LISTS, containers_mut, list_mut};

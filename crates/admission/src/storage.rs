@@ -7,13 +7,13 @@ use std::sync::Arc;
 
 use api::views::pod::is_terminal;
 use api::{PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, PODS, Resource, STORAGE_CLASSES};
+use apimachinery::json;
 use apimachinery::quantity::Quantity;
 use apimachinery::{ObjectExt as _, Status, Value};
 use apiserver::{Admission, AdmissionRequest, Operation};
 use controller_runtime::{
     Caches, Change, Context, Controller, Error, Key, Requeue, Watching, same_key,
 };
-use apimachinery::json;
 
 use crate::pod::list_mut;
 use crate::request::{all, creates, find, refuse, writes};

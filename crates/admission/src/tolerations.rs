@@ -4,9 +4,9 @@
 //! `kubernetes/plugin/pkg/admission/defaulttolerationseconds`.
 
 use api::views::pod::qos_class;
+use apimachinery::json;
 use apimachinery::{ObjectExt as _, Status, Value};
 use apiserver::{Admission, AdmissionRequest, Operation};
-use apimachinery::json;
 
 use crate::request::{creates, namespace, refuse, writes};
 

@@ -17,8 +17,8 @@ mod pod;
 mod text;
 mod workload;
 
-use apimachinery::{ObjectExt as _, Value};
 use apimachinery::json;
+use apimachinery::{ObjectExt as _, Value};
 use world::Time;
 
 use crate::Resource;

@@ -16,9 +16,9 @@ pub mod pod;
 mod volume;
 mod workload;
 
+use apimachinery::json;
 use apimachinery::quantity::Quantity;
 use apimachinery::{ObjectExt as _, Value};
-use apimachinery::json;
 
 use crate::Resource;
 

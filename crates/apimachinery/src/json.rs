@@ -183,7 +183,8 @@ impl Value {
 
 impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let write = if f.alternate() { serde_json::to_string_pretty } else { serde_json::to_string };
+        let write =
+            if f.alternate() { serde_json::to_string_pretty } else { serde_json::to_string };
         f.write_str(&write(self).map_err(|_| fmt::Error)?)
     }
 }

@@ -142,7 +142,7 @@ mod tests {
     #[test]
     fn large_json_patches_are_refused() {
         let test = json!({"op": "test", "path": "/a", "value": 1});
-        let patch = Value::Array(vec![test; json::MAX_OPERATIONS + 1]);
+        let patch = Value::from(vec![test; super::json::MAX_OPERATIONS + 1]);
         let status = json_patch(&json!({"a": 1}), &patch).unwrap_err();
         assert_eq!(
             status.message,
@@ -150,7 +150,7 @@ mod tests {
              got 10001"
         );
         let copy = json!({"op": "copy", "from": "/a", "path": "/a/-"});
-        let doubling = Value::Array(vec![copy; 100]);
+        let doubling = Value::from(vec![copy; 100]);
         assert_eq!(json_patch(&json!({"a": ["x"]}), &doubling).unwrap_err().code, 413);
     }
 

@@ -5,8 +5,8 @@
 
 use std::time::Duration;
 
-use apiserver::{ApiServer, Client, ListOptions, PatchKind, User};
 use apimachinery::{Value, json};
+use apiserver::{ApiServer, Client, ListOptions, PatchKind, User};
 use world::{Time, World};
 
 const PODS: u32 = 20_000;

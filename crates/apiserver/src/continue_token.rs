@@ -3,9 +3,9 @@
 //! Mirrors: `k8s.io/apiserver/pkg/storage/etcd3` (`continueToken`).
 
 use apimachinery::Status;
+use apimachinery::{Value, json};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use apimachinery::{Value, json};
 
 /// The first line of defence against tokens of something else.
 const VERSION: &str = "meta.k8s.io/v1";

@@ -29,10 +29,10 @@ use std::sync::Arc;
 
 use api::decode::Mode;
 use api::{Resource, Scope, Subresource};
+use apimachinery::Value;
 use apimachinery::field::ErrorList;
 use apimachinery::{ObjectExt as _, Status};
 use parking_lot::Mutex;
-use apimachinery::Value;
 use store::Range;
 
 use crate::call::ListOptions;

@@ -4,8 +4,8 @@
 
 use std::fmt::Debug;
 
-use apimachinery::{ObjectExt as _, Status};
 use apimachinery::Value;
+use apimachinery::{ObjectExt as _, Status};
 
 use crate::admission::Operation;
 use crate::call::{

@@ -4,9 +4,9 @@ use std::fmt::Debug;
 use std::pin::Pin;
 
 use apimachinery::Status;
+use apimachinery::Value;
 use bytes::Bytes;
 use futures_core::Stream;
-use apimachinery::Value;
 
 use crate::call::LogOptions;
 

@@ -2,8 +2,8 @@
 //!
 //! Mirrors: `k8s.io/apiserver/pkg/endpoints/handlers/patch.go`.
 
-use apimachinery::{ObjectExt as _, Status, patch};
 use apimachinery::Value;
+use apimachinery::{ObjectExt as _, Status, patch};
 
 use crate::call::{Call, PatchKind, Written};
 use crate::create::warned;

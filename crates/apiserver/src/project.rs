@@ -10,8 +10,8 @@ mod request;
 pub(crate) use self::request::ProjectRequests;
 
 use apimachinery::field::{Error, ErrorList, Path};
-use apimachinery::{ObjectExt as _, Status};
 use apimachinery::{Map, Value, json};
+use apimachinery::{ObjectExt as _, Status};
 
 use crate::call::{Call, DeleteOptions, Deleted, ListOptions, ObjectList, Written};
 use crate::handler::{HandlerContext, RestHandler};

@@ -12,8 +12,8 @@ use api::schema::{FieldKind, Type, type_of};
 use apimachinery::field::ErrorList;
 use apimachinery::patch::strategic;
 use apimachinery::{Gvk, ObjectExt as _, Reason, Status, gvk};
-use bytes::Bytes;
 use apimachinery::{Value, json};
+use bytes::Bytes;
 
 use crate::call::Call;
 use crate::{custom, legacy};

@@ -3,9 +3,9 @@
 //! Mirrors: `kubernetes/pkg/apis/*/v1/conversion.go` (`AddFieldLabelConversionFunc`).
 
 use api::Resource;
+use apimachinery::Value;
 use apimachinery::selector::{FieldSelector, LabelSelector};
 use apimachinery::{ObjectExt as _, Status};
-use apimachinery::Value;
 
 use crate::call::ListOptions;
 use crate::stored::Stored;

@@ -8,8 +8,8 @@ use std::future::Future;
 use std::pin::Pin;
 
 use apimachinery::Status;
-use bytes::Bytes;
 use apimachinery::Value;
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{mpsc, oneshot};
 

@@ -12,8 +12,8 @@ mod substitute;
 use std::collections::BTreeMap;
 
 use apimachinery::field::{Error, ErrorList, Path};
-use apimachinery::{ObjectExt as _, Status};
 use apimachinery::{Map, Value, json};
+use apimachinery::{ObjectExt as _, Status};
 use world::World;
 
 use self::substitute::{has_reference, in_document, in_text};

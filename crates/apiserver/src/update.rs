@@ -6,8 +6,8 @@
 //! Invariant: an update with a resource version changes exactly that version or fails.
 
 use apimachinery::validation::object_meta::carry_over_object_meta;
-use apimachinery::{ObjectExt as _, Status};
 use apimachinery::{Map, Value, json};
+use apimachinery::{ObjectExt as _, Status};
 use store::{Compare, KeyValue, Op, OpResponse, Txn};
 
 use crate::admission::Operation;

@@ -8,8 +8,8 @@ use std::fmt::Debug;
 
 use api::{Resource, Verb};
 use apimachinery::Status;
-use apimachinery::status::{Reason, qualified};
 use apimachinery::json;
+use apimachinery::status::{Reason, qualified};
 use store::Store;
 
 use crate::stored::Stored;

@@ -2,9 +2,9 @@
 //!
 //! Invariant: fields that do not apply are absent.
 
+use apimachinery::{Map, Value, json};
 use apiserver::User;
 use apiserver::audit::{Reference, Request};
-use apimachinery::{Map, Value, json};
 
 /// What stands in an event besides what the request tells.
 #[derive(Debug, Clone)]

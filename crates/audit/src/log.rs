@@ -5,10 +5,10 @@
 use std::fmt;
 use std::io::Write;
 
+use apimachinery::Value;
 use apiserver::audit::Request;
 use apiserver::{ApiServer, Auditor, Stored, key};
 use parking_lot::Mutex;
-use apimachinery::Value;
 use world::World;
 
 use crate::event::{Label, event};

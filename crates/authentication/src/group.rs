@@ -7,9 +7,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use apimachinery::ObjectExt as _;
+use apimachinery::Value;
 use apiserver::{Stored, key};
 use parking_lot::RwLock;
-use apimachinery::Value;
 use store::{Range, Store, Watcher};
 
 /// The groups of all users; it follows the first store that it is asked about.

@@ -10,8 +10,8 @@
 use std::sync::Arc;
 
 use apimachinery::{ObjectExt as _, Status};
-use apiserver::Client;
 use apimachinery::{Value, json};
+use apiserver::Client;
 
 use crate::token::texts;
 

@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use apimachinery::field::{Error, ErrorList, Path};
 use apimachinery::{ObjectExt as _, Status};
+use apimachinery::{Value, json};
 use apiserver::{
     Client, DeleteOptions, Deleted, HandlerContext, RestHandler, Stored, User, Written,
 };
-use apimachinery::{Value, json};
 
 use crate::token::texts;
 use crate::validation;

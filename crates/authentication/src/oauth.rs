@@ -20,13 +20,13 @@ mod session;
 use std::fmt;
 use std::sync::OnceLock;
 
+use apimachinery::json;
 use apimachinery::{ObjectExt as _, Status};
 use apiserver::http::Site;
 use apiserver::{ApiServer, Client, User};
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
 use serde::Serialize;
-use apimachinery::json;
 
 use self::request::{Asked, JSON, found, html, plain, respond};
 use self::session::{Person, SESSION, Sessions};

@@ -3,8 +3,8 @@
 //! Mirrors: `kubernetes/pkg/registry/authentication/tokenreview/storage.go`.
 
 use apimachinery::{ObjectExt as _, Status};
-use apiserver::{HandlerContext, RestHandler, Stored, User, Written};
 use apimachinery::{Value, json};
+use apiserver::{HandlerContext, RestHandler, Stored, User, Written};
 
 use crate::bearer::Bearers;
 

@@ -6,12 +6,12 @@
 //! Invariant: a token that is expired, or whose user is gone or another one by now, stands for nobody.
 
 use apimachinery::{ObjectExt as _, Status};
+use apimachinery::{Value, json};
 use apiserver::http::Authenticator;
 use apiserver::user::SCOPES;
 use apiserver::{ApiServer, Client, Stored, User, key};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use apimachinery::{Value, json};
 use world::{Time, World};
 
 use crate::bearer::Bearers;

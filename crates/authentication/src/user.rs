@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 
 use apimachinery::ObjectExt as _;
 use apimachinery::field::ErrorList;
-use apiserver::{ApiServer, Strategy, StrategyContext, User};
 use apimachinery::{Value, json};
+use apiserver::{ApiServer, Strategy, StrategyContext, User};
 
 use crate::token::stored;
 use crate::validation;

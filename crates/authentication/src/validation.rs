@@ -6,8 +6,8 @@
 
 use apimachinery::ObjectExt as _;
 use apimachinery::field::{Error, ErrorList, Path};
-use apiserver::{Scope, Strategy, StrategyContext};
 use apimachinery::{Value, json};
+use apiserver::{Scope, Strategy, StrategyContext};
 
 /// The shortest name of a token: it is the secret.
 const MIN_TOKEN: usize = 32;

@@ -5,9 +5,9 @@
 use std::sync::Arc;
 
 use apimachinery::ObjectExt as _;
+use apimachinery::Value;
 use apimachinery::selector::LabelSelector;
 use controller_runtime::{Caches, Change, Context, Controller, Error, Key, Requeue, Watching};
-use apimachinery::Value;
 
 /// Keeps the rules of aggregated cluster roles.
 #[derive(Debug, Clone, Copy, Default)]

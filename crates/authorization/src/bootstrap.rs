@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use api::Resource;
 use apimachinery::{ObjectExt as _, Status};
-use apiserver::{ApiServer, Call, User};
 use apimachinery::{Value, json};
+use apiserver::{ApiServer, Call, User};
 
 use crate::{aggregation, facts};
 

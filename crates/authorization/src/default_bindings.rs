@@ -9,8 +9,8 @@
 //! the namespace is looked at again; here it is made again at once.
 
 use apimachinery::ObjectExt as _;
-use controller_runtime::{Caches, Change, Context, Controller, Error, Key, Requeue, Watching};
 use apimachinery::{Value, json};
+use controller_runtime::{Caches, Change, Context, Controller, Error, Key, Requeue, Watching};
 
 use crate::escalation::GROUP;
 

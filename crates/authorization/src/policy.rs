@@ -13,8 +13,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use apimachinery::ObjectExt as _;
-use apiserver::User;
 use apimachinery::Value;
+use apiserver::User;
 
 use crate::rule::{Access, Rule};
 

@@ -9,12 +9,12 @@
 
 mod visible;
 
+use apimachinery::Value;
 use apimachinery::{ObjectExt as _, Status};
 use apiserver::{
     Builder, DeleteOptions, Deleted, HandlerContext, ListOptions, ObjectList, RestHandler, Stored,
     User, Watch, Written,
 };
-use apimachinery::Value;
 
 use self::visible::VisibleProjects;
 use crate::rbac::Rbac;

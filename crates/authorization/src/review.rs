@@ -9,9 +9,9 @@ pub mod kubernetes;
 pub mod openshift;
 
 use apimachinery::ObjectExt as _;
+use apimachinery::Value;
 use apiserver::user::NO_MATCH;
 use apiserver::{Builder, User};
-use apimachinery::Value;
 
 use self::kubernetes::{AccessReviews, SelfRulesReviews};
 use self::openshift::{LegacyAccessReviews, RulesReviews, WhoReviews};

@@ -4,10 +4,10 @@
 //!
 //! Mirrors: `kubernetes/pkg/registry/rbac/{role,clusterrole,rolebinding,clusterrolebinding}/policybased`.
 
+use apimachinery::Value;
 use apimachinery::{ObjectExt as _, Status};
 use apiserver::strategy::{keep_status, reset_status};
 use apiserver::{Strategy, StrategyContext};
-use apimachinery::Value;
 
 use crate::escalation::{self, GROUP};
 use crate::policy::RoleRef;

@@ -6,10 +6,10 @@
 //! Invariant: every answer is checked; a refused request fails the measurement.
 
 use anyhow::{Result, ensure};
+use apimachinery::{Value, json};
 use apiserver::{Client, User};
 use bytes::Bytes;
 use http::{Method, StatusCode};
-use apimachinery::{Value, json};
 use world::World;
 
 use crate::figure::{Figure, Target, median, microseconds, milliseconds, per_second};

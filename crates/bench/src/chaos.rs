@@ -18,6 +18,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use api::Resource;
 use apimachinery::ObjectExt as _;
 use apimachinery::yaml::load_documents;
+use apimachinery::{Value, json};
 use apiserver::{DeleteOptions, PatchKind};
 use clap::Args;
 use cluster::pages::Pages;
@@ -25,7 +26,6 @@ use cluster::{Cluster, Config, Runtime};
 use controller_runtime::Faults;
 use cri::ContainerState;
 use cri::sim::{Behaviour, SimImages, Strain};
-use apimachinery::{Value, json};
 use world::{Time, World};
 
 use crate::seeds;

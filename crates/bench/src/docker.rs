@@ -9,12 +9,12 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use apimachinery::{Value, json};
 use bollard::Docker;
 use bollard::models::ContainerCreateBody;
 use bollard::query_parameters::{ListContainersOptionsBuilder, RemoveContainerOptionsBuilder};
 use cluster::{Cluster, Config, Runtime};
 use cri::docker::{CLUSTER_LABEL, DockerConfig, DockerEngine, DockerRuntime, pause_program};
-use apimachinery::{Value, json};
 use world::World;
 
 use crate::figure::{Figure, Peer, Target, median, milliseconds};

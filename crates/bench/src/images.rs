@@ -14,11 +14,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use apimachinery::json;
 use apiserver::http::Authenticator;
 use apiserver::{ApiServer, Call, User};
 use registry::digest::Digest;
 use registry::{Bound, Config, Registry};
-use apimachinery::json;
 use tempfile::TempDir;
 use world::World;
 

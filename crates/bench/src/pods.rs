@@ -9,9 +9,9 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use apimachinery::{Value, json};
 use bytes::Bytes;
 use http::{Method, StatusCode};
-use apimachinery::{Value, json};
 use world::{World, edge};
 
 use crate::etcd;

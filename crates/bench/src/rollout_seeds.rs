@@ -15,12 +15,12 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use apimachinery::json;
 use apimachinery::{ObjectExt as _, Value};
 use apiserver::{Client, DeleteOptions, PatchKind};
 use clap::Args;
 use cluster::{Cluster, Config, Runtime};
 use cri::sim::SimImages;
-use apimachinery::json;
 use world::World;
 
 use self::rules::Rules;

@@ -8,10 +8,10 @@ use std::time::Duration;
 use ::store::EventKind;
 use anyhow::{Result, ensure};
 use apimachinery::ObjectExt as _;
+use apimachinery::{Value, json};
 use apiserver::Client;
 use cluster::{Cluster, Config, Runtime};
 use cri::sim::{Behaviour, SimImages};
-use apimachinery::{Value, json};
 use world::World;
 
 use crate::figure::{Figure, Target, median, milliseconds};

@@ -13,11 +13,11 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use apimachinery::ObjectExt as _;
+use apimachinery::{Value, json};
 use apiserver::{Client, DeleteOptions, ListOptions};
 use clap::Args;
 use cluster::{Cluster, Config, Runtime};
 use cri::sim::SimImages;
-use apimachinery::{Value, json};
 use world::World;
 
 use crate::figure::{Figure, Target, microseconds, milliseconds};

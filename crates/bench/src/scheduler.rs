@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use anyhow::{Result, ensure};
+use apimachinery::json;
 use apimachinery::{ObjectExt as _, Value};
 use apiserver::{ApiServer, Client};
 use controller_runtime::{Driver, Key, Step};
@@ -13,7 +14,6 @@ use controllers::replication::ReplicationController;
 use scheduler::decision::Outcome;
 use scheduler::fast::Fast;
 use scheduler::{PodInfo, Profile, Scheduler, Snapshot};
-use apimachinery::json;
 use world::World;
 
 use crate::figure::{Figure, Target, milliseconds, per_second};

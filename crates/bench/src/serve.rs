@@ -8,9 +8,9 @@ use std::io::{BufRead as _, BufReader};
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
+use apimachinery::{Value, json};
 use apiserver::http::{Config, Server};
 use apiserver::{ApiServer, User};
-use apimachinery::{Value, json};
 use world::World;
 
 use crate::https::Address;

@@ -4,10 +4,10 @@
 //! Invariant: without `--confirm` nothing is changed.
 
 use anyhow::Result;
+use apimachinery::json;
 use apimachinery::{ObjectExt as _, Value};
 use clap::{Args, Subcommand};
 use deployments::prune::{Keep, plan};
-use apimachinery::json;
 
 use crate::api_client::Chosen;
 

@@ -126,7 +126,9 @@ fn of_cluster(options: &Options, name: &str) -> Result<Rollout> {
     let list = client.get(&format!("/apis/rehearse/v1/namespaces/{project}/rollouts"))?;
     let mut rollouts = Vec::new();
     for item in list.list_at(&["items"]) {
-        rollouts.push(apimachinery::json::from_value(item.clone()).context("a rollout is not readable")?);
+        rollouts.push(
+            apimachinery::json::from_value(item.clone()).context("a rollout is not readable")?,
+        );
     }
     let mut rollout = choose(rollouts, options, name, Some(&project))
         .with_context(|| format!("in project {project}"))?;

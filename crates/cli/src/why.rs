@@ -8,11 +8,11 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
 use apimachinery::ObjectExt as _;
+use apimachinery::json;
 use clap::{Args, ValueEnum};
 use cluster::Cluster;
 use rehearsal::Plan;
 use serde::Serialize;
-use apimachinery::json;
 use why::Finding;
 
 use crate::api_client::Chosen;

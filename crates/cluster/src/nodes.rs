@@ -15,11 +15,11 @@
 
 use std::collections::BTreeSet;
 
+use apimachinery::json;
 use apimachinery::quantity::Quantity;
 use apimachinery::yaml::load_documents;
 use apimachinery::{ObjectExt as _, Value};
 use node::NodeConfig;
-use apimachinery::json;
 
 /// Why a file of nodes is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -3,7 +3,6 @@
 //! Invariant: lists come in key order; an index never names an object that is not in the cache.
 
 mod labels;
-mod objects;
 mod owned;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,10 +13,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use api::Resource;
 use apimachinery::selector::LabelSelector;
 use apimachinery::{ObjectExt as _, Value};
-use apiserver::{Held, Stored};
 
 use self::labels::{Labels, Selectors};
-use self::objects::Objects;
 pub use self::owned::Alike;
 use self::owned::Owned;
 use crate::controller::Change;
@@ -40,7 +37,7 @@ pub struct Caches {
 
 #[derive(Debug, Default)]
 struct Cache {
-    objects: Objects,
+    objects: BTreeMap<Key, Arc<Value>>,
     by_owner: Owned,
     by_node: BTreeMap<String, BTreeSet<Key>>,
     /// Of what has controllers that select it: pods, and the replica sets and replication
@@ -62,14 +59,7 @@ impl Caches {
     #[must_use]
     pub fn get_key(&self, resource: &Resource, key: &Key) -> Option<Arc<Value>> {
         self.look();
-        self.by_resource.get(&id_of(resource))?.objects.get(key)
-    }
-
-    /// The object under `key`, for whoever keeps it for long.
-    #[must_use]
-    pub fn hold(&self, resource: &Resource, key: &Key) -> Option<Held> {
-        self.look();
-        self.by_resource.get(&id_of(resource))?.objects.stored(key).map(Held::from)
+        self.by_resource.get(&id_of(resource))?.objects.get(key).cloned()
     }
 
     /// All objects of a namespace, or of the cluster when `namespace` is empty, in key order.
@@ -89,10 +79,10 @@ impl Caches {
         let found = cache.flat_map(move |cache| {
             cache
                 .objects
-                .from(start.clone())
+                .range((start.clone(), Bound::Unbounded))
                 .take_while(move |(key, _)| namespace.is_empty() || &*key.namespace == namespace)
         });
-        found.inspect(|_| self.look()).map(|(key, object)| (key, object.value()))
+        found.inspect(|_| self.look()).map(|(key, object)| (key, Arc::clone(object)))
     }
 
     /// The objects whose `controllerRef` has `owner_uid`, in key order.
@@ -101,7 +91,7 @@ impl Caches {
         let cache = self.by_resource.get(&id_of(resource));
         let owned = cache.into_iter().flat_map(|cache| {
             let keys = cache.by_owner.keys(owner_uid);
-            keys.filter_map(|key| cache.objects.get(key))
+            keys.filter_map(|key| cache.objects.get(key).cloned())
         });
         owned.inspect(|_| self.look()).collect()
     }
@@ -159,7 +149,9 @@ impl Caches {
         let found = match labels.and_then(|labels| labels.candidates(namespace, selector)) {
             Some(keys) => {
                 let keys = keys.into_iter().flatten();
-                keys.inspect(|_| self.look()).filter_map(|key| cache.objects.get(key)).collect()
+                keys.inspect(|_| self.look())
+                    .filter_map(|key| cache.objects.get(key).cloned())
+                    .collect()
             }
             None => self.list(resource, namespace),
         };
@@ -179,7 +171,7 @@ impl Caches {
         let Some(cache) = self.by_resource.get(&id_of(resource)) else { return Vec::new() };
         let keys = cache.by_selector.candidates(object);
         let keys = keys.iter().inspect(|_| self.look());
-        keys.filter_map(|key| cache.objects.get(key)).collect()
+        keys.filter_map(|key| cache.objects.get(key).cloned()).collect()
     }
 
     /// How many objects were handed out since the start: what the work of all controllers grows with.
@@ -205,7 +197,7 @@ impl Caches {
     ) -> Vec<Arc<Value>> {
         let Some(cache) = self.by_resource.get(&id_of(resource)) else { return Vec::new() };
         let keys = keys(cache).into_iter().flatten().inspect(|_| self.look());
-        keys.filter_map(|key| cache.objects.get(key)).collect()
+        keys.filter_map(|key| cache.objects.get(key).cloned()).collect()
     }
 
     /// Another set of caches that holds of `resources` what this one holds now.
@@ -230,9 +222,9 @@ impl Caches {
             let selected = [&api::PODS, &api::REPLICA_SETS, &api::REPLICATION_CONTROLLERS];
             let is_selected = selected.iter().any(|other| id_of(other) == id_of(resource));
             let are_pods = id_of(&api::PODS) == id_of(resource);
-            let (objects, by_owner) = (Objects::new(are_pods), Owned::new(are_pods));
+            let by_owner = Owned::new(are_pods);
             let by_label = is_selected.then(Labels::default);
-            Cache { objects, by_owner, by_label, ..Cache::default() }
+            Cache { by_owner, by_label, ..Cache::default() }
         })
     }
 
@@ -242,11 +234,10 @@ impl Caches {
     }
 
     /// Stores `object` under its key and gives the change.
-    pub(crate) fn upsert(&mut self, resource: &Resource, stored: Stored) -> Change {
+    pub(crate) fn upsert(&mut self, resource: &Resource, object: Arc<Value>) -> Change {
         let cache = self.cache(resource);
-        let object = stored.value();
         let key = Key::of(&object);
-        let old = cache.objects.insert(key.clone(), stored);
+        let old = cache.objects.insert(key.clone(), Arc::clone(&object));
         if old.as_ref().is_some_and(|old| indexed_alike(old, &object)) {
             cache.recount(&key, &object);
         } else {

@@ -463,7 +463,7 @@ impl Reflector {
             match watch.try_next() {
                 None => return,
                 Some(WatchEvent::Added(object) | WatchEvent::Modified(object)) => {
-                    let change = caches.upsert(self.resource, object);
+                    let change = caches.upsert(self.resource, object.value());
                     self.notify(caches, queue, &change);
                 }
                 Some(WatchEvent::Deleted(object)) => {
@@ -489,7 +489,7 @@ impl Reflector {
         for object in list.items {
             let key = Key::of(&object.value());
             gone.remove(&key);
-            let change = caches.upsert(self.resource, object);
+            let change = caches.upsert(self.resource, object.value());
             self.notify(caches, queue, &change);
         }
         for key in gone {

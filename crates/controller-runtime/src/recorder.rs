@@ -9,10 +9,10 @@
 
 mod correlator;
 
+use apimachinery::json;
 use apimachinery::object::map_of;
 use apimachinery::{ObjectExt as _, Value};
 use apiserver::{Client, PatchKind};
-use apimachinery::json;
 use world::World;
 
 use self::correlator::{Correlator, Identity, Memory, Verdict};

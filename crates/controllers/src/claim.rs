@@ -9,11 +9,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use api::Resource;
+use apimachinery::json;
 use apimachinery::selector::LabelSelector;
 use apimachinery::{ObjectExt as _, Status, Value};
 use apiserver::PatchKind;
 use controller_runtime::{Context, Error, Key};
-use apimachinery::json;
 
 /// The outcome of claiming.
 #[derive(Debug, Default)]

@@ -12,12 +12,12 @@ mod plan;
 use std::sync::Arc;
 
 use api::{CRON_JOBS, JOBS};
+use apimachinery::json;
 use apimachinery::{ObjectExt as _, Status, Value};
 use apiserver::DeleteOptions;
 use controller_runtime::{
     Context, Controller, Error, EventType, Key, Requeue, Watching, controller_owner_of, same_key,
 };
-use apimachinery::json;
 
 pub use self::plan::{Note, Plan, plan, reference, surplus, unmet_times};
 

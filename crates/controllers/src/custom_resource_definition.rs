@@ -7,10 +7,10 @@
 use std::time::Duration;
 
 use api::{CUSTOM_RESOURCE_DEFINITIONS, Resource};
+use apimachinery::json;
 use apimachinery::{ObjectExt as _, Value};
 use apiserver::{CLEANUP_FINALIZER, DeleteOptions, ListOptions, PatchKind, custom_resource};
 use controller_runtime::{Context, Controller, Error, Key, Requeue, Watching, same_key};
-use apimachinery::json;
 
 /// How soon to look again while objects take their time.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);

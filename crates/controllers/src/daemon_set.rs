@@ -18,13 +18,13 @@ use std::sync::Arc;
 use api::views::pod::{condition, is_terminal, is_terminating, node_name, phase};
 use api::{CONTROLLER_REVISIONS, DAEMON_SETS, NAMESPACES, NODES, PODS};
 use apimachinery::hash::{fnv32a, fnv32a_continue};
+use apimachinery::json;
 use apimachinery::selector::LabelSelector;
 use apimachinery::{ObjectExt as _, Value};
 use controller_runtime::{
     Caches, Change, Context, Controller, Error, EventType, Key, Requeue, Watching,
     controller_owner_of, same_key,
 };
-use apimachinery::json;
 
 use self::backoff::Backoff;
 use self::placement::{Verdict, namespace_admits, verdict};

@@ -21,6 +21,7 @@ use std::sync::Arc;
 
 use api::views::pod::is_terminal;
 use api::{DEPLOYMENTS, PODS, REPLICA_SETS};
+use apimachinery::json;
 use apimachinery::selector::LabelSelector;
 use apimachinery::{ObjectExt as _, Status, Value};
 use apiserver::DeleteOptions;
@@ -28,7 +29,6 @@ use controller_runtime::{
     Caches, Change, Context, Controller, Error, EventType, Key, Requeue, Watching,
     controller_owner_of, same_key,
 };
-use apimachinery::json;
 
 use crate::claim;
 use crate::deployment::replica_sets::same_template;

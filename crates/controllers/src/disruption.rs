@@ -18,11 +18,11 @@ use api::{
 };
 use apimachinery::int_or_string;
 use apimachinery::selector::LabelSelector;
+use apimachinery::{Map, json};
 use apimachinery::{ObjectExt as _, Value};
 use controller_runtime::{
     Caches, Change, Context, Controller, Error, EventType, Key, Requeue, Watching, same_key,
 };
-use apimachinery::{Map, json};
 use world::Time;
 
 const COMPONENT: &str = "controllermanager";

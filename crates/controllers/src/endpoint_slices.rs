@@ -11,11 +11,11 @@ use std::sync::Arc;
 
 use api::{ENDPOINT_SLICES, ENDPOINTS};
 use apimachinery::hash::{fnv32a, safe_encode};
+use apimachinery::json;
 use apimachinery::object::controller_owner_reference;
 use apimachinery::{ObjectExt as _, Value};
 use apiserver::DeleteOptions;
 use controller_runtime::{Context, Controller, Error, Key, Requeue, Watching, same_key};
-use apimachinery::json;
 
 const SERVICE_NAME: &str = "kubernetes.io/service-name";
 const MANAGED_BY: &str = "endpointslice.kubernetes.io/managed-by";

@@ -12,13 +12,13 @@ use std::sync::Arc;
 
 use api::views::pod::is_ready;
 use api::{ENDPOINTS, PODS, SERVICES};
+use apimachinery::json;
 use apimachinery::selector::LabelSelector;
 use apimachinery::{ObjectExt as _, Value};
 use apiserver::DeleteOptions;
 use controller_runtime::{
     Caches, Change, Context, Controller, Error, Key, Requeue, Watching, same_key,
 };
-use apimachinery::json;
 
 use crate::endpoints::subsets::{Entry, pack, without_versions};
 

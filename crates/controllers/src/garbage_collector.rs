@@ -17,13 +17,13 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
 
 use api::{Resource, Verb};
+use apimachinery::json;
 use apimachinery::{Gvk, ObjectExt as _, Value};
 use apiserver::{DeleteOptions, PatchKind};
 use controller_runtime::{
     Caches, Change, Context, Controller, CustomResources, Error, Key, Requeue, Watching,
     custom_named, custom_of_kind,
 };
-use apimachinery::json;
 
 use crate::garbage_collector::graph::Graph;
 

@@ -13,12 +13,12 @@ use std::sync::Arc;
 
 use api::{CONTROLLER_REVISIONS, Resource};
 use apimachinery::hash::{fnv32, safe_encode};
+use apimachinery::json;
 use apimachinery::object::controller_owner_reference;
 use apimachinery::selector::LabelSelector;
 use apimachinery::{ObjectExt as _, Value};
 use apiserver::DeleteOptions;
 use controller_runtime::{Context, Error};
-use apimachinery::json;
 
 use crate::claim;
 

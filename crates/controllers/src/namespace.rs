@@ -10,12 +10,12 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use api::{NAMESPACES, PODS, Resource, Verb};
+use apimachinery::json;
 use apimachinery::{ObjectExt as _, Value};
 use apiserver::{DeleteOptions, ListOptions};
 use controller_runtime::{
     Caches, Change, Context, Controller, Error, Key, Requeue, Watching, same_key,
 };
-use apimachinery::json;
 
 /// Finalizers of a namespace's spec that stand for "it has been emptied".
 const FINALIZERS: [&str; 2] = ["kubernetes", "openshift.io/origin"];

@@ -19,12 +19,12 @@ use std::time::Duration;
 
 use api::views::pod::{condition, is_ready};
 use api::{NODES, PODS};
+use apimachinery::json;
 use apimachinery::{ObjectExt as _, Status, Value};
 use apiserver::DeleteOptions;
 use controller_runtime::{
     Caches, Change, Context, Controller, Error, EventType, Key, Requeue, Watching,
 };
-use apimachinery::json;
 use world::Time;
 
 pub use self::health::{Health, Limits, health, unknown_status};

@@ -19,12 +19,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use api::{PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, PODS, STORAGE_CLASSES};
+use apimachinery::json;
 use apimachinery::{ObjectExt as _, Status, Value};
 use apiserver::{Client, DeleteOptions};
 use controller_runtime::{
     Caches, Change, Context, Controller, Error, EventType, Key, Requeue, Watching, same_key,
 };
-use apimachinery::json;
 
 use self::matching::{best_match, class_of, is_reserved_for, mismatch};
 use self::provision::{Provisioner, provisioner};

@@ -12,10 +12,10 @@ use std::time::Duration;
 use api::views::pod::{condition, is_active, is_ready};
 use api::{PODS, Resource};
 use apimachinery::selector::LabelSelector;
+use apimachinery::{Map, json};
 use apimachinery::{ObjectExt as _, Status, Value};
 use controller_runtime::cache::Alike;
 use controller_runtime::{Context, Error, Key, Requeue};
-use apimachinery::{Map, json};
 use world::Time;
 
 use crate::{claim, pod, pod_control};
@@ -81,9 +81,10 @@ fn glance(owner: &Value, selector: &LabelSelector, pods: &[&Alike]) -> Option<Co
 
 fn has_template_labels(owner: &Value, labels: Option<&Map>) -> bool {
     let template = owner.map_at(&["spec", "template", "metadata", "labels"]);
-    template.into_iter().flatten().all(|(key, value)| {
-        labels.and_then(|labels| labels.get(key)) == Some(value)
-    })
+    template
+        .into_iter()
+        .flatten()
+        .all(|(key, value)| labels.and_then(|labels| labels.get(key)) == Some(value))
 }
 
 /// What must be done about the number of pods.

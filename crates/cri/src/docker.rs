@@ -35,10 +35,10 @@ mod volume;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
+use apimachinery::Value;
 use bollard::Docker;
 use bollard::models::NetworkCreateRequest;
 use parking_lot::Mutex;
-use apimachinery::Value;
 use tokio::runtime::Handle;
 use world::{Time, World};
 

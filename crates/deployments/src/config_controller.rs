@@ -13,13 +13,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use api::views::deployment_config::image_changes;
+use apimachinery::json;
 use apimachinery::{ObjectExt as _, Reason, Status, Value};
 use apiserver::{DeleteOptions, PatchKind};
 use controller_runtime::{
     Change, Context, Controller, Error, EventType, Key, Requeue, Watching, controller_owner_of,
     same_key,
 };
-use apimachinery::json;
 
 use crate::deployer_controller::MAX_RETRIES;
 use crate::keys;

@@ -12,12 +12,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use apimachinery::selector::LabelSelector;
+use apimachinery::{Map, json};
 use apimachinery::{ObjectExt as _, Status, Value};
 use apiserver::{DeleteOptions, PatchKind};
 use controller_runtime::{
     Change, Context, Controller, Error, EventType, Key, Requeue, Watching, same_key,
 };
-use apimachinery::{Map, json};
 use world::Time;
 
 use crate::deployer_pod;

@@ -4,8 +4,8 @@
 //!
 //! Mirrors: `openshift/origin pkg/apps/controller/deployer` (`makeDeployerPod`).
 
-use apimachinery::{ObjectExt as _, Value};
 use apimachinery::{Map, json};
+use apimachinery::{ObjectExt as _, Value};
 
 use crate::keys;
 use crate::rollout::deployer_pod_name;
@@ -49,11 +49,7 @@ pub fn owner_reference(rc: &Value) -> Value {
 }
 
 /// The strategy's own labels or annotations, overruled by `ours`.
-pub(crate) fn with_extra(
-    strategy: &Value,
-    field: &str,
-    ours: &[(&str, &str)],
-) -> Map {
+pub(crate) fn with_extra(strategy: &Value, field: &str, ours: &[(&str, &str)]) -> Map {
     let mut map = strategy.map_at(&[field]).cloned().unwrap_or_default();
     for (key, value) in ours {
         map.insert((*key).to_owned(), json!(value));

@@ -8,8 +8,8 @@
 use std::time::Duration;
 
 use apimachinery::names::joined;
-use apimachinery::{ObjectExt as _, Value};
 use apimachinery::{Map, json};
+use apimachinery::{ObjectExt as _, Value};
 
 use crate::deployer_pod::{MAX_RUN_SECONDS, with_extra};
 use crate::keys;

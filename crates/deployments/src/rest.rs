@@ -10,9 +10,9 @@ mod log;
 pub mod rollback;
 mod scale;
 
+use apimachinery::json;
 use apimachinery::{ObjectExt as _, Status, Value};
 use apiserver::{Builder, Strategy, StrategyContext};
-use apimachinery::json;
 
 /// Plugs strategy and sub-resources into an API server under construction.
 #[must_use]

@@ -6,13 +6,13 @@
 
 use std::sync::Arc;
 
+use apimachinery::json;
 use apimachinery::names::joined;
 use apimachinery::object::controller_owner_reference;
 use apimachinery::selector::LabelSelector;
 use apimachinery::{ObjectExt as _, Value};
 use controller_runtime::Caches;
 use serde::Deserialize;
-use apimachinery::json;
 
 use crate::keys;
 

@@ -7,8 +7,8 @@
 
 use std::sync::Arc;
 
-use apimachinery::{ObjectExt as _, Value};
 use apimachinery::json;
+use apimachinery::{ObjectExt as _, Value};
 use world::Time;
 
 use crate::rollout::{Phase, is_cancelled, replicas, version_of};

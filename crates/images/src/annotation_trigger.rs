@@ -14,11 +14,11 @@ use std::marker::PhantomData;
 use std::time::Duration;
 
 use api::Resource;
+use apimachinery::json;
 use apimachinery::{ObjectExt as _, Value};
 use controller_runtime::{
     Caches, Change, Context, Controller, Error, Key, Requeue, Watching, same_key,
 };
-use apimachinery::json;
 
 use crate::stream::resolve_pull_spec;
 

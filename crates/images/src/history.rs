@@ -7,8 +7,8 @@
 //!
 //! Mirrors: `openshift/origin pkg/image/apis/image/helper.go` (`AddTagEventToImageStream`).
 
-use apimachinery::{ObjectExt as _, Value};
 use apimachinery::json;
+use apimachinery::{ObjectExt as _, Value};
 
 /// What a tag points to: an entry of `items`.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,13 +5,13 @@
 //!
 //! Mirrors: `openshift/origin pkg/image/apiserver/registry/{image,imagestreamimage}`.
 
+use apimachinery::json;
 use apimachinery::status::qualified;
 use apimachinery::{ObjectExt as _, Status, Value};
 use apiserver::{
     ApiServer, Call, HandlerContext, Propagation, RestHandler, Stored, Strategy, StrategyContext,
     User,
 };
-use apimachinery::json;
 
 use crate::metadata;
 use crate::strategy::read_stream;

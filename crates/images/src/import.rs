@@ -15,12 +15,12 @@ pub mod tags;
 use std::sync::Arc;
 
 use api::Verb;
+use apimachinery::json;
 use apimachinery::{ObjectExt as _, Reason, Status, Value};
 use apiserver::{
     ApiServer, Attributes, Call, HandlerContext, ListOptions, RestHandler, Stored, User,
     WriteOptions, Written,
 };
-use apimachinery::json;
 use tokio::runtime::{Handle, RuntimeFlavor};
 
 use self::apply::{apply, refused};

@@ -13,11 +13,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use apimachinery::json;
 use apimachinery::{ObjectExt as _, Status, Value};
 use apiserver::Client;
 use controller_runtime::{Context, Controller, Error, Key, Requeue, Watching, same_key};
 use parking_lot::Mutex;
-use apimachinery::json;
 use world::Time;
 
 use crate::history::{latest, status_tag};

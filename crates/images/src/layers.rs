@@ -5,9 +5,9 @@
 
 use std::collections::BTreeSet;
 
+use apimachinery::{Map, json};
 use apimachinery::{ObjectExt as _, Status, Value};
 use apiserver::{Call, HandlerContext, ListOptions, RestHandler, Stored, User};
-use apimachinery::{Map, json};
 
 use crate::history::TagEvent;
 use crate::source::keyring::is_for_imports;

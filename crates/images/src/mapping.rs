@@ -5,9 +5,9 @@
 //! Mirrors: `openshift/origin pkg/image/apiserver/registry/imagestreammapping/rest.go`.
 
 use apimachinery::field::{self, Path};
+use apimachinery::json;
 use apimachinery::{ObjectExt as _, Status, Value};
 use apiserver::{Call, HandlerContext, RestHandler, Stored, Written};
-use apimachinery::json;
 
 use crate::history::{TagEvent, add_event, update_tracking_tags};
 use crate::metadata;

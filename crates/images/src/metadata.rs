@@ -7,8 +7,8 @@
 
 use std::collections::BTreeSet;
 
-use apimachinery::{ObjectExt as _, Value};
 use apimachinery::{Map, json};
+use apimachinery::{ObjectExt as _, Value};
 use world::Time;
 
 /// Annotation that tells in which order the layers stand.

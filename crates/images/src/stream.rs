@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use apimachinery::field::{self, Path};
-use apimachinery::{ObjectExt as _, Status, Value};
 use apimachinery::json;
+use apimachinery::{ObjectExt as _, Status, Value};
 
 use crate::history::{TagEvent, add_event, latest, spec_tag, status_tag, update_tracking_tags};
 

@@ -6,12 +6,12 @@
 
 mod write;
 
+use apimachinery::{Map, json};
 use apimachinery::{ObjectExt as _, Status, Value};
 use apiserver::{
     Call, DeleteOptions, Deleted, HandlerContext, ListOptions, ObjectList, RestHandler, Stored,
     Written,
 };
-use apimachinery::{Map, json};
 
 pub use self::write::check_metadata;
 use crate::allowed_registries::AllowedRegistries;

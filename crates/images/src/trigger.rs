@@ -9,11 +9,11 @@
 //! Mirrors: `openshift/origin pkg/image/trigger/deploymentconfigs/deploymentconfigs.go`.
 
 use api::views::deployment_config::{image_changes, set_images, trigger_source};
+use apimachinery::json;
 use apimachinery::{ObjectExt as _, Value};
 use controller_runtime::{
     Caches, Change, Context, Controller, Error, Key, Requeue, Watching, same_key,
 };
-use apimachinery::json;
 
 use crate::stream::resolve_pull_spec;
 

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use apimachinery::ObjectExt as _;
 use apimachinery::duration::go_format;
-use cri::ContainerUsage;
 use apimachinery::{Value, json};
+use cri::ContainerUsage;
 use world::Time;
 
 /// Over how long figures are averages when nothing was measured.

@@ -16,10 +16,10 @@ use std::sync::Arc;
 
 use api::{Resource, Verb};
 use apimachinery::{ObjectExt as _, Reason, Status};
+use apimachinery::{Value, json};
 use apiserver::server::Builder;
 use apiserver::{Call, Client, HandlerContext, ListOptions, ObjectList, RestHandler, Stored};
 use cri::PodMetrics;
-use apimachinery::{Value, json};
 
 use crate::figures::{Usage, node, pod};
 

@@ -12,12 +12,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use apimachinery::{ObjectExt as _, Status};
-use apiserver::Held;
+use apimachinery::{Value, json};
 use controller_runtime::{
     Caches, Change, Context, Controller, Error, EventType, Key, Requeue, Watching,
 };
 use cri::{Command, ContainerExit, ContainerRuntime, ContainerState, Event, Reply, Ticket};
-use apimachinery::{Value, json};
 use world::Time;
 
 pub use self::control::AgentControl;
@@ -352,7 +351,7 @@ impl Agent {
             // Comes again when it is known what runs already.
             return Ok(());
         }
-        let pod = cx.caches.hold(&api::PODS, key);
+        let pod = cx.caches.get_key(&api::PODS, key);
         let mut failure = match &pod {
             Some(pod) => self.accept(cx, key, pod).err(),
             None => None,
@@ -393,7 +392,7 @@ impl Agent {
     }
 
     /// Gives a pod that is new to one of our nodes a worker, if the node takes it.
-    fn accept(&mut self, cx: &mut Context<'_>, key: &Key, pod: &Held) -> Result<(), Status> {
+    fn accept(&mut self, cx: &mut Context<'_>, key: &Key, pod: &Arc<Value>) -> Result<(), Status> {
         let name = pod.str_at(&["spec", "nodeName"]);
         let Some(node) = self.nodes.get(name).map(Arc::clone) else { return Ok(()) };
         if self.control.is_stopped(name) {

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use apimachinery::ObjectExt as _;
+use apimachinery::Value;
 use apimachinery::quantity::Quantity;
 use cri::{
     ContainerConfig, ContainerResources, ContainerSecurity, Dns, Image, PodSandboxConfig,
     PodVolume, PortMapping,
 };
-use apimachinery::Value;
 
 use crate::env::{Environment, Error, Place, Source};
 use crate::expansion::expand;
@@ -236,7 +236,8 @@ fn resources(pod: &Value, container: &Value, capacity: i64) -> ContainerResource
 
 fn text_map(pod: &Value, field: &str) -> BTreeMap<String, String> {
     let map = pod.map_at(&["metadata", field]).into_iter().flatten();
-    map.map(|(key, value)| (key.to_string(), value.as_str().unwrap_or_default().to_owned())).collect()
+    map.map(|(key, value)| (key.to_string(), value.as_str().unwrap_or_default().to_owned()))
+        .collect()
 }
 
 /// The pod's host name: `spec.hostname` or its name, cut to 63 letters.

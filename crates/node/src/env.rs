@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use apimachinery::ObjectExt as _;
+use apimachinery::Value;
 use apimachinery::quantity::Quantity;
 use base64::Engine as _;
-use apimachinery::Value;
 
 use crate::expansion::expand;
 

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use apimachinery::Value;
 use apimachinery::{ObjectExt as _, Reason, Status};
 use apiserver::{LogOptions, LogStream, PodLogs};
 use cri::Logs;
-use apimachinery::Value;
 use world::{Time, World};
 
 /// Finds the container of a pod by its status and opens its log at the runtime.

@@ -5,8 +5,8 @@
 use std::time::Duration;
 
 use apimachinery::ObjectExt as _;
-use cri::{Command, Error, HttpGet, Reply};
 use apimachinery::Value;
+use cri::{Command, Error, HttpGet, Reply};
 use world::Time;
 
 use crate::expansion::expand;

@@ -3,9 +3,9 @@
 //! Mirrors: `pkg/credentialprovider/keyring.go`, `pkg/credentialprovider/config.go`.
 
 use apimachinery::ObjectExt as _;
+use apimachinery::Value;
 use cri::Credentials;
 use cri::keyring::{self, fits, place};
-use apimachinery::Value;
 
 use crate::env::{Source, contents};
 
@@ -82,8 +82,8 @@ fn one(server: &str, entry: &Value) -> Credentials {
 mod tests {
     use std::sync::Arc;
 
-    use base64::Engine as _;
     use apimachinery::json;
+    use base64::Engine as _;
 
     use super::*;
 

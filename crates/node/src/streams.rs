@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use apimachinery::Value;
 use apimachinery::{ObjectExt as _, Reason, Status};
 use apiserver::PodStreams;
 use apiserver::stream::{Connecting, Connection, ExecOptions, Process, Stdio, TerminalSize};
 use cri::Streams;
-use apimachinery::Value;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::logs::container_id;

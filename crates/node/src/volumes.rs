@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use apimachinery::ObjectExt as _;
-use cri::{FileEntry, Mount, PodVolume, VolumeSource};
 use apimachinery::Value;
+use cri::{FileEntry, Mount, PodVolume, VolumeSource};
 
 use crate::env::{Error, Place, Source, contents, field_value, resource_value};
 

@@ -19,11 +19,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use apimachinery::{Map, Value};
 use apimachinery::{ObjectExt as _, Status};
-use apiserver::{DeleteOptions, Held};
+use apiserver::DeleteOptions;
 use controller_runtime::{EventType, Key};
 use cri::{Command, ContainerExit, ContainerStatus, Error, Image, Reply};
-use apimachinery::{Map, Value};
 use world::Time;
 
 pub(crate) use self::io::{Io, Purpose, Tickets};
@@ -78,7 +78,7 @@ pub(crate) struct Worker {
     pub(crate) key: Key,
     pub(crate) uid: Arc<str>,
     pub(crate) node: Arc<Served>,
-    pod: Held,
+    pod: Arc<Value>,
     record: PodRecord,
     inbox: VecDeque<Input>,
     steps: VecDeque<Action>,
@@ -151,7 +151,7 @@ pub(crate) enum Progress {
 }
 
 impl Worker {
-    pub(crate) fn new(pod: Held, node: Arc<Served>, io: &Io<'_, '_>) -> Self {
+    pub(crate) fn new(pod: Arc<Value>, node: Arc<Served>, io: &Io<'_, '_>) -> Self {
         let now = io.now();
         let mut worker = Self {
             key: Key::of(&pod),
@@ -205,13 +205,13 @@ impl Worker {
     }
 
     /// Takes over the pod as it stands in the API; `None` when it is gone or replaced.
-    pub(crate) fn observe(&mut self, pod: Option<Held>, io: &mut Io<'_, '_>) {
+    pub(crate) fn observe(&mut self, pod: Option<Arc<Value>>, io: &mut Io<'_, '_>) {
         let Some(pod) = pod else {
             self.dirty |= !self.gone;
             self.gone = true;
             return;
         };
-        if pod.is_same(&self.pod) {
+        if Arc::ptr_eq(&pod, &self.pod) {
             return;
         }
         if pod.resource_version() == self.pod.resource_version() {
@@ -336,7 +336,7 @@ impl Worker {
         let status = pod_status(&input);
         if !self.pod.at(&["status"]).is_some_and(|stored| same(stored, &status)) {
             match io.cx.client.replace_status(&api::PODS, &self.pod, status) {
-                Ok(stored) => self.pod = stored.into(),
+                Ok(stored) => self.pod = stored,
                 Err(status) if status.is_not_found() => {}
                 Err(status) => return Err(status),
             }
@@ -372,7 +372,7 @@ impl Worker {
         let status = self.pod.at(&["status"]).and_then(crate::status::terminated);
         let Some(status) = status else { return Ok(()) };
         match io.cx.client.replace_status(&api::PODS, &self.pod, status) {
-            Ok(stored) => self.pod = stored.into(),
+            Ok(stored) => self.pod = stored,
             Err(status) if status.is_not_found() => {}
             Err(status) => return Err(status),
         }
@@ -399,9 +399,8 @@ impl Worker {
         &self.pod
     }
 
-    /// The pod is not looked at for a while: what was needed for work is given back.
+    /// The worker has nothing to do for a while: what was needed for work is given back.
     pub(crate) fn rest(&mut self) {
-        self.pod.rest();
         self.inbox.shrink_to_fit();
         self.steps.shrink_to_fit();
     }

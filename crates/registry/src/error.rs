@@ -5,8 +5,8 @@
 use std::io;
 
 use apimachinery::Status;
-use http::StatusCode;
 use apimachinery::{Value, json};
+use http::StatusCode;
 
 use crate::digest::Digest;
 use crate::repository::Repository;

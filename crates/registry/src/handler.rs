@@ -11,11 +11,11 @@ mod upload;
 
 use std::sync::Arc;
 
+use apimachinery::json;
 use http::header::{HOST, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use parking_lot::Mutex;
-use apimachinery::json;
 
 use crate::access::{ANONYMOUS, Access, Action, Caller};
 use crate::error::Error;

@@ -16,11 +16,11 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use api::{IMAGE_STREAMS, IMAGES, Resource, Verb};
+use apimachinery::json;
 use apimachinery::{ObjectExt as _, Reason, Status, Value};
 use apiserver::server::Builder;
 use apiserver::{Call, Client, DeleteOptions, HandlerContext, RestHandler, Stored, User, Written};
 use images::prune::{HOLDERS, Keep, Observed, Plan, plan, without};
-use apimachinery::json;
 use world::Time;
 
 use crate::digest::Digest;

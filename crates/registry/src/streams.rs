@@ -4,10 +4,10 @@
 
 use std::collections::BTreeSet;
 
+use apimachinery::json;
 use apimachinery::{ObjectExt as _, Status, Value};
 use apiserver::audit::{Reference, Request};
 use apiserver::{ApiServer, Call, ListOptions, User};
-use apimachinery::json;
 
 use crate::digest::Digest;
 use crate::repository::Repository;

@@ -5,9 +5,9 @@
 
 use std::collections::BTreeSet;
 
+use apimachinery::Map;
 use apimachinery::selector::LabelSelector;
 use apimachinery::{ObjectExt as _, Value};
-use apimachinery::Map;
 
 /// One term: pods of some namespaces that a selector selects, within one part of a topology.
 #[derive(Debug, Clone, PartialEq)]

@@ -14,8 +14,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
-use apimachinery::{ObjectExt as _, Value};
 use apimachinery::json;
+use apimachinery::{ObjectExt as _, Value};
 
 use crate::decision::{Decision, NodeScore, NodeVerdict, Outcome, Score, Verdict, decide_with};
 use crate::pod::PodInfo;
@@ -296,11 +296,11 @@ fn arguments(
     let fitting = decision.verdicts.iter().filter(|verdict| verdict.fits());
     let names = fitting.map(|verdict| verdict.node.as_str());
     if extender.node_cache_capable {
-        return json!({"pod": **pod.pod, "nodenames": names.collect::<Vec<_>>()});
+        return json!({"pod": *pod.pod, "nodenames": names.collect::<Vec<_>>()});
     }
     let nodes: Vec<Value> =
         names.filter_map(|name| snapshot.node(name)?.node.as_deref().cloned()).collect();
-    json!({"pod": **pod.pod, "nodes": {"metadata": {}, "items": nodes}})
+    json!({"pod": *pod.pod, "nodes": {"metadata": {}, "items": nodes}})
 }
 
 type Filtered = (BTreeSet<String>, BTreeMap<String, String>);
@@ -329,7 +329,11 @@ fn filtered(answer: &Result<Value, String>) -> Result<Filtered, String> {
 
 /// Takes in an extender's scores; one that fails has none.
 fn prioritized(advice: &mut Advice, extender: &Extender, answer: &Result<Value, String>) {
-    let entries = answer.as_ref().ok().and_then(Value::as_array).map_or(&[][..], apimachinery::List::as_slice);
+    let entries = answer
+        .as_ref()
+        .ok()
+        .and_then(Value::as_array)
+        .map_or(&[][..], apimachinery::List::as_slice);
     for entry in entries {
         let field = |upper: &str, lower: &str| entry.get(lower).or_else(|| entry.get(upper));
         let host = field("Host", "host").and_then(Value::as_str).unwrap_or_default();

@@ -11,8 +11,8 @@
 
 use std::collections::BTreeMap;
 
-use apimachinery::{ObjectExt as _, Value};
 use apimachinery::Map;
+use apimachinery::{ObjectExt as _, Value};
 
 use crate::affinity::{all_match, place_of, value_of};
 use crate::pod::PodInfo;

@@ -8,10 +8,9 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use api::views::pod::{self as views, HostPort, Resources};
+use apimachinery::Map;
 use apimachinery::selector::LabelSelector;
 use apimachinery::{ObjectExt as _, Value};
-use apiserver::Held;
-use apimachinery::Map;
 
 use crate::affinity::PodAffinity;
 
@@ -46,8 +45,8 @@ pub struct PodFacts {
 /// A pod as scheduling sees it.
 #[derive(Debug, Clone)]
 pub struct PodInfo {
-    /// The pod; at rest while nobody decides about it.
-    pub pod: Held,
+    /// The pod.
+    pub pod: Arc<Value>,
     facts: Arc<PodFacts>,
 }
 
@@ -62,8 +61,7 @@ impl Deref for PodInfo {
 impl PodInfo {
     /// Reads `pod`.
     #[must_use]
-    pub fn new(pod: impl Into<Held>) -> Self {
-        let pod = pod.into();
+    pub fn new(pod: Arc<Value>) -> Self {
         let (mut usage, mut limits) = (Resources::default(), Resources::default());
         for container in pod.list_at(&["spec", "containers"]) {
             usage.add(&views::container_requests(container));
@@ -89,16 +87,9 @@ impl PodInfo {
         Self { pod, facts: Arc::new(facts) }
     }
 
-    /// The same pod, not looked at for a while.
-    #[must_use]
-    pub fn at_rest(mut self) -> Self {
-        self.pod.rest();
-        self
-    }
-
     /// The same pod with a newer status: nothing that counts has changed.
     #[must_use]
-    pub fn renewed(&self, pod: Held) -> Self {
+    pub fn renewed(&self, pod: Arc<Value>) -> Self {
         Self { pod, facts: Arc::clone(&self.facts) }
     }
 

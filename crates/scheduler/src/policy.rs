@@ -233,7 +233,8 @@ fn priority(entry: &Value) -> Result<(Arc<dyn Priority>, i64), Error> {
         }
         Some((_, value)) => {
             let shape = value.get("shape").or_else(|| value.get("utilizationShape"));
-            let points = shape.and_then(Value::as_array).map_or(&[][..], apimachinery::List::as_slice);
+            let points =
+                shape.and_then(Value::as_array).map_or(&[][..], apimachinery::List::as_slice);
             let number = |point: &Value, field: &str| point.int_at(&[field]).unwrap_or(0);
             let points =
                 points.iter().map(|p| (number(p, "utilization"), number(p, "score"))).collect();

@@ -15,10 +15,10 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use apimachinery::{ObjectExt as _, Value};
-use apiserver::Held;
 use controller_runtime::Key;
 use world::Time;
 
@@ -72,7 +72,7 @@ pub struct Queue {
 impl Queue {
     /// Takes in a pod as it is now. One that is new, or was changed since it failed, is active; gives
     /// whether it has become so.
-    pub fn add(&mut self, key: &Key, pod: &Held) -> bool {
+    pub fn add(&mut self, key: &Key, pod: &Arc<Value>) -> bool {
         if let Some(entry) = self.entries.get_mut(key)
             && !is_changed(&entry.pod.pod, pod)
         {
@@ -82,7 +82,7 @@ impl Queue {
         self.forget(key);
         let time = Time::from_unix_seconds(0);
         let entry = Entry {
-            pod: PodInfo::new(pod.clone()).at_rest(),
+            pod: PodInfo::new(pod.clone()),
             standing: Standing::Trying,
             failures: 0,
             tried: time,

@@ -114,7 +114,7 @@ impl Scheduler {
     fn follow(&mut self, cx: &Context<'_>) {
         let Self { feed, snapshot, queue, outside, tickets, .. } = self;
         let complete = feed.drain(cx.client, |resource, key, object| {
-            let news = snapshot.set_held(resource, key, object);
+            let news = snapshot.set(resource, key, object);
             if resource.plural == "pods" {
                 match object {
                     Some(pod) if is_waiting(pod) => {

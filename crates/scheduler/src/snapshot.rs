@@ -23,7 +23,6 @@ use api::{
     REPLICA_SETS, REPLICATION_CONTROLLERS, Resource, SERVICES, STATEFUL_SETS, STORAGE_CLASSES,
 };
 use apimachinery::{ObjectExt as _, Text, Value};
-use apiserver::Held;
 use controller_runtime::Key;
 
 use crate::pod::PodInfo;
@@ -98,16 +97,9 @@ impl Snapshot {
 
     /// Takes in an object as it is now; `None` when it is gone.
     pub fn set(&mut self, resource: &Resource, key: &Key, object: Option<&Arc<Value>>) -> News {
-        let held = object.map(|object| Held::from(Arc::clone(object)));
-        self.set_held(resource, key, held.as_ref())
-    }
-
-    /// Takes in an object as it is now, to be kept as it is stored; `None` when it is gone.
-    pub fn set_held(&mut self, resource: &Resource, key: &Key, held: Option<&Held>) -> News {
         if resource.plural == "pods" {
-            return self.set_pod(key, held);
+            return self.set_pod(key, object);
         }
-        let object = held.map(|held| &**held);
         match resource.plural {
             "nodes" => match object {
                 Some(node) => self.set_node(node),
@@ -217,7 +209,7 @@ impl Snapshot {
         News::Nothing
     }
 
-    fn set_pod(&mut self, key: &Key, pod: Option<&Held>) -> News {
+    fn set_pod(&mut self, key: &Key, pod: Option<&Arc<Value>>) -> News {
         let Some(pod) = pod.filter(|pod| !is_terminal(pod)) else {
             self.nominated.remove(key);
             return if self.displace(key) { News::Room } else { News::Nothing };
@@ -240,7 +232,7 @@ impl Snapshot {
         News::Neighbours
     }
 
-    fn set_nominated(&mut self, key: &Key, pod: &Held) {
+    fn set_nominated(&mut self, key: &Key, pod: &Arc<Value>) {
         let node = pod.str_at(&["status", "nominatedNodeName"]);
         if node.is_empty() || pod.deletion_timestamp().is_some() {
             self.nominated.remove(key);

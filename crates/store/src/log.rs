@@ -5,13 +5,11 @@
 //!
 //! Invariant: `bytes` is what the events alone keep alive: the versions they replaced, and the last
 //! states that deletions carry.
-//! Invariant: `warm_bytes` is the size of the versions that events from `cooled` on brought.
 //! Invariant: event `base + i` stands at index `i`; revisions do not fall along the log.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
-use crate::value::{Event, EventKind, KeyValue, Revision, Value};
+use crate::value::{Event, EventKind, Revision, Value};
 
 /// The place of an event in the whole history, counted from 0.
 pub(crate) type Sequence = u64;
@@ -21,13 +19,11 @@ pub(crate) struct Log<V> {
     events: VecDeque<Event<V>>,
     base: Sequence,
     bytes: usize,
-    cooled: Sequence,
-    warm_bytes: usize,
 }
 
 impl<V> Log<V> {
     pub(crate) fn new() -> Self {
-        Self { events: VecDeque::new(), base: 0, bytes: 0, cooled: 0, warm_bytes: 0 }
+        Self { events: VecDeque::new(), base: 0, bytes: 0 }
     }
 
     /// About how many bytes would be free if the log were empty.
@@ -70,48 +66,19 @@ impl<V: Value> Log<V> {
     /// Appends an event and returns its sequence number.
     pub(crate) fn push(&mut self, event: Event<V>) -> Sequence {
         self.bytes += held(&event);
-        self.warm_bytes += event.kv.value.size();
         self.events.push_back(event);
         self.end() - 1
     }
 
-    /// Removes the oldest event if it happened at or before `revision`; says whether the version it
-    /// brought was still to be cooled.
-    pub(crate) fn pop_until(&mut self, revision: Revision) -> Option<(Event<V>, bool)> {
+    /// Removes the oldest event if it happened at or before `revision`.
+    pub(crate) fn pop_until(&mut self, revision: Revision) -> Option<Event<V>> {
         if self.events.front()?.revision > revision {
             return None;
-        }
-        let warm = self.cooled == self.base;
-        if warm {
-            self.step_over_warm();
         }
         self.base += 1;
         let event = self.events.pop_front()?;
         self.bytes -= held(&event);
-        Some((event, warm))
-    }
-
-    /// The version of the oldest event that was not cooled, if it happened at or before `young` or
-    /// all of them together are larger than `most_bytes`; the newest event's stays warm.
-    pub(crate) fn cool_one(
-        &mut self,
-        young: Revision,
-        most_bytes: usize,
-    ) -> Option<Arc<KeyValue<V>>> {
-        let event = self.get(self.cooled).filter(|_| self.cooled + 1 < self.end())?;
-        if event.revision > young && self.warm_bytes <= most_bytes {
-            return None;
-        }
-        let kv = Arc::clone(&event.kv);
-        self.step_over_warm();
-        Some(kv)
-    }
-
-    fn step_over_warm(&mut self) {
-        if let Some(event) = self.get(self.cooled) {
-            self.warm_bytes -= event.kv.value.size();
-            self.cooled += 1;
-        }
+        Some(event)
     }
 }
 

@@ -26,18 +26,16 @@ pub(crate) struct State<V> {
     pub(crate) watches: WatchIndex,
 }
 
-/// What a change leaves to be done once the lock is free: watchers to wake, old values to drop or
-/// cool.
+/// What a change leaves to be done once the lock is free: watchers to wake, old values to drop.
 pub(crate) struct Effects<V> {
     changes: usize,
     wakes: Vec<Arc<Slot>>,
     garbage: Vec<Event<V>>,
-    cold: Vec<Arc<KeyValue<V>>>,
 }
 
 impl<V: Value> Effects<V> {
     pub(crate) fn new() -> Self {
-        Self { changes: 0, wakes: Vec::new(), garbage: Vec::new(), cold: Vec::new() }
+        Self { changes: 0, wakes: Vec::new(), garbage: Vec::new() }
     }
 
     pub(crate) fn run(self) {
@@ -45,9 +43,6 @@ impl<V: Value> Effects<V> {
             slot.wake();
         }
         drop(self.garbage);
-        for kv in &self.cold {
-            kv.value.cool();
-        }
     }
 }
 
@@ -104,18 +99,9 @@ impl<V: Value> State<V> {
         self.revision += 1;
         let retain = self.options.retain_revisions.max(1) as u64;
         self.compacted = self.compacted.max(self.revision.saturating_sub(retain));
-        self.cool(effects);
         // Twice what was added: a backlog shrinks, yet no single change pays for it.
         self.trim(effects.changes * 2 + 2, effects);
         self.trim_bytes(effects);
-    }
-
-    /// Collects the versions that have not been among the newest changes for the first time.
-    fn cool(&mut self, effects: &mut Effects<V>) {
-        let young = self.revision.saturating_sub(self.options.warm_revisions as u64);
-        while let Some(kv) = self.log.cool_one(young, self.options.warm_bytes) {
-            effects.cold.push(kv);
-        }
     }
 
     /// Lets events go, oldest first, until what is kept is small enough; those of the newest
@@ -132,11 +118,7 @@ impl<V: Value> State<V> {
     /// Lets at most `budget` compacted events go; false when none is left.
     pub(crate) fn trim(&mut self, budget: usize, effects: &mut Effects<V>) -> bool {
         for _ in 0..budget {
-            let Some(popped) = self.log.pop_until(self.compacted) else { return false };
-            let (event, was_warm) = popped;
-            if was_warm {
-                effects.cold.push(Arc::clone(&event.kv));
-            }
+            let Some(event) = self.log.pop_until(self.compacted) else { return false };
             if event.kind == EventKind::Delete || event.prev.is_some() {
                 self.index.forget_before(&event.kv.key, event.revision);
             }

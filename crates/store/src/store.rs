@@ -1,6 +1,6 @@
 //! The handle: every request to the store, each under one short hold of its lock.
 //!
-//! Invariant: values are dropped and cooled and watchers woken after the lock is free.
+//! Invariant: values are dropped and watchers woken after the lock is free.
 
 use std::fmt;
 use std::sync::Arc;
@@ -38,26 +38,11 @@ pub struct Options {
     /// The default is 64 MiB: a burst of changes to large objects cannot fill the memory, as it
     /// could with a number of revisions alone.
     pub retain_bytes: usize,
-    /// How many revisions old a version is when it is told to [`Value::cool`]; what is younger is
-    /// likely to be read.
-    ///
-    /// The default is 20,000.
-    pub warm_revisions: usize,
-    /// How many bytes, by [`Value::size`], the versions younger than that may take; the oldest of
-    /// them cool earlier when they take more.
-    ///
-    /// The default is 160 MiB: about ten thousand pods, whose tables are then made without reading them.
-    pub warm_bytes: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            retain_revisions: 20_000,
-            retain_bytes: 64 * 1024 * 1024,
-            warm_revisions: 20_000,
-            warm_bytes: 160 * 1024 * 1024,
-        }
+        Self { retain_revisions: 20_000, retain_bytes: 64 * 1024 * 1024 }
     }
 }
 

@@ -21,11 +21,6 @@ pub trait Value: Clone + PartialEq + Send + Sync + 'static {
     /// deletion carries.
     fn deleted(&mut self, _revision: Revision) {}
 
-    /// Called once for every version, without locks, when it has not been among the newest changes
-    /// ([`Options::warm_revisions`](crate::Options)) for the first time: what is not read any more may
-    /// be kept in a form that takes less memory.
-    fn cool(&self) {}
-
     /// About how many bytes of memory the value takes; always the same for the same value. What is
     /// 0 bytes large does not count towards [`Options::retain_bytes`](crate::Options).
     fn size(&self) -> usize {

@@ -8,10 +8,10 @@ use std::sync::LazyLock;
 
 use api::{CLUSTER_ROLES, NODES, Resource, Verb};
 use apimachinery::{ObjectExt as _, Reason, Status};
+use apimachinery::{Value, json};
 use apiserver::server::Builder;
 use apiserver::{Call, Client, HandlerContext, RestHandler, Stored, User, Written};
 use scheduler::Profile;
-use apimachinery::{Value, json};
 
 use crate::explain::{Question, explain, known_resources, resource_named};
 

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use apimachinery::Value;
 use audit::AuditLog;
 use cluster::Access;
-use apimachinery::Value;
 use world::World;
 
 use crate::harness::kubectl::{Kubectl, MAIN};

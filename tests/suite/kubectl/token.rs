@@ -1,7 +1,7 @@
 //! Tokens of service accounts: made by `create token`, good for what the account may do, and known.
 
-use cluster::Access;
 use apimachinery::Value;
+use cluster::Access;
 
 use crate::harness::kubectl::{Kubectl, words};
 use crate::harness::served::Served;

@@ -1,7 +1,7 @@
 //! Explanations as any client may ask for them.
 
-use cluster::Access;
 use apimachinery::Value;
+use cluster::Access;
 
 use crate::harness::kubectl::{Kubectl, MAIN};
 use crate::harness::served::Served;

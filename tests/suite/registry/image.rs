@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use registry::digest::Digest;
 use apimachinery::json;
+use registry::digest::Digest;
 
 use super::up::{Answer, Up};
 

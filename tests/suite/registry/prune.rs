@@ -2,8 +2,8 @@
 
 use std::process::Command;
 
-use registry::digest::Digest;
 use apimachinery::Value;
+use registry::digest::Digest;
 
 use super::image::Image;
 use super::up::{Up, files};

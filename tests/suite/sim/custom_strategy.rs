@@ -4,10 +4,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use apimachinery::json;
 use apimachinery::{ObjectExt as _, Value};
 use apiserver::{Call, Client, LogOptions, LogStream, PatchKind, User};
 use futures_core::Stream as _;
-use apimachinery::json;
 
 use crate::harness::simulated::Simulated;
 

@@ -9,10 +9,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use apimachinery::json;
 use apimachinery::{ObjectExt as _, Value};
 use cluster::Cluster;
 use controller_runtime::Faults;
-use apimachinery::json;
 
 use crate::harness::simulated::Simulated;
 

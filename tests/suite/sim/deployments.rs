@@ -1,9 +1,9 @@
 //! A Deployment on a whole cluster, held against what a 3.11 master was seen to do with the same
 //! commands: the sizes of its replica sets one after the other.
 
+use apimachinery::json;
 use apimachinery::{ObjectExt as _, Value};
 use apiserver::PatchKind;
-use apimachinery::json;
 
 use crate::harness::simulated::Simulated;
 

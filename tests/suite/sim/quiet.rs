@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use apimachinery::ObjectExt as _;
-use cluster::Access;
 use apimachinery::json;
+use cluster::Access;
 
 use crate::harness::simulated::Simulated;
 

@@ -3,8 +3,8 @@
 //! The expected orders were observed on a 3.11 cluster: four replicas of a web server with a readiness
 //! probe, rolled out once, then again with a new image.
 
-use apimachinery::{ObjectExt as _, Value};
 use apimachinery::json;
+use apimachinery::{ObjectExt as _, Value};
 
 use crate::harness::simulated::Simulated;
 

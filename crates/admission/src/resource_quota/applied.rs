@@ -5,9 +5,9 @@
 use std::sync::Arc;
 
 use api::{APPLIED_CLUSTER_RESOURCE_QUOTAS, CLUSTER_RESOURCE_QUOTAS, NAMESPACES};
+use apimachinery::json;
 use apimachinery::{ObjectExt as _, Status, Value};
 use apiserver::{HandlerContext, ListOptions, ObjectList, RestHandler, Stored};
-use apimachinery::json;
 
 use super::cluster::selects;
 use crate::request::{all, find};

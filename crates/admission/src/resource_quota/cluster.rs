@@ -6,10 +6,10 @@
 use std::sync::Arc;
 
 use api::{CLUSTER_RESOURCE_QUOTAS, NAMESPACES};
+use apimachinery::json;
 use apimachinery::selector::LabelSelector;
 use apimachinery::{ObjectExt as _, Value};
 use controller_runtime::{Caches, Change, Context, Controller, Error, Key, Requeue, Watching};
-use apimachinery::json;
 
 use super::amounts::{self, Amounts};
 use super::status::{RESYNC, WATCHED, count, limits_changed, matters};

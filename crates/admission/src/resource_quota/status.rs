@@ -5,12 +5,12 @@
 use std::time::Duration;
 
 use api::{RESOURCE_QUOTAS, Resource};
+use apimachinery::json;
 use apimachinery::{ObjectExt as _, Status, Value};
 use apiserver::Client;
 use controller_runtime::{
     Caches, Change, Context, Controller, CustomResources, Error, Key, Requeue, Watching, same_key,
 };
-use apimachinery::json;
 use world::Time;
 
 use super::amounts::{self, Amounts};

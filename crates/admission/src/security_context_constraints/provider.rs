@@ -6,8 +6,8 @@
 use std::collections::BTreeSet;
 
 use apimachinery::field::{Error, ErrorList, Path};
-use apimachinery::{ObjectExt as _, Value};
 use apimachinery::json;
+use apimachinery::{ObjectExt as _, Value};
 
 use crate::pod::containers_mut;
 use crate::security_allocator::{GROUPS, MCS, UID_RANGE};

@@ -6,12 +6,12 @@
 use std::sync::Arc;
 
 use api::{NAMESPACES, SERVICE_ACCOUNTS};
+use apimachinery::json;
 use apimachinery::{ObjectExt as _, Status, Value};
 use apiserver::Client;
 use controller_runtime::{
     Caches, Change, Context, Controller, Error, Key, Requeue, Watching, same_key,
 };
-use apimachinery::json;
 
 use super::credentials::{self, Settings};
 

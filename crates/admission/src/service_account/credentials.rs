@@ -13,6 +13,7 @@
 use std::sync::Arc;
 
 use api::{NAMESPACES, SECRETS, SERVICE_ACCOUNTS};
+use apimachinery::{Map, json};
 use apimachinery::{ObjectExt as _, Status, Value};
 use apiserver::{ApiServer, Call, Client, DeleteOptions};
 use base64::Engine as _;
@@ -20,7 +21,6 @@ use base64::engine::general_purpose::STANDARD;
 use controller_runtime::{
     Caches, Change, Context, Controller, Error, Key, Requeue, Watching, same_key,
 };
-use apimachinery::{Map, json};
 
 use super::token::{self, Claims};
 use crate::request::find;

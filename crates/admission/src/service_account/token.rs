@@ -10,13 +10,13 @@
 
 use std::time::Duration;
 
+use apimachinery::json;
 use apimachinery::{ObjectExt as _, Status, Value};
 use apiserver::http::Authenticator;
 use apiserver::{ApiServer, Client, User};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use ring::hmac;
-use apimachinery::json;
 
 use crate::request::find;
 

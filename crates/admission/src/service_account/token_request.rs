@@ -5,9 +5,9 @@
 use std::sync::Arc;
 
 use apimachinery::field::{Error, Path};
+use apimachinery::json;
 use apimachinery::{ObjectExt as _, Status, Value};
 use apiserver::{HandlerContext, RestHandler, Stored, Written};
-use apimachinery::json;
 use world::Time;
 
 use super::token::{self, Claims, LIFETIME, SHORTEST};

@@ -1,10 +1,10 @@
 //! The question to a webhook and its answer: `AdmissionReview` of `admission.k8s.io`.
 
+use apimachinery::json;
 use apimachinery::{ObjectExt as _, Reason, Status, Value};
 use apiserver::{AdmissionRequest, Operation};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use apimachinery::json;
 
 use super::{convert, rule};
 

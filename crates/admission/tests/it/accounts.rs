@@ -3,10 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use admission::{Options, token_user};
+use apimachinery::json;
 use apimachinery::{ObjectExt as _, Value};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use apimachinery::json;
 
 use crate::cluster::{Cluster, NS, names, pod};
 

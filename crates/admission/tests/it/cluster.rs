@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use admission::Options;
 use api::Resource;
+use apimachinery::json;
 use apimachinery::{ObjectExt as _, Value};
 use apiserver::{ApiServer, Client, DeleteOptions, PatchKind, User};
 use controller_runtime::Driver;
 use cri::builtin::Builtin;
-use apimachinery::json;
 use world::World;
 
 pub(crate) const NS: &str = "dev";

@@ -1,7 +1,7 @@
 //! Limits and quota, with the texts of a recorded cluster.
 
-use apimachinery::{ObjectExt as _, Value};
 use apimachinery::json;
+use apimachinery::{ObjectExt as _, Value};
 
 use crate::cluster::{Cluster, NS, pod};
 

@@ -2,8 +2,8 @@
 
 use admission::Options;
 use admission::project_request_limit::ProjectLimit;
-use apimachinery::{ObjectExt as _, Value};
 use apimachinery::json;
+use apimachinery::{ObjectExt as _, Value};
 
 use crate::cluster::{Cluster, NS, names, pod};
 

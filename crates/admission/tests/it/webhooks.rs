@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use admission::Options;
 use admission::webhook::{Caller, Endpoint, HttpCaller};
+use apimachinery::json;
 use apimachinery::{ObjectExt as _, Value};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use apimachinery::json;
 
 use crate::cluster::Cluster;
 

@@ -1,7 +1,7 @@
 //! Rows of the other core kinds: services, nodes, events, volumes, data.
 
-use apimachinery::{ObjectExt as _, Value};
 use apimachinery::json;
+use apimachinery::{ObjectExt as _, Value};
 use world::Time;
 
 use super::text::{self, NONE, or_none};

@@ -1,7 +1,7 @@
 //! Rows of images, image streams and their tags.
 
-use apimachinery::{ObjectExt as _, Value};
 use apimachinery::json;
+use apimachinery::{ObjectExt as _, Value};
 use world::Time;
 
 use super::text;

@@ -6,8 +6,8 @@ mod route;
 
 use std::collections::BTreeSet;
 
-use apimachinery::{ObjectExt as _, Value};
 use apimachinery::json;
+use apimachinery::{ObjectExt as _, Value};
 
 use super::text;
 use super::{Printer, named, string};

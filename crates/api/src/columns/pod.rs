@@ -1,7 +1,7 @@
 //! The row of a Pod.
 
-use apimachinery::{ObjectExt as _, Value};
 use apimachinery::json;
+use apimachinery::{ObjectExt as _, Value};
 use world::Time;
 
 use super::text::{self, or_none};

@@ -1,7 +1,7 @@
 //! Texts that many cells share.
 
-use apimachinery::{ObjectExt as _, Value, duration};
 use apimachinery::json;
+use apimachinery::{ObjectExt as _, Value, duration};
 use world::Time;
 
 pub(super) const NONE: &str = "<none>";
@@ -51,7 +51,9 @@ pub(super) fn label_selector(selector: Option<&Value>) -> String {
         .map_at(&["matchLabels"])
         .into_iter()
         .flatten()
-        .map(|(key, value)| (key.to_string(), format!("{key}={}", value.as_str().unwrap_or_default())))
+        .map(|(key, value)| {
+            (key.to_string(), format!("{key}={}", value.as_str().unwrap_or_default()))
+        })
         .collect();
     for expression in selector.list_at(&["matchExpressions"]) {
         let key = expression.str_at(&["key"]);

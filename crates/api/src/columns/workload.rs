@@ -1,7 +1,7 @@
 //! Rows of what runs pods.
 
-use apimachinery::{ObjectExt as _, Value};
 use apimachinery::json;
+use apimachinery::{ObjectExt as _, Value};
 use world::Time;
 
 use super::text::{self, NONE, count};

@@ -90,12 +90,7 @@ fn message(of: &'static Type, bytes: &[u8], depth: usize) -> Result<Value, Error
 }
 
 /// Reads the members of a message into the document they stand in.
-fn fields(
-    of: &'static Type,
-    bytes: &[u8],
-    depth: usize,
-    out: &mut Map,
-) -> Result<(), Error> {
+fn fields(of: &'static Type, bytes: &[u8], depth: usize, out: &mut Map) -> Result<(), Error> {
     if depth > MAX_DEPTH {
         return Err(Error::Type("exceeded max depth".to_owned()));
     }
@@ -112,12 +107,7 @@ fn fields(
     Ok(())
 }
 
-fn member(
-    field: &'static Field,
-    wire: Wire<'_>,
-    depth: usize,
-    out: &mut Map,
-) -> Result<(), Error> {
+fn member(field: &'static Field, wire: Wire<'_>, depth: usize, out: &mut Map) -> Result<(), Error> {
     match field.kind {
         FieldKind::Array(of) => {
             let slot = out.entry(field.name).or_insert_with(|| Value::Array(List::new()));

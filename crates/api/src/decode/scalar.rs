@@ -3,10 +3,10 @@
 //! Invariant: canonical text is its own canonical text.
 
 use apimachinery::quantity::Quantity;
+use apimachinery::{Map, Value};
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use apimachinery::{Map, Value};
 
 use crate::schema::FieldKind;
 

@@ -4,10 +4,10 @@
 
 use std::fmt;
 
+use apimachinery::{Map, Value};
 use serde::de::{
     DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
 };
-use apimachinery::{Map, Value};
 use serde_json::Number;
 
 use super::scalar;

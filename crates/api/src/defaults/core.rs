@@ -2,9 +2,9 @@
 //!
 //! Mirrors: `pkg/apis/core/v1/defaults.go` of Kubernetes 1.11.
 
+use apimachinery::{Map, json};
 use apimachinery::{ObjectExt as _, Value};
 use base64::Engine as _;
-use apimachinery::{Map, json};
 
 use super::{
     canonical_quantities, each, fill, labels_from_template, pod, selector_from_template, volume,

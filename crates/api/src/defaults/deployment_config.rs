@@ -4,8 +4,8 @@
 //! Deviation: `revisionHistoryLimit` is filled on update too, not only on create; upstream leaves a
 //! limit alone that a client takes away later.
 
-use apimachinery::{ObjectExt as _, Value};
 use apimachinery::{Map, json};
+use apimachinery::{ObjectExt as _, Value};
 
 use super::{canonical_quantities, each, fill, is_filled_map, pod, within};
 

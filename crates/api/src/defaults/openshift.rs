@@ -2,8 +2,8 @@
 //!
 //! Mirrors: `pkg/{image,route,build,security}/apis/*/v1/defaults.go` of OpenShift 3.11.
 
-use apimachinery::{ObjectExt as _, Value};
 use apimachinery::json;
+use apimachinery::{ObjectExt as _, Value};
 
 use super::{canonical_quantities, each, fill, within};
 

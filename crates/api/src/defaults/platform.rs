@@ -1,7 +1,7 @@
 //! Defaults of the other Kubernetes groups.
 
-use apimachinery::{ObjectExt as _, Value};
 use apimachinery::json;
+use apimachinery::{ObjectExt as _, Value};
 
 use super::{each, fill, is_unset, within};
 

@@ -2,8 +2,8 @@
 //!
 //! Mirrors: `pkg/apis/core/v1/defaults.go` of Kubernetes 1.11.
 
-use apimachinery::{ObjectExt as _, Value};
 use apimachinery::json;
+use apimachinery::{ObjectExt as _, Value};
 
 use super::{canonical_quantities, each, fill, volume, within};
 use crate::views::image;

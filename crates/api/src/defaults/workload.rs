@@ -3,8 +3,8 @@
 //!
 //! Mirrors: `pkg/apis/{apps,extensions,batch,autoscaling}/*/defaults.go` of Kubernetes 1.11.
 
-use apimachinery::{ObjectExt as _, Value};
 use apimachinery::json;
+use apimachinery::{ObjectExt as _, Value};
 
 use super::{core, each, fill, labels_from_template, pod, selector_from_template, within};
 

@@ -70,12 +70,7 @@ impl Whole<'_> {
     }
 }
 
-fn insert(
-    out: &mut Map,
-    path: String,
-    mut operations: Map,
-    parameters: Vec<Value>,
-) {
+fn insert(out: &mut Map, path: String, mut operations: Map, parameters: Vec<Value>) {
     if operations.is_empty() {
         return;
     }
@@ -139,12 +134,7 @@ enum Target {
     Item,
 }
 
-fn operations(
-    body: &Body,
-    verbs: &[Verb],
-    target: Target,
-    components: &mut Components,
-) -> Map {
+fn operations(body: &Body, verbs: &[Verb], target: Target, components: &mut Components) -> Map {
     let mut out = Map::new();
     for verb in verbs {
         let (method, action, on) = match verb {

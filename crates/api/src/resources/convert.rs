@@ -11,8 +11,8 @@ mod ingress;
 pub use self::access::rule_to_openshift;
 pub use self::autoscaler::{current_metrics, flat as flat_metric, metrics};
 
-use apimachinery::{ObjectExt as _, Value};
 use apimachinery::json;
+use apimachinery::{ObjectExt as _, Value};
 
 use crate::Resource;
 

@@ -5,9 +5,9 @@
 mod hook;
 
 use apimachinery::field::{Error, ErrorList, Path};
+use apimachinery::json;
 use apimachinery::validation::{self, object_meta};
 use apimachinery::{ObjectExt as _, Value};
-use apimachinery::json;
 
 use super::{checks, container, go_text, workload};
 use crate::views::image::is_path_component;

@@ -1,9 +1,9 @@
 //! What says where pods may run: affinity, tolerations, taints.
 
 use apimachinery::field::{Error, ErrorList, Path, quote};
+use apimachinery::json;
 use apimachinery::validation;
 use apimachinery::{ObjectExt as _, Value};
-use apimachinery::json;
 
 use super::checks;
 

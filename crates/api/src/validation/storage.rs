@@ -3,10 +3,10 @@
 //! Mirrors: `pkg/apis/core/validation` and `pkg/apis/storage/validation` of Kubernetes 1.11.
 
 use apimachinery::field::{Error, ErrorList, Path};
+use apimachinery::json;
 use apimachinery::quantity::Quantity;
 use apimachinery::validation::object_meta;
 use apimachinery::{ObjectExt as _, Value};
-use apimachinery::json;
 
 use super::{checks, scheduling, volume};
 

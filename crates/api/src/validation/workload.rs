@@ -3,9 +3,9 @@
 //! Mirrors: `pkg/apis/{core,apps,extensions}/validation` of Kubernetes 1.11.
 
 use apimachinery::field::{Error, ErrorList, Path, quote};
+use apimachinery::json;
 use apimachinery::validation::{self, object_meta};
 use apimachinery::{ObjectExt as _, Text, Value};
-use apimachinery::json;
 
 use super::{checks, core, go_text, pod};
 use crate::Resource;

@@ -1,7 +1,7 @@
 //! Readings of DeploymentConfigs that triggers, rollouts and rehearsals share.
 
-use apimachinery::{ObjectExt as _, Value};
 use apimachinery::json;
+use apimachinery::{ObjectExt as _, Value};
 
 use super::pod;
 

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use apimachinery::Map;
 use apimachinery::quantity::Quantity;
 use apimachinery::selector::{LabelSelector, Operator, Requirement};
 use apimachinery::{ObjectExt as _, Value};
-use apimachinery::Map;
 
 use super::pod::{Resources, condition};
 

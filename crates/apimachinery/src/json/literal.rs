@@ -37,6 +37,12 @@ macro_rules! json {
     (@members $made:ident $of:ident ($($arguments:tt)*) : $($rest:tt)*) => {
         $crate::json!(@members $made ($of($($arguments)*)) : $($rest)*);
     };
+    (@members $made:ident $of:ident ! ($($arguments:tt)*) : $($rest:tt)*) => {
+        $crate::json!(@members $made ($of!($($arguments)*)) : $($rest)*);
+    };
+    (@members $made:ident $of:ident . $method:ident ($($arguments:tt)*) : $($rest:tt)*) => {
+        $crate::json!(@members $made ($of.$method($($arguments)*)) : $($rest)*);
+    };
     (@items $made:ident) => {};
     (@items $made:ident null $(, $($rest:tt)*)?) => {
         $made.push($crate::json::Value::Null);

@@ -13,7 +13,10 @@ fn what_is_written_comes_back_with_members_in_order() {
     let theirs: serde_json::Value = read.clone().into();
     assert_eq!(theirs.to_string(), sorted);
     assert_eq!(Value::from(theirs), read);
-    assert_eq!(format!("{:?}", read["a"]), format!("{:?}", serde_json::Value::from(read["a"].clone())));
+    assert_eq!(
+        format!("{:?}", read["a"]),
+        format!("{:?}", serde_json::Value::from(read["a"].clone()))
+    );
 }
 
 #[test]
@@ -48,7 +51,10 @@ fn a_change_is_seen_by_its_holder_alone() {
     let mut changed = original.clone();
     changed["metadata"]["name"] = json!("b");
     changed["metadata"]["labels"]["app"] = json!("web");
-    assert_eq!(original, json!({"metadata": {"name": "a"}, "spec": {"containers": [{"name": "c"}]}}));
+    assert_eq!(
+        original,
+        json!({"metadata": {"name": "a"}, "spec": {"containers": [{"name": "c"}]}})
+    );
     assert_eq!(changed["metadata"], json!({"name": "b", "labels": {"app": "web"}}));
     let part = |value: &Value| value["spec"].as_object().unwrap().clone();
     assert!(part(&original).is_same(&part(&changed)), "what was not changed is shared");

@@ -268,11 +268,7 @@ fn merge_value(
 }
 
 /// Removes all fields that are not listed.
-fn retain_keys(
-    original: &mut Map,
-    patch: &Map,
-    retained: &Value,
-) -> Result<(), Error> {
+fn retain_keys(original: &mut Map, patch: &Map, retained: &Value) -> Result<(), Error> {
     let retained = retained.as_array().ok_or(Error::RetainKeysFormat)?;
     let listed = |key: &str| retained.iter().any(|name| name == key);
     let directive =

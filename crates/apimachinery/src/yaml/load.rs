@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use crate::{List, Map, Value};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use saphyr_parser::{Event, Parser, ScalarStyle, Span, StrInput, Tag};
-use crate::{List, Map, Value};
 
 use super::resolve::{Scalar, resolve};
 use super::{Document, Error, Marks, Position, Problem};

@@ -2,8 +2,8 @@
 //!
 //! Mirrors: `k8s.io/apiserver/pkg/admission/plugin/namespace/lifecycle`.
 
-use apimachinery::{ObjectExt as _, Status};
 use apimachinery::Value;
+use apimachinery::{ObjectExt as _, Status};
 
 use super::{Admission, AdmissionRequest, Operation};
 use crate::{error, key};

@@ -5,8 +5,8 @@
 use api::Resource;
 use api::decode::{self, Mode};
 use api::schema::{FieldKind, Type, type_of};
-use apimachinery::{ObjectExt as _, Status};
 use apimachinery::{Map, Value, json};
+use apimachinery::{ObjectExt as _, Status};
 
 use super::Definition;
 use crate::schema::{Body, Decoded, identify};

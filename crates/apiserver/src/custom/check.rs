@@ -6,8 +6,8 @@
 //! Mirrors: `k8s.io/apiextensions-apiserver/pkg/apiserver/validation/validation.go`.
 
 use apimachinery::ObjectExt as _;
-use apimachinery::field::{Error, ErrorKind, ErrorList, Path};
 use apimachinery::Value;
+use apimachinery::field::{Error, ErrorKind, ErrorList, Path};
 
 /// Everything that is wrong with an object.
 ///
@@ -121,12 +121,7 @@ fn enumeration(schema: &Value, value: &Value, path: &str, errors: &mut ErrorList
     errors.push(Error::not_supported(&at(path), value.clone(), &known));
 }
 
-fn object(
-    schema: &Value,
-    map: &apimachinery::Map,
-    path: &str,
-    errors: &mut ErrorList,
-) {
+fn object(schema: &Value, map: &apimachinery::Map, path: &str, errors: &mut ErrorList) {
     let below =
         |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
     for name in schema.list_at(&["required"]).iter().filter_map(Value::as_str) {

@@ -16,9 +16,9 @@ mod types;
 use std::collections::BTreeMap;
 
 use apimachinery::ObjectExt as _;
+use apimachinery::Value;
 use apimachinery::field::{Error, ErrorKind, ErrorList, Path};
 use cel::{Budget, Program, Type};
-use apimachinery::Value;
 
 use self::types::{type_of, value_of};
 

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use api::Resource;
 use apimachinery::ObjectExt as _;
-use serde::Serialize;
 use apimachinery::Value;
+use serde::Serialize;
 use world::Time;
 
 use crate::custom::columns::Column;

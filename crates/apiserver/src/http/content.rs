@@ -4,9 +4,9 @@
 
 use api::decode::{from_protobuf, parse_json, refusal};
 use apimachinery::Status;
+use apimachinery::Value;
 use apimachinery::status::Reason;
 use bytes::{Bytes, BytesMut};
-use apimachinery::Value;
 
 use crate::PatchKind;
 

@@ -7,8 +7,8 @@
 
 use api::{Resource, Verb};
 use apimachinery::ObjectExt as _;
-use hyper::header;
 use apimachinery::Value;
+use hyper::header;
 
 use super::content::{self, Format};
 use super::route::Asked;

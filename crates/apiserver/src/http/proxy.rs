@@ -18,6 +18,7 @@ use std::future::ready;
 use std::sync::Arc;
 
 use apimachinery::Status;
+use apimachinery::json;
 use apimachinery::status::Reason;
 use futures_util::StreamExt as _;
 use http_body_util::{BodyExt as _, Either, Empty};
@@ -27,7 +28,6 @@ use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::upgrade::OnUpgrade;
 use hyper::{Request, Response, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
-use apimachinery::json;
 use tokio::sync::OwnedSemaphorePermit;
 
 use self::target::Target;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api::{Resource, Subresource, Verb};
+use apimachinery::Value;
 use apimachinery::field::{Error as FieldError, Path as FieldPath};
 use apimachinery::managed_fields::managers::MAX_MANAGER;
 use apimachinery::status::{Reason, qualified};
@@ -13,7 +14,6 @@ use apimachinery::{ObjectExt as _, Status};
 use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::{Method, StatusCode, header};
-use apimachinery::Value;
 
 use super::accept::{self, Accepted, Encoding, Shape};
 use super::content::{self, Format};

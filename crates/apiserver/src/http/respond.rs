@@ -5,12 +5,12 @@
 use std::io::Write as _;
 
 use apimachinery::Status;
+use apimachinery::Value;
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::{Response, StatusCode};
-use apimachinery::Value;
 
 use super::body::{Body, Chunks};
 use super::slow::Fed;

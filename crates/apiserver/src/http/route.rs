@@ -7,12 +7,12 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use apimachinery::Status;
+use apimachinery::{Value, json};
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use hyper::body::{Body as _, Incoming};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, StatusCode, header};
-use apimachinery::{Value, json};
 
 use super::accept::{self, clauses};
 use super::audit::Draft;

@@ -7,10 +7,10 @@
 use std::sync::Arc;
 
 use api::Resource;
+use apimachinery::Value;
 use apimachinery::{ObjectExt as _, Status};
 use bytes::Bytes;
 use serde::Serialize;
-use apimachinery::Value;
 use world::{Time, World};
 
 use super::accept::{MetaVersion, Shape};

@@ -7,9 +7,9 @@ mod legacy;
 use std::time::Duration;
 
 use apimachinery::Status;
+use apimachinery::{Value, json};
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
-use apimachinery::{Value, json};
 use world::World;
 
 use self::client::{Client, Protocol};

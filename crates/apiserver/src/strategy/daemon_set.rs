@@ -2,8 +2,8 @@
 //!
 //! Mirrors: `kubernetes/pkg/registry/apps/daemonset/strategy.go`.
 
-use apimachinery::{ObjectExt as _, Status};
 use apimachinery::Value;
+use apimachinery::{ObjectExt as _, Status};
 
 use super::{Strategy, StrategyContext, keep_status, reset_status};
 

@@ -1,8 +1,8 @@
 //! `namespaces/finalize`: the only way to change `spec.finalizers`; the last one gone ends a
 //! terminating namespace.
 
-use apimachinery::{ObjectExt as _, Status};
 use apimachinery::Value;
+use apimachinery::{ObjectExt as _, Status};
 
 use crate::call::Written;
 use crate::error;

@@ -3,8 +3,8 @@
 //!
 //! Mirrors: `openshift/origin/pkg/image/registry/imagestream/etcd`, `…/imagesecret`.
 
-use apimachinery::{ObjectExt as _, Status};
 use apimachinery::{Map, Value, json};
+use apimachinery::{ObjectExt as _, Status};
 
 use crate::call::{Call, ListOptions};
 use crate::handler::{HandlerContext, RestHandler};

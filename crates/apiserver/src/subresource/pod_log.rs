@@ -3,8 +3,8 @@
 //! Mirrors: `kubernetes/pkg/registry/core/pod/strategy.go` (`LogLocation`),
 //! `kubernetes/pkg/kubelet/kubelet_pods.go` (`validateContainerLogStatus`).
 
-use apimachinery::{ObjectExt as _, Status};
 use apimachinery::Value;
+use apimachinery::{ObjectExt as _, Status};
 
 use crate::call::LogOptions;
 use crate::handler::{HandlerContext, RestHandler};

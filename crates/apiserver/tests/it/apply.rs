@@ -1,8 +1,8 @@
 //! Server-side apply and the managers of fields.
 
 use apimachinery::ObjectExt as _;
-use apiserver::{Call, Client, PatchKind, User, WriteOptions, Written};
 use apimachinery::{Value, json};
+use apiserver::{Call, Client, PatchKind, User, WriteOptions, Written};
 
 use crate::{bind, cluster, pod};
 

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::thread;
 
 use apimachinery::ObjectExt as _;
-use apiserver::PatchKind;
 use apimachinery::json;
+use apiserver::PatchKind;
 
 use crate::{cluster, configmap};
 

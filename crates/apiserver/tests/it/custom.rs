@@ -2,8 +2,8 @@
 
 use api::Resource;
 use apimachinery::{ObjectExt as _, Status};
-use apiserver::{Client, DeleteOptions, FieldValidation, PatchKind, User, WriteOptions, Written};
 use apimachinery::{Value, json};
+use apiserver::{Client, DeleteOptions, FieldValidation, PatchKind, User, WriteOptions, Written};
 
 use crate::cluster;
 

@@ -1,8 +1,8 @@
 //! Deleting: grace periods, finalizers, preconditions, namespaces.
 
 use apimachinery::{ObjectExt as _, Status};
-use apiserver::{Client, DeleteOptions, Deleted, ListOptions, PatchKind, WatchEvent};
 use apimachinery::{Value, json};
+use apiserver::{Client, DeleteOptions, Deleted, ListOptions, PatchKind, WatchEvent};
 
 use crate::{bind, cluster, configmap, create_pod};
 

@@ -1,8 +1,8 @@
 //! Lists: pages, selectors, revisions.
 
+use apimachinery::json;
 use apimachinery::{ObjectExt as _, Reason, Status};
 use apiserver::{Client, ListOptions, ObjectList};
-use apimachinery::json;
 
 use crate::{cluster, configmap, create_pod};
 

@@ -17,8 +17,8 @@ mod watches;
 
 use std::sync::Arc;
 
-use apiserver::{ApiServer, Client, User};
 use apimachinery::{Value, json};
+use apiserver::{ApiServer, Client, User};
 use world::World;
 
 /// A client of a fresh cluster with the namespace `test`.

@@ -1,9 +1,9 @@
 //! Creating, reading and changing objects.
 
+use apimachinery::json;
 use apimachinery::{ObjectExt as _, Reason};
 use apiserver::{Call, DeleteOptions, FieldValidation, PatchKind, User, WriteOptions};
 use bytes::Bytes;
-use apimachinery::json;
 
 use crate::{cluster, configmap, create_pod, pod};
 

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
+use apimachinery::json;
 use apimachinery::{ObjectExt as _, Status};
 use apiserver::{
     Admission, AdmissionRequest, ApiServer, Client, DeleteOptions, ListOptions, PatchKind, User,
     WatchEvent,
 };
 use parking_lot::Mutex;
-use apimachinery::json;
 use world::World;
 
 use crate::cluster;

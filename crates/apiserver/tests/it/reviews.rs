@@ -1,8 +1,8 @@
 //! Access reviews, the state of the control plane, and what cannot be kept.
 
 use apimachinery::ObjectExt as _;
-use apiserver::{ApiServer, Attributes, Authorizer, Client, User};
 use apimachinery::json;
+use apiserver::{ApiServer, Attributes, Authorizer, Client, User};
 use world::World;
 
 use crate::cluster;

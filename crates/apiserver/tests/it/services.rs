@@ -1,8 +1,8 @@
 //! Addresses and node ports of services.
 
 use apimachinery::ObjectExt as _;
-use apiserver::{DeleteOptions, PatchKind};
 use apimachinery::{Value, json};
+use apiserver::{DeleteOptions, PatchKind};
 
 use crate::cluster;
 

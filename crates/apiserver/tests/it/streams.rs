@@ -9,11 +9,11 @@ use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 
 use apimachinery::Status;
+use apimachinery::{Value, json};
 use apiserver::http::{Config, Server, kubeconfig};
 use apiserver::stream::{self, Connecting, Connection, ExecOptions, Process};
 use apiserver::{ApiServer, Client, PodStreams, User};
 use bytes::Bytes;
-use apimachinery::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::{mpsc, oneshot};
 use world::World;

@@ -1,8 +1,8 @@
 //! Binding, scale, eviction, log.
 
 use apimachinery::ObjectExt as _;
-use apiserver::{Call, LogOptions, User};
 use apimachinery::json;
+use apiserver::{Call, LogOptions, User};
 
 use crate::{bind, cluster, create_pod};
 

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use apimachinery::json;
 use apimachinery::{ObjectExt as _, Reason};
 use apiserver::{Client, DeleteOptions, ListOptions, PatchKind, Watch, WatchEvent};
-use apimachinery::json;
 
 use crate::{bind, cluster, configmap, create_pod};
 

@@ -5,11 +5,11 @@
 //! Invariant: a code is good once: whoever takes it out of the store gets the token.
 
 use apimachinery::ObjectExt as _;
+use apimachinery::{Value, json};
 use apiserver::DeleteOptions;
 use bytes::Bytes;
 use http::header::{self, HeaderValue};
 use http::{Response, StatusCode};
-use apimachinery::{Value, json};
 
 use super::OAuth;
 use super::authorize::{

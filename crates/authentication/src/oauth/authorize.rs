@@ -6,12 +6,12 @@
 //! others to that address.
 
 use apimachinery::{ObjectExt as _, Status};
+use apimachinery::{Value, json};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use http::header::{self, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
-use apimachinery::{Value, json};
 
 use super::client::OAuthClient;
 use super::request::{Asked, encode_form, escape, found, plain};

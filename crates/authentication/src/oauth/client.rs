@@ -9,10 +9,10 @@
 //! Deviation: annotations that refer to routes (`oauth-redirectreference`) are not followed.
 
 use apimachinery::ObjectExt as _;
+use apimachinery::{Value, json};
 use apiserver::{Client as Api, Scope};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use apimachinery::{Value, json};
 
 use crate::htpasswd::same;
 use crate::token::texts;

@@ -8,10 +8,10 @@
 //! Invariant: nothing is allowed but by a form that this server has made for this person.
 
 use apimachinery::Status;
+use apimachinery::json;
 use apiserver::{DeleteOptions, Scope};
 use bytes::Bytes;
 use http::{Response, StatusCode};
-use apimachinery::json;
 
 use super::client::OAuthClient;
 use super::request::{Asked, encode_form, escape, found, plain, set_cookie};

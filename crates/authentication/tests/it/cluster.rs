@@ -4,11 +4,11 @@
 
 use std::sync::Arc;
 
+use apimachinery::{Value, json};
 use apiserver::http::certs::Authority;
 use apiserver::http::{Config, Server};
 use apiserver::{ApiServer, Client, User};
 use authentication::{Bearers, MappingMethod, OAuth, Provider, Tokens};
-use apimachinery::{Value, json};
 use world::World;
 
 use crate::http::{Answer, Remote};

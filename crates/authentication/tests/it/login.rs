@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use apimachinery::json;
 use apiserver::DeleteOptions;
 use authentication::htpasswd::Htpasswd;
 use authentication::{MappingMethod, Provider};
-use apimachinery::json;
 use world::World;
 
 use crate::cluster::{Cluster, basic};

@@ -1,7 +1,7 @@
 //! Users, groups, mappings and reviews as the API shows them.
 
-use apiserver::DeleteOptions;
 use apimachinery::{Value, json};
+use apiserver::DeleteOptions;
 
 use crate::cluster::{Cluster, basic, role_binding};
 

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use apimachinery::field::{Error, ErrorList, Path};
 use apimachinery::{ObjectExt as _, Status};
-use apiserver::{HandlerContext, RestHandler, Stored, User, Written};
 use apimachinery::{Value, json};
+use apiserver::{HandlerContext, RestHandler, Stored, User, Written};
 
 use super::{decide, texts};
 use crate::rbac::Rbac;

@@ -4,8 +4,8 @@
 
 use apimachinery::field::{Error, Path};
 use apimachinery::{ObjectExt as _, Status};
-use apiserver::{HandlerContext, RestHandler, Stored, User, Written};
 use apimachinery::{Value, json};
+use apiserver::{HandlerContext, RestHandler, Stored, User, Written};
 
 use super::{decide, texts};
 use crate::rbac::Rbac;

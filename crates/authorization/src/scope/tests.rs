@@ -1,7 +1,7 @@
 //! Scopes against requests.
 
-use apiserver::user::SCOPES;
 use apimachinery::json;
+use apiserver::user::SCOPES;
 
 use super::*;
 use crate::rule::ResourceTarget;

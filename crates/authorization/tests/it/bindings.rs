@@ -5,8 +5,8 @@ use api::{
     ROLES, Verb,
 };
 use apimachinery::{ObjectExt as _, Status};
-use apiserver::{Call, Client, DeleteOptions};
 use apimachinery::{Value, json};
+use apiserver::{Call, Client, DeleteOptions};
 
 use crate::cluster::{Cluster, RBAC, binding, user};
 

@@ -4,9 +4,9 @@
 
 use api::{Resource, Verb};
 use apimachinery::Status;
+use apimachinery::{Value, json};
 use apiserver::{ApiServer, Call, Client, User};
 use controller_runtime::{Driver, Step};
-use apimachinery::{Value, json};
 use world::World;
 
 pub(crate) const RBAC: &str = "rbac.authorization.k8s.io";

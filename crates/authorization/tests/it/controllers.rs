@@ -2,8 +2,8 @@
 
 use api::{CLUSTER_ROLES, NAMESPACES, ROLE_BINDINGS};
 use apimachinery::ObjectExt as _;
-use apiserver::DeleteOptions;
 use apimachinery::{Value, json};
+use apiserver::DeleteOptions;
 
 use crate::cluster::Cluster;
 

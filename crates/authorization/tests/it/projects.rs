@@ -2,8 +2,8 @@
 
 use api::{NAMESPACES, PROJECTS, ROLE_BINDINGS};
 use apimachinery::ObjectExt as _;
-use apiserver::{Client, DeleteOptions, ListOptions, Watch, WatchEvent};
 use apimachinery::json;
+use apiserver::{Client, DeleteOptions, ListOptions, Watch, WatchEvent};
 
 use crate::cluster::Cluster;
 

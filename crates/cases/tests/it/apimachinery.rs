@@ -4,9 +4,9 @@ mod patches;
 mod quantities;
 mod selectors;
 
+use apimachinery::Value;
 use apimachinery::image_reference::ImageReference;
 use apimachinery::{duration, gvk, int_or_string, yaml};
-use apimachinery::Value;
 
 use crate::harness::{Outcome, Row, Suites, same};
 

@@ -6,10 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use apimachinery::selector::LabelSelector;
+use apimachinery::{Value, json};
 use controllers::autoscaler::bounds::{Growth, bound_growth};
 use controllers::deployment::rules;
 use controllers::{claim, endpoints, pod, pod_control, pod_gc, replica};
-use apimachinery::{Value, json};
 use world::Time;
 
 use crate::harness::{Outcome, Row, Suites, same};

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use apimachinery::{Value, json};
 use controller_runtime::{Change, EventType, controller_owner_of};
 use controllers::cron_job::{Plan, plan, reference, surplus, unmet_times};
-use apimachinery::{Value, json};
 use world::Time;
 
 use crate::harness::{Outcome, Row, Suites, same};

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use apimachinery::{Value, json};
 use deployments::deployer_controller::{Action, Observed, plan};
 use deployments::rest::rollback;
 use deployments::rollout::{self, Phase};
 use deployments::status::{Progressing, calculate};
 use deployments::{deployer_pod, trigger};
-use apimachinery::{Value, json};
 use world::Time;
 
 use crate::documents::{bare, same_document, without};

@@ -9,11 +9,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use apimachinery::ObjectExt as _;
+use apimachinery::{Value, json};
 use apiserver::Client;
 use apiserver::http::discovery::{oapi_list, resource_list};
 use cluster::{Access, Cluster, Config, Runtime};
 use cri::sim::SimImages;
-use apimachinery::{Value, json};
 use world::World;
 
 use crate::documents::{bare, without};

@@ -3,8 +3,8 @@
 //! Errors are compared as sets with counts: upstream walks maps in random order. Where upstream prints
 //! a Go struct as the offending value (whose text holds pointers), place, kind and detail must agree.
 
-use apimachinery::field::{Error, ErrorList, Path};
 use apimachinery::Value;
+use apimachinery::field::{Error, ErrorList, Path};
 
 use crate::harness::{Outcome, same};
 

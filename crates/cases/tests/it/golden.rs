@@ -8,12 +8,12 @@ use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 
 use apimachinery::{ObjectExt as _, Status};
+use apimachinery::{Value, json};
 use apiserver::{ApiServer, Body, Call, Client, DeleteOptions, FieldValidation, User};
 use cluster::{Access, Cluster, Config, Runtime};
 use cri::sim::SimImages;
 use flate2::read::GzDecoder;
 use hyper::body::Bytes;
-use apimachinery::{Value, json};
 use world::World;
 
 use crate::discovery;

@@ -6,8 +6,8 @@ use std::io::{Read as _, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use flate2::read::GzDecoder;
 use apimachinery::Value;
+use flate2::read::GzDecoder;
 
 /// An environment variable that steers the tests.
 #[expect(clippy::disallowed_methods, reason = "the tables live outside the project")]

@@ -8,12 +8,12 @@ use apimachinery::field::Path;
 use apimachinery::image_reference::{
     ImageReference, parse_image_stream_image, parse_image_stream_tag,
 };
+use apimachinery::{Map, Value, json};
 use images::AllowedRegistries;
 use images::history::{self, TagEvent};
 use images::import::tags::prioritize;
 use images::source::{Keyring, Login};
 use images::{annotation_trigger, import_controller, metadata, stream, trigger};
-use apimachinery::{Map, Value, json};
 
 use crate::documents::{bare, same_document, without};
 use crate::errors::{agree, agree_on};

@@ -6,9 +6,9 @@ mod volumes;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use apimachinery::{Value, json};
 use node::env::{self, Place, Source};
 use node::expansion::expand;
-use apimachinery::{Value, json};
 
 use crate::documents::same_document;
 use crate::harness::{Outcome, Row, Suites, same};

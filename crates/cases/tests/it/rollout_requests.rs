@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use apimachinery::{Value, json};
 use deployments::hook::{Moment, make_pod};
 use deployments::rest::instantiate::{details, resolve_images};
 use deployments::rest::rollback::rolled_back;
 use deployments::strategy::{Action, Controller, Observed, Strategy};
 use deployments::{deployer_pod, rollout};
-use apimachinery::{Value, json};
 
 use crate::documents::{bare, same_document, without};
 use crate::harness::{Outcome, Row, Suites, same};

@@ -7,13 +7,13 @@ mod volumes;
 
 use std::sync::Arc;
 
+use apimachinery::{Value, json};
 use controller_runtime::Key;
 use scheduler::neighbours::Neighbours;
 use scheduler::predicates::{
     self, CheckNodeLabelPresence, CheckServiceAffinity, Predicate, Request,
 };
 use scheduler::{PodInfo, Snapshot};
-use apimachinery::{Value, json};
 
 use crate::harness::{Outcome, Row, Suites, same};
 

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use apimachinery::{Value, json};
 use controllers::daemon_set::placement::verdict;
 use controllers::daemon_set::{self, OnNode, placement_may_differ};
 use controllers::history::{self, Choice};
 use controllers::job;
-use apimachinery::{Value, json};
 use world::Time;
 
 use crate::documents::{bare, same_document};

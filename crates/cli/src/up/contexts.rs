@@ -11,9 +11,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use apimachinery::json;
 use apimachinery::{ObjectExt as _, Value};
 use apiserver::http::kubeconfig;
-use apimachinery::json;
 
 /// The first line of a kubeconfig that is ours to replace.
 const MARK: &str = "# Written by rehearse up; replaced at its next start.\n";

@@ -10,8 +10,8 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use api::views::pod::{is_active, is_ready};
-use apimachinery::{ObjectExt as _, Value};
 use apimachinery::Map;
+use apimachinery::{ObjectExt as _, Value};
 
 use crate::key::Key;
 

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use apimachinery::ObjectExt as _;
+use apimachinery::json;
 use apiserver::{ApiServer, PatchKind};
 use controller_runtime::{
     Context, Controller, Driver, Error, EventType, Faults, Key, Requeue, Step, Watching, same_key,
 };
 use parking_lot::Mutex;
-use apimachinery::json;
 use world::{Time, World};
 
 /// Labels every config map it sees and records when it looked.

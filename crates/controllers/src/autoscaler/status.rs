@@ -1,8 +1,8 @@
 //! The status of an autoscaler as a sync goes along.
 
 use apimachinery::quantity::{Format, Quantity};
-use apimachinery::{ObjectExt as _, Value};
 use apimachinery::{Map, json};
+use apimachinery::{ObjectExt as _, Value};
 use world::Time;
 
 use super::replicas::Proposal;

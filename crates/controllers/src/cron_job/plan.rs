@@ -11,10 +11,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api::cron::Schedule;
+use apimachinery::json;
 use apimachinery::object::controller_owner_reference;
 use apimachinery::{ObjectExt as _, Value};
 use controller_runtime::EventType;
-use apimachinery::json;
 use world::Time;
 
 use crate::job::finished;

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api::views::pod::{is_ready, is_terminating, phase};
-use apimachinery::{ObjectExt as _, Value, int_or_string};
 use apimachinery::json;
+use apimachinery::{ObjectExt as _, Value, int_or_string};
 use world::Time;
 
 use super::placement::Verdict;

@@ -2,8 +2,8 @@
 //!
 //! Mirrors: `k8s.io/kubernetes/pkg/controller/daemon/util/daemonset_util.go`.
 
-use apimachinery::{ObjectExt as _, Value};
 use apimachinery::json;
+use apimachinery::{ObjectExt as _, Value};
 
 /// Label with the hash of the revision that the pod was made from.
 pub const HASH: &str = "controller-revision-hash";

@@ -5,8 +5,8 @@
 use std::time::Duration;
 
 use api::views::pod::condition;
-use apimachinery::{ObjectExt as _, Value};
 use apimachinery::json;
+use apimachinery::{ObjectExt as _, Value};
 use world::Time;
 
 use crate::deployment::bounds;

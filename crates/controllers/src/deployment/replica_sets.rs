@@ -5,8 +5,8 @@
 use std::sync::Arc;
 
 use apimachinery::object::controller_owner_reference;
-use apimachinery::{ObjectExt as _, Value};
 use apimachinery::{Map, json};
+use apimachinery::{ObjectExt as _, Value};
 
 use crate::deployment::{bounds, hash};
 

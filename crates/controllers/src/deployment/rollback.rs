@@ -2,8 +2,8 @@
 //!
 //! Mirrors: `k8s.io/kubernetes/pkg/controller/deployment/rollback.go`.
 
-use apimachinery::{ObjectExt as _, Value};
 use apimachinery::{Map, json};
+use apimachinery::{ObjectExt as _, Value};
 
 use crate::deployment::replica_sets::{
     REVISION, ROLLBACK_TO, TEMPLATE_HASH, is_own_annotation, same_template,

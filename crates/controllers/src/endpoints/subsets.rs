@@ -7,8 +7,8 @@
 
 use std::collections::BTreeMap;
 
-use apimachinery::{ObjectExt as _, Value};
 use apimachinery::json;
+use apimachinery::{ObjectExt as _, Value};
 
 /// An address that offers a port; a service without ports has addresses with none.
 #[derive(Debug, Clone)]

@@ -11,8 +11,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use api::views::pod::phase;
-use apimachinery::{ObjectExt as _, Value};
 use apimachinery::json;
+use apimachinery::{ObjectExt as _, Value};
 
 /// Annotation and label of a pod that hold its index.
 pub(super) const ANNOTATION: &str = "batch.kubernetes.io/job-completion-index";

@@ -1,7 +1,7 @@
 //! Volumes that are made on demand.
 
-use apimachinery::{ObjectExt as _, Value};
 use apimachinery::json;
+use apimachinery::{ObjectExt as _, Value};
 
 use super::{BOUND_BY_CONTROLLER, PROVISIONED_BY, claim_reference, matching};
 

@@ -3,8 +3,8 @@
 //! Mirrors: `k8s.io/kubernetes/pkg/controller/statefulset/stateful_set_utils.go`.
 
 use api::views::pod::{is_ready, is_terminating, phase};
-use apimachinery::{ObjectExt as _, Value};
 use apimachinery::json;
+use apimachinery::{ObjectExt as _, Value};
 
 use crate::{history, pod_control};
 

@@ -9,9 +9,9 @@
 use std::sync::Arc;
 
 use api::PERSISTENT_VOLUME_CLAIMS;
+use apimachinery::json;
 use apimachinery::{ObjectExt as _, Value};
 use controller_runtime::{Context, Error};
-use apimachinery::json;
 
 use super::pod::{claims, ordinal};
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use api::{HORIZONTAL_POD_AUTOSCALERS, REPLICATION_CONTROLLERS};
 use apimachinery::ObjectExt as _;
-use cri::{ContainerUsage, PodMetrics};
 use apimachinery::{Value, json};
+use cri::{ContainerUsage, PodMetrics};
 use world::Time;
 
 use crate::cluster::{Cluster, template};

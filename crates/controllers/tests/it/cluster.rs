@@ -9,13 +9,13 @@ use std::time::Duration;
 
 use api::views::pod::{is_ready, is_terminal};
 use api::{EVENTS, NAMESPACES, NODES, PODS, Resource};
+use apimachinery::json;
 use apimachinery::{ObjectExt as _, Value};
 use apiserver::{Admission, ApiServer, Client, DeleteOptions};
 use controller_runtime::{
     Context, Controller, Driver, Error, Key, Requeue, Step, Watching, same_key,
 };
 use cri::PodMetrics;
-use apimachinery::json;
 use world::World;
 
 pub(crate) const NS: &str = "dev";

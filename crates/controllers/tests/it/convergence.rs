@@ -5,10 +5,10 @@
 
 use api::views::pod::{is_ready, is_terminal};
 use api::{CRON_JOBS, DEPLOYMENTS, JOBS, PODS, REPLICA_SETS, REPLICATION_CONTROLLERS, Resource};
+use apimachinery::json;
 use apimachinery::object::controller_owner_reference;
 use apimachinery::{ObjectExt as _, Value};
 use apiserver::DeleteOptions;
-use apimachinery::json;
 use world::Time;
 
 use crate::cluster::{Cluster, NS, template};

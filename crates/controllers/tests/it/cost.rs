@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use api::{DEPLOYMENTS, POD_DISRUPTION_BUDGETS, PODS, REPLICATION_CONTROLLERS, SERVICES};
 use apimachinery::ObjectExt as _;
-use cri::NoMetrics;
 use apimachinery::json;
+use cri::NoMetrics;
 
 use crate::cluster::{Cluster, NS, template};
 

@@ -1,9 +1,9 @@
 //! Custom resources: owned, owning, in a namespace that goes, under a definition that goes.
 
 use api::{CONFIG_MAPS, CUSTOM_RESOURCE_DEFINITIONS, NAMESPACES, Resource};
+use apimachinery::json;
 use apimachinery::{ObjectExt as _, Value};
 use apiserver::{DeleteOptions, PatchKind};
-use apimachinery::json;
 
 use crate::cluster::{Cluster, NS};
 

@@ -2,9 +2,9 @@
 
 use api::views::pod::{is_ready, node_name};
 use api::{CONTROLLER_REVISIONS, DAEMON_SETS, NAMESPACES, NODES, PODS};
+use apimachinery::json;
 use apimachinery::{ObjectExt as _, Value};
 use apiserver::{DeleteOptions, PatchKind};
-use apimachinery::json;
 
 use crate::cluster::{Cluster, NS, template};
 

@@ -2,9 +2,9 @@
 
 use api::views::pod::is_ready;
 use api::{DEPLOYMENTS, PODS, REPLICA_SETS};
+use apimachinery::json;
 use apimachinery::{ObjectExt as _, Value};
 use apiserver::Client;
-use apimachinery::json;
 use world::World;
 
 use crate::cluster::{Cluster, NS, template};

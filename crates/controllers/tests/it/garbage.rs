@@ -1,8 +1,8 @@
 //! The garbage collector: background, foreground, orphan.
 
 use api::{CONFIG_MAPS, DEPLOYMENTS, PODS, REPLICA_SETS, REPLICATION_CONTROLLERS};
-use apimachinery::{ObjectExt as _, Value};
 use apimachinery::json;
+use apimachinery::{ObjectExt as _, Value};
 
 use crate::cluster::{Cluster, template};
 

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use api::views::pod::phase;
 use api::{CRON_JOBS, JOBS, PODS};
-use apimachinery::{ObjectExt as _, Value};
 use apimachinery::json;
+use apimachinery::{ObjectExt as _, Value};
 use world::Time;
 
 use crate::cluster::{Cluster, NS, template};

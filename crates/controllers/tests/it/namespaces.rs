@@ -2,8 +2,8 @@
 
 use api::{CONFIG_MAPS, DEPLOYMENTS, NAMESPACES, PODS, SECRETS, SERVICES};
 use apimachinery::ObjectExt as _;
-use apiserver::DeleteOptions;
 use apimachinery::json;
+use apiserver::DeleteOptions;
 
 use crate::cluster::{Cluster, NS, template};
 

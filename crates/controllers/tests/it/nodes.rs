@@ -7,7 +7,6 @@ use api::{DAEMON_SETS, EVENTS, NODES, PODS, REPLICA_SETS};
 use apimachinery::{ObjectExt as _, Value};
 use apiserver::{DeleteOptions, PatchKind};
 use cri::NoMetrics;
-use apimachinery::json;
 
 use crate::cluster::{Cluster, template};
 

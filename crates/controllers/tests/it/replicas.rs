@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use api::views::pod::condition;
 use api::{ENDPOINT_SLICES, ENDPOINTS, EVENTS, PODS, REPLICATION_CONTROLLERS, SERVICES};
+use apimachinery::json;
 use apimachinery::{ObjectExt as _, Status, Value};
 use apiserver::{Admission, AdmissionRequest, Operation};
-use apimachinery::json;
 
 use crate::cluster::{Cluster, template};
 

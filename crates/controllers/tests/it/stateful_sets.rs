@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use api::views::pod::is_ready;
 use api::{CONTROLLER_REVISIONS, PERSISTENT_VOLUME_CLAIMS, PODS, STATEFUL_SETS};
+use apimachinery::json;
 use apimachinery::{ObjectExt as _, Value};
 use apiserver::DeleteOptions;
-use apimachinery::json;
 
 use crate::cluster::{Cluster, NS, template};
 

@@ -2,8 +2,8 @@
 
 use api::{PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, PODS, STORAGE_CLASSES};
 use apimachinery::ObjectExt as _;
-use controllers::persistent_volume::provision::default_class;
 use apimachinery::{Value, json};
+use controllers::persistent_volume::provision::default_class;
 
 use crate::cluster::Cluster;
 

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use apimachinery::Value;
 use bollard::auth::DockerCredentials;
 use bollard::query_parameters::{CreateImageOptionsBuilder, ImportImageOptionsBuilder};
 use futures_util::TryStreamExt as _;
-use apimachinery::Value;
 
 use super::{Shared, archive, error};
 use crate::config::Credentials;

@@ -10,11 +10,11 @@ use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll, Waker};
 use std::time::Duration;
 
+use apimachinery::json;
 use apimachinery::{ObjectExt as _, Value};
 use apiserver::{Call, LogOptions, LogStream};
 use controller_runtime::{Context, EventType};
 use futures_core::Stream as _;
-use apimachinery::json;
 use world::Time;
 
 use super::Log;

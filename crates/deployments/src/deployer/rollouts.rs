@@ -4,11 +4,11 @@
 
 use std::sync::Arc;
 
+use apimachinery::json;
 use apimachinery::{ObjectExt as _, Value};
 use apiserver::PatchKind;
 use controller_runtime::{Context, Error};
 use cri::builtin::BuiltinContainer;
-use apimachinery::json;
 
 use crate::keys;
 use crate::rollout::{self, Phase, decode_config, newest_first, replicas, version_of};

@@ -4,9 +4,9 @@
 
 use api::views::deployment_config::{image_changes, set_images};
 use apimachinery::field::{self, Path};
+use apimachinery::json;
 use apimachinery::{ObjectExt as _, Status, Value};
 use apiserver::{Call, HandlerContext, RestHandler, Stored, Written};
-use apimachinery::json;
 
 use super::config;
 use crate::rollout::{decode_config, rollout_name};

@@ -4,10 +4,10 @@
 //! Mirrors: `openshift/origin pkg/apps/apiserver/registry/rollback/rest.go`.
 
 use apimachinery::field::{self, Path};
+use apimachinery::json;
 use apimachinery::validation::dns1123_subdomain;
 use apimachinery::{ObjectExt as _, Status, Value};
 use apiserver::{Call, HandlerContext, RestHandler, Stored, Written};
-use apimachinery::json;
 
 use super::config;
 use crate::rollout::{decode_config, rollout_name};

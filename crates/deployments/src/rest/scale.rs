@@ -3,9 +3,9 @@
 //! Mirrors: `openshift/origin pkg/apps/apiserver/registry/deployconfig/etcd` (`ScaleREST`).
 
 use apimachinery::field::{self, Path};
+use apimachinery::json;
 use apimachinery::{ObjectExt as _, Status, Value};
 use apiserver::{HandlerContext, PatchKind, RestHandler, Stored, Written};
-use apimachinery::json;
 
 use super::config;
 use crate::keys;

@@ -3,8 +3,8 @@
 //!
 //! Holds: nothing is answered with 500.
 
-use apiserver::{Call, User};
 use apimachinery::{Value, json};
+use apiserver::{Call, User};
 
 use super::patch::server;
 use super::{Target, refused, samples, shape};

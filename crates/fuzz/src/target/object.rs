@@ -5,9 +5,9 @@
 
 use api::decode::{self, Mode};
 use api::schema::type_of;
+use apimachinery::Value;
 use apiserver::{Body, Call, User};
 use bytes::Bytes;
-use apimachinery::Value;
 use world::World;
 
 use super::patch::server;

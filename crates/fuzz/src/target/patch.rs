@@ -5,8 +5,8 @@
 
 use api::schema::type_of;
 use apimachinery::patch::{json_patch, merge_patch, strategic_merge};
-use apiserver::{ApiServer, Client, PatchKind, User};
 use apimachinery::{Value, json};
+use apiserver::{ApiServer, Client, PatchKind, User};
 use world::World;
 
 use super::{Target, check, kind, refused, samples, shape};

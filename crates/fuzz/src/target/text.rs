@@ -4,9 +4,9 @@
 
 use std::str::FromStr as _;
 
+use apimachinery::json;
 use apimachinery::quantity::Quantity;
 use apimachinery::selector::{FieldSelector, LabelSelector};
-use apimachinery::json;
 
 use super::{Target, check, kind, samples};
 

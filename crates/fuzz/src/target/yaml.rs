@@ -2,8 +2,8 @@
 //!
 //! Holds: what was read can be written and read back the same.
 
-use apimachinery::yaml::{load_documents, load_documents_strict, to_yaml};
 use apimachinery::Value;
+use apimachinery::yaml::{load_documents, load_documents_strict, to_yaml};
 
 use super::{Target, check, kind, samples, shape};
 

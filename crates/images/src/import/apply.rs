@@ -8,8 +8,8 @@
 //!
 //! Mirrors: `openshift/origin pkg/image/apiserver/registry/imagestreamimport/rest.go`.
 
-use apimachinery::{ObjectExt as _, Status, Value};
 use apimachinery::json;
+use apimachinery::{ObjectExt as _, Status, Value};
 
 use super::fetch::{Answer, Answers};
 use crate::history::{self, TagEvent, spec_tag, status_tag};

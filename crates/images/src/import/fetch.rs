@@ -3,8 +3,8 @@
 //! Invariant: nothing here reads or writes the cluster.
 
 use apimachinery::image_reference::ImageReference;
-use apimachinery::{ObjectExt as _, Status, Value, field};
 use apimachinery::json;
+use apimachinery::{ObjectExt as _, Status, Value, field};
 
 use super::tags::prioritize;
 use crate::source::{self, Fetched, Keyring, Platform, Source, Wanted};

@@ -3,9 +3,9 @@
 //! Invariant: an image that came from a registry is not answered for, so that its registry is asked
 //! whether the tag has moved; see [`crate::source::NearThenFar`].
 
+use apimachinery::json;
 use apimachinery::{ObjectExt as _, Value};
 use cri::docker::DockerEngine;
-use apimachinery::json;
 use tokio::runtime::Handle;
 
 use crate::source::{Error, Fetched, Source, Wanted};

@@ -6,8 +6,8 @@
 //! described has the one it is asked for, as simulated pulls do.
 
 use apimachinery::ObjectExt as _;
-use cri::sim::SimImages;
 use apimachinery::json;
+use cri::sim::SimImages;
 
 use crate::source::{Error, Fetched, Source, Wanted};
 

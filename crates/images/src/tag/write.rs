@@ -8,9 +8,9 @@
 use std::sync::Arc;
 
 use apimachinery::field::{self, ErrorList, Path};
+use apimachinery::json;
 use apimachinery::{ObjectExt as _, Status, Value};
 use apiserver::{Call, DeleteOptions, Deleted, HandlerContext, Stored, Written};
-use apimachinery::json;
 
 use super::{conflict, document, is_empty, split, without_image};
 use crate::allowed_registries::AllowedRegistries;

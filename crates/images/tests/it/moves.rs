@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api::Resource;
+use apimachinery::json;
 use apimachinery::{ObjectExt as _, Value};
 use apiserver::{ApiServer, Client, DeleteOptions};
 use controller_runtime::Driver;
@@ -18,7 +19,6 @@ use images::stream::resolve_pull_spec;
 use proptest::collection;
 use proptest::prelude::{Just, Strategy, any, prop_oneof, proptest};
 use proptest::test_runner::{Config, RngSeed};
-use apimachinery::json;
 use world::World;
 
 const NS: &str = "p";

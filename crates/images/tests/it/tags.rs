@@ -4,12 +4,12 @@
 
 use std::sync::Arc;
 
+use apimachinery::json;
 use apimachinery::{ObjectExt as _, Status, Value};
 use apiserver::{ApiServer, Client, DeleteOptions, PatchKind, User};
 use cri::sim::{Behaviour, SimImages};
 use images::AllowedRegistries;
 use images::source::sim::Catalogue;
-use apimachinery::json;
 use world::World;
 
 const NS: &str = "p";

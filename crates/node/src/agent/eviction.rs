@@ -12,10 +12,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use apimachinery::ObjectExt as _;
+use apimachinery::Value;
 use apimachinery::quantity::{Format, Quantity};
 use controller_runtime::{Context, EventType, Key};
 use cri::{ContainerUsage, PodMetrics};
-use apimachinery::Value;
 use world::Time;
 
 use super::Agent;

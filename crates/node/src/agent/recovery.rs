@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use apimachinery::ObjectExt as _;
+use apimachinery::Value;
 use controller_runtime::{Context, Key};
 use cri::{Command, ContainerExit, ContainerState, ContainerStatus, Reply, SandboxStatus, Ticket};
-use apimachinery::Value;
 use world::Time;
 
 use super::Agent;

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use apimachinery::ObjectExt as _;
+use apimachinery::{Value, json};
 use apiserver::Client;
 use controller_runtime::recorder::EventRecord;
 use controller_runtime::{Caches, Context, EventType};
 use cri::{ContainerRuntime, Ticket};
-use apimachinery::{Value, json};
 use world::Time;
 
 use crate::env::Source;

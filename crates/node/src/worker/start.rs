@@ -3,9 +3,9 @@
 //! Mirrors: `pkg/kubelet/kuberuntime/kuberuntime_container.go` `startContainer`, `pkg/kubelet/images`.
 
 use apimachinery::ObjectExt as _;
+use apimachinery::Value;
 use controller_runtime::EventType;
 use cri::{Command, Error, Image, Reply};
-use apimachinery::Value;
 
 use super::io::{Io, Purpose};
 use super::{Active, Starting, Worker};

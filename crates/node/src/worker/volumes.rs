@@ -6,9 +6,9 @@
 use std::time::Duration;
 
 use apimachinery::ObjectExt as _;
+use apimachinery::Value;
 use controller_runtime::EventType;
 use cri::{Command, PodVolume, VolumeSource};
-use apimachinery::Value;
 use world::Time;
 
 use super::Worker;

@@ -1,8 +1,8 @@
 //! Lives of pods.
 
 use apimachinery::ObjectExt as _;
-use apiserver::{DeleteOptions, PodLogs as _};
 use apimachinery::{Value, json};
+use apiserver::{DeleteOptions, PodLogs as _};
 
 use crate::fixture::{Fixture, condition, main_status};
 

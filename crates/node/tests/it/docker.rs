@@ -4,12 +4,12 @@
 use std::time::Duration;
 
 use apimachinery::ObjectExt as _;
+use apimachinery::{Value, json};
 use apiserver::{ApiServer, DeleteOptions, PodLogs as _};
 use controller_runtime::Driver;
 use cri::docker::{DockerConfig, DockerEngine, DockerRuntime};
 use cri::{ContainerRuntime as _, HttpGet};
 use node::{AgentConfig, RuntimeLogs, agents};
-use apimachinery::{Value, json};
 use world::World;
 
 use crate::fixture::{Tokens, condition, main_status};

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use apimachinery::{ObjectExt as _, Status};
+use apimachinery::{Value, json};
 use apiserver::{ApiServer, Client, HandlerContext, RestHandler, Stored, Written};
 use controller_runtime::Driver;
 use cri::sim::{Behaviour, SimControl, SimImages, SimRuntime};
 use cri::{ContainerRuntime as _, PodMetrics, Streams};
 use node::{Agent, AgentConfig, AgentControl, NodeConfig, RuntimeLogs};
-use apimachinery::{Value, json};
 use world::World;
 
 /// Tokens that tell when they were given, and for what.

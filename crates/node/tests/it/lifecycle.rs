@@ -1,8 +1,8 @@
 //! Rules of a pod's life, one by one.
 
 use apimachinery::ObjectExt as _;
-use apiserver::DeleteOptions;
 use apimachinery::{Value, json};
+use apiserver::DeleteOptions;
 
 use crate::fixture::{Fixture, condition, main_status};
 

@@ -7,6 +7,7 @@ use apimachinery::ObjectExt as _;
 use apiserver::DeleteOptions;
 use cri::sim::Strain;
 use apimachinery::{Value, json};
+use apiserver::DeleteOptions;
 
 use crate::fixture::{Fixture, condition, main_status};
 

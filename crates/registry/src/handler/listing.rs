@@ -1,7 +1,7 @@
 //! Lists of tags and repositories, whole or page by page.
 
-use http::StatusCode;
 use apimachinery::json;
+use http::StatusCode;
 
 use super::{State, set};
 use crate::error::Error;

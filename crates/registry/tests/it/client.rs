@@ -5,13 +5,13 @@ use std::net::TcpStream;
 use std::sync::Arc;
 
 use api::Verb;
+use apimachinery::json;
 use apimachinery::{Status, Value};
 use apiserver::http::Authenticator;
 use apiserver::{Admission, AdmissionRequest, ApiServer, Attributes, Authorizer, Call, User};
 use registry::digest::Digest;
 use registry::prune::Prunings;
 use registry::{Bound, Config, Registry};
-use apimachinery::json;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use world::World;

@@ -1,10 +1,10 @@
 //! Pruning frees the bytes that no image needs any more, and only those.
 
+use apimachinery::json;
 use apimachinery::{Status, Value};
 use apiserver::{Call, User};
 use registry::digest::Digest;
 use registry::prune::IMAGE_PRUNINGS;
-use apimachinery::json;
 
 use crate::client::Fixture;
 

@@ -1,8 +1,8 @@
 //! Images on their way out.
 
+use apimachinery::json;
 use apiserver::{Call, User};
 use registry::digest::Digest;
-use apimachinery::json;
 
 use crate::client::{Fixture, IMAGE};
 

@@ -1,11 +1,11 @@
 //! Images of another registry, pulled through a stream that names them.
 
 use api::{IMAGE_STREAM_MAPPINGS, IMAGE_STREAMS, SECRETS};
+use apimachinery::json;
 use apiserver::{Call, User};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use registry::digest::Digest;
-use apimachinery::json;
 
 use crate::client::{Fixture, IMAGE};
 

@@ -8,11 +8,11 @@ use std::sync::Arc;
 
 use api::{Resource, Verb};
 use apimachinery::Status;
+use apimachinery::json;
 use apiserver::server::Builder;
 use apiserver::{ApiServer, HandlerContext, ListOptions, ObjectList, RestHandler, Stored};
 use cluster::Extension;
 use parking_lot::Mutex;
-use apimachinery::json;
 use store::{EventKind, Watcher};
 use world::World;
 

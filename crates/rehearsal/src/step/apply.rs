@@ -2,9 +2,9 @@
 //!
 //! Invariant: fields are checked strictly; a refusal points into the manifest.
 
+use apimachinery::json;
 use apimachinery::{ObjectExt as _, Status, Value};
 use apiserver::{Call, Client, FieldValidation, PatchKind};
-use apimachinery::json;
 
 use crate::load::{Manifest, Plan};
 use crate::runner::{Error, Stage};

@@ -3,9 +3,9 @@
 //! Invariant: the digest that the API is told is the one the runtime will report for containers of
 //! the image.
 
+use apimachinery::json;
 use images::history::latest;
 use images::stream::repository;
-use apimachinery::json;
 
 use crate::images::{Pushed, Target, unknown_manifest};
 use crate::load::Plan;

@@ -5,8 +5,8 @@
 //! Invariant: the request is the PUT that `oc tag` sends.
 
 use apimachinery::ObjectExt as _;
-use images::history::latest;
 use apimachinery::json;
+use images::history::latest;
 
 use crate::load::Plan;
 use crate::place::TagName;

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use apimachinery::{ObjectExt as _, Value};
 use apimachinery::json;
+use apimachinery::{ObjectExt as _, Value};
 
 use super::*;
 

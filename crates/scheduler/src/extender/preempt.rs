@@ -8,8 +8,8 @@
 
 use std::collections::BTreeMap;
 
-use apimachinery::{ObjectExt as _, Value};
 use apimachinery::{Map, json};
+use apimachinery::{ObjectExt as _, Value};
 
 use super::{Answers, Extender, Question, Verb};
 use crate::pod::PodInfo;
@@ -74,7 +74,7 @@ fn arguments(extender: &Extender, pod: &PodInfo, nodes: &Nodes) -> Value {
         (name.clone(), json!({"pods": pods, "numPDBViolations": victims.violations}))
     };
     let nodes: Map = nodes.iter().map(entry).collect();
-    json!({"pod": **pod.pod, field: nodes})
+    json!({"pod": *pod.pod, field: nodes})
 }
 
 /// The nodes and victims of an answer.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use apimachinery::Value;
-use controller_runtime::Key;
 use apimachinery::{Map, json};
+use controller_runtime::Key;
 use world::World;
 
 use super::*;

@@ -1,8 +1,8 @@
 //! Every priority against upstream's rows.
 
+use apimachinery::json;
 use apimachinery::{ObjectExt as _, Value};
 use controller_runtime::Key;
-use apimachinery::json;
 
 use super::*;
 

@@ -10,11 +10,11 @@ fn at(seconds: u64) -> Time {
     Time::from_unix_seconds(0) + Duration::from_secs(seconds)
 }
 
-fn held(pod: Value) -> Held {
+fn held(pod: Value) -> Arc<Value> {
     Arc::new(pod).into()
 }
 
-fn pod(priority: i64) -> Held {
+fn pod(priority: i64) -> Arc<Value> {
     held(json!({"spec": {"priority": priority}}))
 }
 

@@ -3,8 +3,11 @@
 //! Invariant: after a drain every write up to [`Feed::revision`] has been handed over, in order within
 //! its resource.
 
+use std::sync::Arc;
+
 use api::Resource;
-use apiserver::{Client, Held, ListOptions, Watch, WatchEvent};
+use apimachinery::Value;
+use apiserver::{Client, ListOptions, Watch, WatchEvent};
 use controller_runtime::Key;
 
 use crate::snapshot::RESOURCES;
@@ -27,7 +30,7 @@ impl Feed {
     pub(super) fn drain(
         &mut self,
         client: &Client,
-        mut sink: impl FnMut(&'static Resource, &Key, Option<&Held>),
+        mut sink: impl FnMut(&'static Resource, &Key, Option<&Arc<Value>>),
     ) -> bool {
         let revision = client.server().store().revision();
         if revision == self.revision && !self.watches.is_empty() {
@@ -47,7 +50,7 @@ impl Feed {
             while let Some(event) = watch.try_next() {
                 match event {
                     WatchEvent::Added(object) | WatchEvent::Modified(object) => {
-                        let object = Held::from(object);
+                        let object = object.value();
                         sink(resource, &Key::of(&object), Some(&object));
                     }
                     WatchEvent::Deleted(object) => sink(resource, &Key::of(&object.value()), None),

@@ -3,10 +3,10 @@
 //! Invariant: a pod that vanished meanwhile is nobody's loss.
 
 use api::{EVENTS, PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, PODS};
+use apimachinery::{Map, json};
 use apimachinery::{ObjectExt as _, Status, Value};
 use apiserver::{DeleteOptions, PatchKind};
 use controller_runtime::{Context, Error, EventType, Key};
-use apimachinery::{Map, json};
 use world::Time;
 
 use crate::DEFAULT_SCHEDULER;

@@ -8,8 +8,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use apimachinery::{ObjectExt as _, Value};
 use apimachinery::Map;
+use apimachinery::{ObjectExt as _, Value};
 
 use crate::pod::PodInfo;
 

@@ -5,10 +5,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use apimachinery::Map;
 use apimachinery::selector::LabelSelector;
 use apimachinery::{ObjectExt as _, Value};
 use controller_runtime::Key;
-use apimachinery::Map;
 
 use crate::pod::{from_json, from_map};
 

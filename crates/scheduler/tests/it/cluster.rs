@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api::{EVENTS, NAMESPACES, NODES, PODS};
+use apimachinery::json;
 use apimachinery::{ObjectExt as _, Value};
 use apiserver::{ApiServer, Client, DeleteOptions, PatchKind};
 use controller_runtime::{Driver, Step};
 use scheduler::Scheduler;
-use apimachinery::json;
 use world::World;
 
 pub(crate) const NS: &str = "dev";

@@ -3,10 +3,10 @@
 use std::sync::{Arc, Mutex};
 
 use apimachinery::Value;
+use apimachinery::json;
 use scheduler::Scheduler;
 use scheduler::extender::{Caller, Done, Extender};
 use scheduler::policy;
-use apimachinery::json;
 
 use crate::cluster::Cluster;
 

@@ -3,8 +3,8 @@
 use api::views::pod::node_name;
 use api::{PODS, SERVICES};
 use apimachinery::ObjectExt as _;
-use scheduler::{Outcome, Profile, recall};
 use apimachinery::json;
+use scheduler::{Outcome, Profile, recall};
 
 use crate::cluster::{Cluster, NS};
 

@@ -2,7 +2,6 @@
 
 mod compaction;
 mod concurrency;
-mod cooling;
 mod lease;
 mod model;
 mod property;

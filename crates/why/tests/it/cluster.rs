@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use api::{NAMESPACES, NODES, PODS};
+use apimachinery::json;
 use apimachinery::{ObjectExt as _, Value};
 use apiserver::{ApiServer, Client, DeleteOptions, PatchKind};
 use controller_runtime::{Driver, Step};
 use scheduler::{Profile, Scheduler};
-use apimachinery::json;
 use why::{Explanation, Question};
 use world::World;
 

@@ -5,11 +5,11 @@ use std::time::Duration;
 use api::{DEPLOYMENT_CONFIGS, DEPLOYMENTS, NAMESPACES, Resource};
 use apimachinery::ObjectExt as _;
 use apimachinery::yaml::load_documents;
+use apimachinery::{Value, json};
 use cluster::{Access, Cluster, Config, Runtime};
 use cri::sim::SimImages;
 use insta::assert_snapshot;
 use scheduler::Profile;
-use apimachinery::{Value, json};
 use why::Question;
 use world::World;
 

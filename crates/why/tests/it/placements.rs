@@ -1,8 +1,8 @@
 //! What is printed about placed and waiting pods.
 
+use apimachinery::json;
 use insta::assert_snapshot;
 use scheduler::{Profile, policy};
-use apimachinery::json;
 
 use crate::cluster::Cluster;
 

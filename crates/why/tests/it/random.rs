@@ -2,9 +2,9 @@
 
 use api::views::pod::{condition, node_name};
 use api::{PODS, PRIORITY_CLASSES, SERVICES};
+use apimachinery::{Map, json};
 use apimachinery::{ObjectExt as _, Value};
 use scheduler::{Outcome, Profile, policy};
-use apimachinery::{Map, json};
 use world::World;
 
 use crate::cluster::{Cluster, NS};

@@ -2,8 +2,8 @@
 //!
 //! Invariant: as in [`oc`](super::oc).
 
-use apimachinery::{ObjectExt as _, Value};
 use apimachinery::json;
+use apimachinery::{ObjectExt as _, Value};
 
 use super::oc::{Oc, Printed, refused};
 

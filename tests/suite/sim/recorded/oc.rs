@@ -3,10 +3,10 @@
 //! Invariant: what `oc` works out by itself before it asks the server is worked out here from what the
 //! server says, so that its refusals can be compared as well.
 
+use apimachinery::json;
 use apimachinery::yaml::load_documents;
 use apimachinery::{ObjectExt as _, Reason, Status, Value};
 use apiserver::{Client, DeleteOptions, PatchKind};
-use apimachinery::json;
 
 /// One user's `oc` in one project, run from the folder of a recording.
 #[derive(Debug)]

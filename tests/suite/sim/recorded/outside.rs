@@ -3,9 +3,9 @@
 //! Invariant: an image that was pulled there is pulled here.
 
 use apimachinery::Value;
+use apimachinery::json;
 use images::source::sim::Catalogue;
 use images::source::{Error, Fetched, Source, Wanted};
-use apimachinery::json;
 
 use crate::harness::simulated::Simulated;
 

@@ -2,9 +2,9 @@
 //!
 //! Invariant: as in [`oc`](super::oc).
 
+use apimachinery::json;
 use apimachinery::{ObjectExt as _, Value};
 use apiserver::{DeleteOptions, PatchKind};
-use apimachinery::json;
 
 use super::oc::{Oc, Printed, Target, refused};
 

@@ -5,9 +5,9 @@
 use std::collections::BTreeSet;
 
 use apimachinery::image_reference::ImageReference;
+use apimachinery::json;
 use apimachinery::{ObjectExt as _, Value};
 use apiserver::DeleteOptions;
-use apimachinery::json;
 
 use super::oc::{Oc, Printed, refused};
 

@@ -2,8 +2,8 @@
 //!
 //! Invariant: as in [`oc`](super::oc); what is written has no memory of the image triggered last.
 
-use apimachinery::{ObjectExt as _, Value};
 use apimachinery::json;
+use apimachinery::{ObjectExt as _, Value};
 
 use super::oc::{Oc, Printed, Target, refused};
 

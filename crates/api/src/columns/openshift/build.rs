@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use apimachinery::{ObjectExt as _, Value, duration};
 use apimachinery::json;
+use apimachinery::{ObjectExt as _, Value, duration};
 use world::Time;
 
 use super::super::{Printer, named, string};

@@ -1,7 +1,7 @@
 //! The row of a Route.
 
-use apimachinery::{ObjectExt as _, Value};
 use apimachinery::json;
+use apimachinery::{ObjectExt as _, Value};
 
 use super::super::{Printer, named, string};
 use super::text;

@@ -1,7 +1,7 @@
 //! Bodies as gogo protobuf writes them.
 
-use proptest::prelude::{Strategy as _, any, proptest};
 use apimachinery::json;
+use proptest::prelude::{Strategy as _, any, proptest};
 
 use super::from_protobuf;
 

@@ -1,7 +1,7 @@
 //! Documents of every kind, right and wrong.
 
-use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
 use apimachinery::{Map, Value, json};
+use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
 
 use crate::decode::fit::fit;
 use crate::decode::{Mode, from_slice, from_value};
@@ -57,9 +57,7 @@ fn value(kind: FieldKind, choices: &mut Choices<'_>, depth: u8) -> Value {
         FieldKind::Object(of) => document(of, choices, depth + 1),
         FieldKind::Map(of) => {
             let keys = ["a", "b"].into_iter().take(usize::from(choices.below(3)));
-            keys.map(|key| (key.to_owned(), value(*of, choices, depth)))
-                .collect::<Map<_, _>>()
-                .into()
+            keys.map(|key| (key.to_owned(), value(*of, choices, depth))).collect::<Map>().into()
         }
         FieldKind::Array(of) => (0..choices.below(3)).map(|_| value(*of, choices, depth)).collect(),
         FieldKind::RawExtension | FieldKind::Any => json!({"kind": "Pod", "x": null}),

@@ -5,8 +5,8 @@
 
 mod metric;
 
-use apimachinery::{ObjectExt as _, Value};
 use apimachinery::json;
+use apimachinery::{ObjectExt as _, Value};
 
 pub use self::metric::flat;
 use self::metric::{flat_status, nested, nested_status};

@@ -1,7 +1,7 @@
 //! Events: the core form and that of `events.k8s.io`.
 
-use apimachinery::{ObjectExt as _, Value};
 use apimachinery::json;
+use apimachinery::{ObjectExt as _, Value};
 
 use super::rename;
 use crate::Resource;

@@ -1,7 +1,7 @@
 //! Ingresses: backends by `serviceName`, or by `service.name`.
 
-use apimachinery::{ObjectExt as _, Value};
 use apimachinery::json;
+use apimachinery::{ObjectExt as _, Value};
 
 use super::rename;
 use crate::Resource;

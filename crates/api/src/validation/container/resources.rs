@@ -1,10 +1,10 @@
 //! `resources`: requests and limits.
 
+use apimachinery::Map;
 use apimachinery::field::{Error, ErrorList, Path};
 use apimachinery::quantity::Quantity;
 use apimachinery::validation::{self, object_meta};
 use apimachinery::{ObjectExt as _, Value};
-use apimachinery::Map;
 
 use super::checks;
 

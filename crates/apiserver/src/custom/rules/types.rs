@@ -9,10 +9,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use apimachinery::ObjectExt as _;
+use apimachinery::{Map, Value};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use cel::{Key, Type};
-use apimachinery::{Map, Value};
 
 /// What a document of this schema is to an expression. `root` is whether it is a whole object.
 pub(super) fn type_of(schema: &Value, root: bool) -> Type {

@@ -4,8 +4,8 @@
 //! other pages (`/logs`, `/metrics`, `/run`) are not found.
 
 use apimachinery::Status;
-use hyper::StatusCode;
 use apimachinery::json;
+use hyper::StatusCode;
 
 use super::super::respond::{self, Answer, Wishes};
 use super::super::server::State;

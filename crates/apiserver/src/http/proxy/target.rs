@@ -3,9 +3,9 @@
 //! Mirrors: `kubernetes/pkg/registry/core/{pod,service}` (`ResourceLocation`),
 //! `k8s.io/apimachinery/pkg/util/net` (`SplitSchemeNamePort`).
 
+use apimachinery::Value;
 use apimachinery::status::Reason;
 use apimachinery::{ObjectExt as _, Status};
-use apimachinery::Value;
 
 use crate::{ApiServer, Call};
 

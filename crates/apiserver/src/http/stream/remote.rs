@@ -7,9 +7,9 @@
 use std::time::Duration;
 
 use apimachinery::Status;
+use apimachinery::{Value, json};
 use bytes::{Bytes, BytesMut};
 use serde::Deserialize;
-use apimachinery::{Value, json};
 use tokio::sync::mpsc;
 
 use super::lane::{Inlet, Outlet};

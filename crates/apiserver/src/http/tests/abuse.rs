@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use apimachinery::{Value, json};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use apimachinery::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::super::respond;

@@ -2,8 +2,8 @@
 
 use std::cmp::Ordering;
 
-use apimachinery::quantity::Quantity;
 use apimachinery::Value;
+use apimachinery::quantity::Quantity;
 
 use crate::harness::{Outcome, Row, Suites, same};
 

@@ -1,10 +1,10 @@
 //! RBAC: what rules allow, what they cover, and whom bindings name.
 
+use apimachinery::{Value, json};
 use apiserver::User;
 use authorization::policy::Policy;
 use authorization::rule::{compact, missing};
 use authorization::{Access, ResourceTarget, Rule};
-use apimachinery::{Value, json};
 
 use crate::harness::{Outcome, Row, Suites, same};
 

@@ -1,10 +1,10 @@
 //! What becomes of objects: deletion and its finalizers, selectors, endpoints, quality of service.
 
 use apimachinery::ObjectExt as _;
+use apimachinery::{Value, json};
 use apiserver::{Call, Client, DeleteOptions, ListOptions, User};
 use cluster::{Cluster, Config, Runtime};
 use cri::sim::SimImages;
-use apimachinery::{Value, json};
 use world::{Time, World};
 
 use crate::errors::agree;

@@ -2,10 +2,10 @@
 
 use api::Verb;
 use apimachinery::selector::{FieldSelector, LabelSelector};
+use apimachinery::{Value, json};
 use apiserver::http::accept::{Encoding, clauses, negotiate};
 use apiserver::http::path::{ResourcePath, Target};
 use hyper::Method;
-use apimachinery::{Value, json};
 
 use crate::harness::{Outcome, Row, Suites, same};
 

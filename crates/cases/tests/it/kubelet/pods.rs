@@ -1,6 +1,7 @@
 //! What is done with pods, and what their statuses, probes and containers come to.
 
 use apimachinery::ObjectExt as _;
+use apimachinery::{Value, json};
 use cri::{ContainerConfig, HttpGet, Image};
 use node::container;
 use node::env::{Place, Source};
@@ -9,7 +10,6 @@ use node::record::{
     ContainerRecord, Exit, Instance, PodRecord, RestartPolicy, Sandbox, container_hash, field_path,
 };
 use node::status::conditions::{self, Verdict};
-use apimachinery::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use apimachinery::ObjectExt as _;
+use apimachinery::{Map, Value, json};
 use cri::FileEntry;
 use node::env::{Place, Source};
 use node::volumes;
-use apimachinery::{Map, Value, json};
 
 use crate::harness::{Outcome, Row, Suites, same};
 

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use apimachinery::{Value, json};
 use scheduler::neighbours::Neighbours;
 use scheduler::preemption::{Victims, is_eligible, pick, victims};
 use scheduler::{PodInfo, Profile, Snapshot};
-use apimachinery::{Value, json};
 
 use crate::harness::{Outcome, Row, Suites, same};
 use crate::scheduler::place;

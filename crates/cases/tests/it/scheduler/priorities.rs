@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
+use apimachinery::{Value, json};
 use scheduler::affinity::{PodAffinity, value_of};
 use scheduler::neighbours::Neighbours;
 use scheduler::priorities::{
     self, NodeLabel, Priority, Request, RequestedToCapacityRatio, ServiceAntiAffinity, Shape,
 };
 use scheduler::{PodInfo, Snapshot};
-use apimachinery::{Value, json};
 
 use crate::harness::{Outcome, Row, Suites, same};
 use crate::scheduler::{own, place};

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use apimachinery::{Value, json};
 use controller_runtime::Key;
 use scheduler::Snapshot;
 use scheduler::predicates::{self, Filter, MaxVolumeCount};
-use apimachinery::{Value, json};
 
 use crate::harness::{Outcome, Row, Suites, same};
 use crate::scheduler::{PREDICATES, asked, fits, place};

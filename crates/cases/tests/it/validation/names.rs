@@ -1,8 +1,8 @@
 //! Names, labels and metadata.
 
+use apimachinery::Value;
 use apimachinery::field::{Error, ErrorList, Path};
 use apimachinery::validation::{self, object_meta};
-use apimachinery::Value;
 
 use crate::errors::{agree, path};
 use crate::harness::{Outcome, Row, Suites, same};

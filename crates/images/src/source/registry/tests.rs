@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
 
-use cri::digest::sha256;
 use apimachinery::json;
+use cri::digest::sha256;
 
 use super::*;
 use crate::source::{Keyring, Login};

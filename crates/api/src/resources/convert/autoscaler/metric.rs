@@ -1,7 +1,7 @@
 //! One metric of an autoscaler: flat (`targetAverageValue`) and nested (`target.averageValue`).
 
-use apimachinery::{ObjectExt as _, Value};
 use apimachinery::{Map, json};
+use apimachinery::{ObjectExt as _, Value};
 
 /// Flat and nested names of the three amounts.
 const AMOUNTS: [(&str, &str); 3] = [
