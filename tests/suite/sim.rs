@@ -6,7 +6,6 @@ mod custom_strategy;
 mod death;
 mod deployments;
 mod failure;
-mod packed;
 mod promotion;
 mod quiet;
 mod recorded;

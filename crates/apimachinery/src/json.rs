@@ -15,6 +15,7 @@ mod key;
 mod list;
 mod literal;
 mod map;
+mod memo;
 mod place;
 mod wire;
 
@@ -25,7 +26,8 @@ pub use serde_json::Number;
 pub use self::key::Name;
 pub use self::list::List;
 pub use self::literal::{Lift, LiftSerialize, LiftValue, Members};
-pub use self::map::{Entry, Map};
+pub use self::map::{Entry, Iter, IterMut, Map};
+pub use self::memo::Memo;
 pub use self::place::Place;
 pub use self::wire::{from_value, to_value};
 

@@ -90,20 +90,9 @@ pub trait ObjectExt {
     }
 }
 
-/// Up to how many members a map is looked through: texts differ in length or at once, which is seen
-/// sooner than which of two comes first.
-const FEW: usize = 16;
-
-fn member<'a>(map: &'a Map, key: &str) -> Option<&'a Value> {
-    if map.len() > FEW {
-        return map.get(key);
-    }
-    map.iter().find(|(name, _)| *name == key).map(|(_, value)| value)
-}
-
 impl ObjectExt for Value {
     fn at(&self, path: &[&str]) -> Option<&Value> {
-        path.iter().try_fold(self, |value, key| member(value.as_object()?, key))
+        path.iter().try_fold(self, |value, key| value.as_object()?.get(key))
     }
 
     fn str_at(&self, path: &[&str]) -> &str {
@@ -127,18 +116,23 @@ impl ObjectExt for Value {
     }
 
     fn set(&mut self, path: &[&str], value: Value) {
+        if self.at(path) == Some(&value) {
+            // What stays the same stays shared.
+            return;
+        }
         let mut place = self;
         for key in path {
             if !place.is_object() {
                 *place = Value::Object(Map::new());
             }
             let Value::Object(map) = place else { return };
-            place = map.entry((*key).to_owned()).or_insert(Value::Null);
+            place = map.entry(*key).or_insert(Value::Null);
         }
         *place = value;
     }
 
     fn remove(&mut self, path: &[&str]) -> Option<Value> {
+        self.at(path)?;
         let (last, parents) = path.split_last()?;
         let mut place = self;
         for key in parents {
@@ -166,7 +160,7 @@ pub fn controller_owner_reference(owner: &Value) -> Value {
 /// once more.
 #[must_use]
 pub fn map_of<const N: usize>(members: [(&str, Value); N]) -> Value {
-    members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    members.into_iter().collect()
 }
 
 #[cfg(test)]

@@ -12,7 +12,8 @@ use api::schema::{FieldKind, Type, type_of};
 use apimachinery::field::ErrorList;
 use apimachinery::patch::strategic;
 use apimachinery::{Gvk, ObjectExt as _, Reason, Status, gvk};
-use apimachinery::{Value, json};
+use apimachinery::json::Memo;
+use apimachinery::{Map, Value, json};
 use bytes::Bytes;
 
 use crate::call::Call;
@@ -97,10 +98,39 @@ pub(crate) fn decode(
     body: Body,
     mode: Mode,
 ) -> Result<Decoded, Status> {
+    let mut body = body;
+    let sent = spec_of_pod(resource, &body).cloned();
+    let known = sent.as_ref().and_then(|sent| COMPLETED.with(|memo| memo.get(sent)));
+    if let (Body::Document(pod), Some(_)) = (&mut body, &known) {
+        pod.remove(&["spec"]);
+    }
     let mut decoded = decode_as_sent(resource, body, mode)?;
     api::defaults::apply(legacy::shape(resource), &mut decoded.object);
+    if let Some(known) = known {
+        decoded.object.set(&["spec"], Value::Object(known));
+    } else if let (Some(sent), Some(spec)) = (sent, decoded.object.map_at(&["spec"]))
+        && decoded.warnings.is_empty()
+    {
+        COMPLETED.with(|memo| memo.put(sent, spec.clone()));
+    }
     to_storage(resource, &mut decoded.object);
     Ok(decoded)
+}
+
+thread_local! {
+    /// Specs of pods as they were sent, and with their defaults; nothing else of a pod has a say in
+    /// those. Controllers send the spec of their template, which is one map for all their pods.
+    static COMPLETED: Memo<Map> = const { Memo::new() };
+}
+
+/// The spec of a pod that was made in process.
+fn spec_of_pod<'a>(resource: &Resource, body: &'a Body) -> Option<&'a Map> {
+    match body {
+        Body::Document(pod) if (resource.group, resource.kind) == ("", "Pod") => {
+            pod.map_at(&["spec"]).filter(|spec| !spec.is_empty())
+        }
+        _ => None,
+    }
 }
 
 /// Decodes and prunes a body sent to a sub-resource or a virtual resource; its version stays.

@@ -136,3 +136,15 @@ impl<'a> IntoIterator for &'a mut List {
         self.iter_mut()
     }
 }
+
+impl PartialEq<Vec<Value>> for List {
+    fn eq(&self, other: &Vec<Value>) -> bool {
+        self.as_slice() == other.as_slice()
+    }
+}
+
+impl PartialEq<List> for Vec<Value> {
+    fn eq(&self, other: &List) -> bool {
+        self.as_slice() == other.as_slice()
+    }
+}

@@ -53,7 +53,7 @@ pub(crate) fn register(suites: &mut Suites) {
             .iter()
             .map(|pod| (**pod).clone())
             .collect();
-        same(&got, &row.arg("expectedPodsToDelete").as_array().cloned().unwrap_or_default())
+        same(&got, &plain(row.arg("expectedPodsToDelete")))
     });
     suites.add(REPLICA_SET, "TestSlowStartBatch.L1424", slow_start);
     suites.add(AUTOSCALER, "calculateScaleUpLimit", |row| {
@@ -132,7 +132,7 @@ fn ended_pods(row: &Row<'_>) -> Outcome {
 }
 
 fn keys(map: &Value) -> BTreeSet<String> {
-    map.as_object().into_iter().flatten().map(|(key, _)| key.clone()).collect()
+    map.as_object().into_iter().flatten().map(|(key, _)| key.to_string()).collect()
 }
 
 /// The recording lacks the times of deletion: upstream gives one to every pod, but not to the one
@@ -289,7 +289,7 @@ fn deployment_rules(suites: &mut Suites) {
 }
 
 fn plain(sets: &Value) -> Vec<Value> {
-    sets.as_array().cloned().unwrap_or_default()
+    sets.as_array().map(|sets| sets.to_vec()).unwrap_or_default()
 }
 
 const STEPS: &str = "controllers/deployment-controller.json";

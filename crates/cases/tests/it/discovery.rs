@@ -96,7 +96,7 @@ fn objects(dir: &Path, client: &Client, report: &mut Report) {
         let ours = client.list(resource, "").expect("a list");
         let ours: Vec<Value> =
             ours.iter().map(|object| (**object).clone()).filter(of_the_system).collect();
-        let shaped = |list: Vec<Value>| by_name(&Value::Array(list), shape);
+        let shaped = |list: Vec<Value>| by_name(&Value::from(list), shape);
         note(report, file, kind, &shaped(ours), &shaped(recorded));
     }
 }
@@ -165,7 +165,7 @@ fn sorted(value: &Value) -> Value {
         Value::Array(list) => {
             let mut list: Vec<Value> = list.iter().map(sorted).collect();
             list.sort_by_key(Value::to_string);
-            Value::Array(list)
+            Value::from(list)
         }
         Value::Object(map) => map.iter().map(|(key, value)| (key.clone(), sorted(value))).collect(),
         other => other.clone(),

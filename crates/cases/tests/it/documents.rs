@@ -11,7 +11,7 @@ pub(crate) fn bare(value: &Value) -> Value {
     match value {
         Value::Object(map) => {
             let kept = map.iter().map(|(key, value)| (key.clone(), bare(value)));
-            Value::Object(kept.filter(|(_, value)| !is_blank(value)).collect::<Map<_, _>>())
+            Value::Object(kept.filter(|(_, value)| !is_blank(value)).collect::<Map>())
         }
         Value::Array(list) => list.iter().map(bare).collect(),
         other => other.clone(),
@@ -55,7 +55,7 @@ pub(crate) fn same_document(got: &Value, want: &Value) -> Outcome {
 pub(crate) fn differences(got: &Value, want: &Value, path: &str, places: &mut Vec<String>) {
     match (got, want) {
         (Value::Object(a), Value::Object(b)) => {
-            let keys: BTreeSet<&String> = a.keys().chain(b.keys()).collect();
+            let keys: BTreeSet<&apimachinery::Text> = a.keys().chain(b.keys()).collect();
             for key in keys {
                 let (a, b) =
                     (a.get(key).unwrap_or(&Value::Null), b.get(key).unwrap_or(&Value::Null));

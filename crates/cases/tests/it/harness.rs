@@ -124,7 +124,7 @@ impl Suites {
             let parts = [&tables["tables"], &tables["io"]];
             for (name, rows) in parts.into_iter().filter_map(Value::as_object).flatten() {
                 let rows = rows.as_array().expect("a table is a list");
-                let key = (file.clone(), name.clone());
+                let key = (file.clone(), name.to_string());
                 let count = self.0.get(&key).map(|adapter| run(&file, name, rows, adapter));
                 if count.is_some() {
                     used.insert(key.clone());
@@ -144,7 +144,7 @@ fn run(file: &str, name: &str, rows: &[Value], adapter: &Adapter) -> Count {
     for (index, row) in rows.iter().enumerate() {
         let row = Row {
             input: row.get("in").or_else(|| row.get("case")).unwrap_or(&Value::Null),
-            out: row["out"].as_array().map_or(&[], Vec::as_slice),
+            out: row["out"].as_array().map_or(&[], apimachinery::List::as_slice),
             key: row.get("key").or_else(|| row.get("test")).unwrap_or(&Value::Null),
         };
         let outcome = catch_unwind(AssertUnwindSafe(|| adapter(&row)))

@@ -42,7 +42,7 @@ pub(crate) fn register(suites: &mut Suites) {
 /// An internal stream as it is served.
 fn served(internal: &Value) -> Value {
     let list = |tags: &Value, key: &str| -> Vec<Value> {
-        let named = |(name, tag): (&String, &Value)| {
+        let named = |(name, tag): (&apimachinery::Text, &Value)| {
             let mut tag = tag.clone();
             tag[key] = json!(name);
             tag
@@ -294,7 +294,7 @@ fn imports(suites: &mut Suites) {
         let entries = servers.map(|(server, found)| {
             let config = &found[0]["AuthConfig"];
             let text = |field: &str| config[field].as_str().unwrap_or_default().to_owned();
-            (server.clone(), Login { username: text("username"), password: text("password") })
+            (server.to_string(), Login { username: text("username"), password: text("password") })
         });
         let keyring = Keyring::new(entries);
         let part = |field: &str| args["target"][field].as_str().unwrap_or_default();

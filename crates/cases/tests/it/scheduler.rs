@@ -162,7 +162,7 @@ fn recorded(row: &Row<'_>, name: &str) -> Outcome {
     same(&(got == Some(0), got), &(row.result(0) == true, Some(wanted)))
 }
 
-fn place(snapshot: &mut Snapshot, pods: Option<&Vec<Value>>, node: &str) {
+fn place(snapshot: &mut Snapshot, pods: Option<&apimachinery::List>, node: &str) {
     for (index, pod) in pods.into_iter().flatten().enumerate() {
         let pod = PodInfo::new(Arc::new(pod.clone()));
         let node = if node.is_empty() { pod.node_name().to_owned() } else { node.to_owned() };

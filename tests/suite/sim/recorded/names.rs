@@ -77,7 +77,7 @@ impl Names {
                 kept.map(|(key, value)| (self.plain(key), self.plain_object(value))).collect()
             }
             Value::Array(items) => items.iter().map(|item| self.plain_object(item)).collect(),
-            Value::String(text) => Value::String(self.plain(text)),
+            Value::String(text) => self.plain(text).into(),
             other => other.clone(),
         }
     }

@@ -112,7 +112,7 @@ fn on_config(config: bool, images: &[ImageTrigger]) -> Value {
         }
         triggers.push(json!({"type": "ImageChange", "imageChangeParams": params}));
     }
-    Value::Array(triggers)
+    Value::from(triggers)
 }
 
 /// The text as `oc` writes it: `from` before `fieldPath`, kind before name.

@@ -64,7 +64,7 @@ fn result<T, E: std::fmt::Display>(
 
 fn texts(value: &Value) -> BTreeSet<String> {
     match value {
-        Value::Object(map) => map.keys().cloned().collect(),
+        Value::Object(map) => map.keys().map(|key| key.to_string()).collect(),
         list => list
             .as_array()
             .into_iter()
@@ -205,7 +205,7 @@ fn parse_fields(row: &Row<'_>) -> Outcome {
             .map(|one| json!([one.field, one.operator == FieldOperator::Equals, one.value]))
             .collect();
         let want = match row.result(0) {
-            Value::Array(list) => list.clone(),
+            Value::Array(list) => list.to_vec(),
             Value::Object(one) if one.is_empty() => Vec::new(),
             one => vec![one.clone()],
         };

@@ -200,7 +200,7 @@ fn sorted(value: &Value) -> Value {
         Value::Array(list) => {
             let mut list: Vec<Value> = list.iter().map(sorted).collect();
             list.sort_by_key(Value::to_string);
-            Value::Array(list)
+            Value::from(list)
         }
         Value::Object(map) => map.iter().map(|(key, value)| (key.clone(), sorted(value))).collect(),
         other => other.clone(),

@@ -152,7 +152,7 @@ fn same_condition(got: &Verdict, want: &Value) -> Outcome {
 }
 
 fn known<'a>(row: &'a Row<'_>) -> Option<&'a [Value]> {
-    row.arg("containerStatuses").as_array().map(Vec::as_slice)
+    row.arg("containerStatuses").as_array().map(apimachinery::List::as_slice)
 }
 
 fn statuses(suites: &mut Suites) {

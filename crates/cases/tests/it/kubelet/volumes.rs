@@ -23,9 +23,9 @@ fn payload(files: Vec<FileEntry>) -> Payload {
 }
 
 fn wanted(value: &Value) -> Payload {
-    let entry = |(path, file): (&String, &Value)| {
+    let entry = |(path, file): (&apimachinery::Text, &Value)| {
         let mode = file["Mode"].as_u64().unwrap_or_default();
-        (path.clone(), (file["Data"].as_str().unwrap_or_default().to_owned(), mode))
+        (path.to_string(), (file["Data"].as_str().unwrap_or_default().to_owned(), mode))
     };
     value.as_object().into_iter().flatten().map(entry).collect()
 }
@@ -127,7 +127,7 @@ fn downward(suites: &mut Suites) {
         }
         let pod = json!({"metadata": metadata});
         let files = row.arg("files").as_object().expect("files");
-        let item = |(path, field): (&String, &Value)| {
+        let item = |(path, field): (&apimachinery::Text, &Value)| {
             json!({"path": path, "fieldRef": {"fieldPath": field},
                    "mode": row.arg("modes").get(path).cloned().unwrap_or_else(|| json!(0o644))})
         };
@@ -146,7 +146,7 @@ fn verify(row: &Row<'_>, made: &Payload) -> Outcome {
         };
         let outcome = match (step.str_at(&["_type"]), &step["expected"]) {
             ("downwardapi.verifyMapInFile", Value::Object(want)) => same(content, &lines(want)),
-            ("downwardapi.verifyLinesInFile", Value::String(want)) => same(content, want),
+            ("downwardapi.verifyLinesInFile", Value::String(want)) => same(content, &want.to_string()),
             ("downwardapi.verifyMode", want) => same(&json!(mode), want),
             _ => Outcome::Pass,
         };
@@ -158,7 +158,7 @@ fn verify(row: &Row<'_>, made: &Payload) -> Outcome {
 }
 
 fn lines(map: &Map) -> String {
-    let line = |(key, value): (&String, &Value)| format!("{key}={value}");
+    let line = |(key, value): (&apimachinery::Text, &Value)| format!("{key}={value}");
     map.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
@@ -167,7 +167,7 @@ fn paths(suites: &mut Suites) {
         same(&json!(volumes::check_path(row.text("path")).is_ok()), row.arg("valid"))
     });
     suites.add("kubelet/volume-util.json", "TestValidatePayload.L885", |row| {
-        let file = |path: &String| FileEntry { path: path.clone(), mode: 0, data: Arc::from([]) };
+        let file = |path: &str| FileEntry { path: path.to_owned(), mode: 0, data: Arc::from([]) };
         let files = row.arg("payload").as_object().into_iter().flatten();
         let got = volumes::clean(files.map(|(path, _)| file(path)).collect());
         let paths = |payload: Payload| payload.into_keys().collect::<Vec<_>>();

@@ -73,7 +73,7 @@ fn names(pods: &[PodInfo]) -> Vec<&str> {
 /// The victims on every node of a row on which room can be made.
 fn found(row: &Row<'_>, cpu: &str) -> BTreeMap<String, Victims> {
     let mut snapshot = Snapshot::default();
-    let given = row.arg("nodes").as_array().cloned();
+    let given = row.arg("nodes").as_array().map(|nodes| nodes.to_vec());
     let nodes =
         given.unwrap_or_else(|| vec![json!("machine1"), json!("machine2"), json!("machine3")]);
     for name in nodes {

@@ -107,14 +107,14 @@ fn register_readings(suites: &mut Suites) {
         let metadata = json!({"name": "topologies_pod", "namespace": "default"});
         let pod = json!({"metadata": metadata, "spec": {"affinity": {"podAffinity": terms}}});
         let got = &PodAffinity::of(&pod).required[0].namespaces;
-        let want: Vec<&String> = row
+        let want: Vec<String> = row
             .arg("expectedValue")
             .as_object()
             .into_iter()
             .flatten()
-            .map(|(name, _)| name)
+            .map(|(name, _)| name.to_string())
             .collect();
-        same(&got.iter().collect(), &want)
+        same(&got.iter().cloned().collect(), &want)
     });
     suites.add(UTIL, "TestNodesHaveSameTopologyKey.L250", |row| {
         let value = |node: &str| {
@@ -134,7 +134,7 @@ fn nodes(given: &Value) -> Vec<Value> {
             .map(|node| if node.is_string() { named(node) } else { node.clone() })
             .collect(),
         Value::Object(map) => {
-            let labelled = |(name, labels): (&String, &Value)| json!({"metadata": {"name": name, "labels": labels}});
+            let labelled = |(name, labels): (&apimachinery::Text, &Value)| json!({"metadata": {"name": name, "labels": labels}});
             map.iter().map(labelled).collect()
         }
         _ => Vec::new(),
@@ -220,7 +220,7 @@ fn capacity_ratio(row: &Row<'_>) -> Outcome {
         let capacity = &pod(&node["capacity"])["spec"]["containers"][0]["resources"]["requests"];
         let status = json!({"allocatable": capacity});
         snapshot.set_node(&Arc::new(json!({"metadata": {"name": name}, "status": status})));
-        place(&mut snapshot, Some(&vec![pod(&node["used"])]), name);
+        place(&mut snapshot, Some(&vec![pod(&node["used"])].into()), name);
     }
     let priority = RequestedToCapacityRatio::default();
     let got = scores(&snapshot, &pod(row.arg("requested")), &priority, 1);

@@ -327,7 +327,7 @@ fn container_parts(suites: &mut Suites) {
 
 /// Sources by volume name as a pod's list of volumes.
 fn named_volumes(sources: &apimachinery::Map) -> Vec<Value> {
-    let volume = |(name, source): (&String, &Value)| {
+    let volume = |(name, source): (&apimachinery::Text, &Value)| {
         let mut volume = source.clone();
         volume["name"] = json!(name);
         volume
