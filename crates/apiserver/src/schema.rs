@@ -10,9 +10,9 @@ use api::Resource;
 use api::decode::{self, Mode};
 use api::schema::{FieldKind, Type, type_of};
 use apimachinery::field::ErrorList;
+use apimachinery::json::Memo;
 use apimachinery::patch::strategic;
 use apimachinery::{Gvk, ObjectExt as _, Reason, Status, gvk};
-use apimachinery::json::Memo;
 use apimachinery::{Map, Value, json};
 use bytes::Bytes;
 

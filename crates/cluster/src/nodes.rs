@@ -155,7 +155,7 @@ fn spec(node: &Value, number: usize) -> Result<NodeSpec, Error> {
     let given = given.into_iter().flatten().flat_map(|amounts| amounts.keys());
     for field in given.filter(|field| !["cpu", "memory", "pods"].contains(&field.as_str())) {
         if let Some(quantity) = amount(field)? {
-            config.others.insert(field.clone(), quantity.to_string());
+            config.others.insert(field.to_string(), quantity.to_string());
         }
     }
     let mut object = node::node_status::document(&config);

@@ -206,8 +206,8 @@ impl Caches {
         for resource in resources {
             copy.add_resource(resource);
             let Some(cache) = self.by_resource.get(&id_of(resource)) else { continue };
-            for stored in cache.objects.keys().filter_map(|key| cache.objects.stored(key)) {
-                copy.upsert(resource, stored);
+            for object in cache.objects.values() {
+                copy.upsert(resource, Arc::clone(object));
             }
         }
         copy

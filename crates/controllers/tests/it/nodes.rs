@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use api::views::pod::is_ready;
 use api::{DAEMON_SETS, EVENTS, NODES, PODS, REPLICA_SETS};
-use apimachinery::{ObjectExt as _, Value};
+use apimachinery::{ObjectExt as _, Value, json};
 use apiserver::{DeleteOptions, PatchKind};
 use cri::NoMetrics;
 

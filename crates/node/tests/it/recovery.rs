@@ -4,10 +4,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use apimachinery::ObjectExt as _;
-use apiserver::DeleteOptions;
-use cri::sim::Strain;
 use apimachinery::{Value, json};
 use apiserver::DeleteOptions;
+use cri::sim::Strain;
 
 use crate::fixture::{Fixture, condition, main_status};
 

@@ -146,7 +146,9 @@ fn verify(row: &Row<'_>, made: &Payload) -> Outcome {
         };
         let outcome = match (step.str_at(&["_type"]), &step["expected"]) {
             ("downwardapi.verifyMapInFile", Value::Object(want)) => same(content, &lines(want)),
-            ("downwardapi.verifyLinesInFile", Value::String(want)) => same(content, &want.to_string()),
+            ("downwardapi.verifyLinesInFile", Value::String(want)) => {
+                same(content, &want.to_string())
+            }
             ("downwardapi.verifyMode", want) => same(&json!(mode), want),
             _ => Outcome::Pass,
         };

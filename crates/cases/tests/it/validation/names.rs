@@ -179,7 +179,8 @@ fn metadata(suites: &mut Suites) {
         });
     }
     suites.add(META, "ValidateOwnerReferences", |row| {
-        let owners = row.arg("ownerReferences").as_array().map_or(&[][..], apimachinery::List::as_slice);
+        let owners =
+            row.arg("ownerReferences").as_array().map_or(&[][..], apimachinery::List::as_slice);
         agree(&object_meta::validate_owner_references(owners, &here(row)), row.result(0))
     });
     for (file, function) in [
