@@ -154,6 +154,8 @@ impl Recorder {
             ("reason", record.reason.into()),
             ("message", record.message.into()),
             ("source", source),
+            ("reportingComponent", "".into()),
+            ("reportingInstance", "".into()),
             ("firstTimestamp", now.clone()),
             ("lastTimestamp", now),
             ("count", 1.into()),

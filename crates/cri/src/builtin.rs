@@ -188,7 +188,7 @@ fn view(id: &str, config: &ContainerConfig, started_at: Time) -> BuiltinContaine
         pod_uid: config.pod_uid.clone(),
         image: config.image.clone(),
         command: config.command.iter().chain(&config.args).cloned().collect(),
-        env: config.env.clone(),
+        env: config.env.to_vec(),
         started_at,
     }
 }
@@ -285,7 +285,7 @@ impl Inner {
             pod_uid: c.config.pod_uid.clone(),
             name: c.config.name.clone(),
             attempt: c.config.attempt,
-            annotations: c.config.annotations.clone(),
+            annotations: (*c.config.annotations).clone(),
             created_at: c.created_at,
             started_at: c.started_at,
             state: match (c.started_at, &c.exit) {

@@ -134,11 +134,11 @@ pub struct ContainerConfig {
     /// Replaces the image's working directory when not empty.
     pub working_dir: String,
     /// Environment in order; names are unique.
-    pub env: Vec<(String, String)>,
+    pub env: Arc<[(String, String)]>,
     /// Mounts in order; their volumes are the sandbox's.
     pub mounts: Vec<Mount>,
     /// Annotations that become engine labels, e.g. `io.kubernetes.container.hash`.
-    pub annotations: BTreeMap<String, String>,
+    pub annotations: Arc<BTreeMap<String, String>>,
     /// Whether to allocate a terminal.
     pub tty: bool,
     /// Whether to keep standard input open.

@@ -7,6 +7,7 @@
 //! Invariant: a case uses nothing but the trait.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::{ContainerConfig, HttpGet, PodSandboxConfig};
@@ -165,7 +166,7 @@ impl Bench<'_> {
             image,
             image_id: found.id,
             command,
-            annotations: BTreeMap::from([("example".to_owned(), "kept".to_owned())]),
+            annotations: Arc::new(BTreeMap::from([("example".to_owned(), "kept".to_owned())])),
             termination_message_path: "/dev/termination-log".to_owned(),
             ..ContainerConfig::default()
         };

@@ -1,6 +1,7 @@
 //! A container and a sandbox as the runtime is told about them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use apimachinery::ObjectExt as _;
 use apimachinery::Value;
@@ -46,7 +47,7 @@ pub fn container_config(
         args: expanded("args"),
         working_dir: container.str_at(&["workingDir"]).to_owned(),
         mounts: mounts(pod, container),
-        annotations: annotations(pod, container, attempt, image),
+        annotations: Arc::new(annotations(pod, container, attempt, image)),
         tty: container.bool_at(&["tty"]),
         stdin: container.bool_at(&["stdin"]),
         stdin_once: container.bool_at(&["stdinOnce"]),

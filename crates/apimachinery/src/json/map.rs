@@ -15,6 +15,10 @@ type Member = (Text, Value);
 /// Up to how many members a map is looked through: names differ in length or at once, which is seen
 /// sooner than which of two comes first.
 const FEW: usize = 16;
+/// From how many members on a map grows by as much as it has.
+const MANY: usize = 64;
+/// How many members a smaller map makes room for when it is full.
+const ROOM: usize = 3;
 
 /// The members of a JSON map; clones share them until one changes.
 #[derive(Clone, Default, Eq, Hash)]
@@ -86,10 +90,21 @@ impl Map {
         match self.search(&name) {
             Ok(index) => Some(std::mem::replace(&mut self.0.make_mut()[index].1, value)),
             Err(index) => {
-                self.0.insert(index, (name, value));
+                self.insert_at(index, (name, value));
                 None
             }
         }
+    }
+
+    /// Most maps stay small and live long: they get little more room than they need.
+    fn insert_at(&mut self, index: usize, member: Member) {
+        let length = self.len();
+        if length == self.0.capacity() && length < MANY {
+            let mut roomy = EcoVec::with_capacity(length + ROOM);
+            roomy.extend(std::mem::take(&mut self.0));
+            self.0 = roomy;
+        }
+        self.0.insert(index, member);
     }
 
     /// Takes a member away; gives what it was.
@@ -206,7 +221,7 @@ impl<'a> Entry<'a> {
         let index = match self.map.search(&self.name) {
             Ok(index) => index,
             Err(index) => {
-                self.map.0.insert(index, (self.name, value()));
+                self.map.insert_at(index, (self.name, value()));
                 index
             }
         };

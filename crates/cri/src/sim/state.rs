@@ -3,6 +3,7 @@
 //! Invariant: the heap is ordered by (time, sequence number); entries with equal times are played in
 //! the order in which they were made.
 
+mod alike;
 mod answers;
 mod pulls;
 mod volumes;
@@ -15,6 +16,7 @@ use std::time::Duration;
 
 use world::{Time, World};
 
+use self::alike::Alike;
 use super::behaviour::{Behaviour, Exit, HttpAnswer, seconds};
 use super::images::SimImages;
 use super::shell::{Files, Place, command, of_command};
@@ -58,6 +60,7 @@ pub(super) struct State {
     /// Ids of the sandboxes of each pod, oldest first.
     pods: BTreeMap<String, Vec<String>>,
     containers: BTreeMap<String, Container>,
+    alike: Alike,
     /// How many running containers' use of memory changes by script.
     pressing: usize,
     /// Who holds which address.
@@ -143,6 +146,7 @@ impl State {
             sequence: 0,
             out: Vec::new(),
             sandboxes: BTreeMap::new(),
+            alike: Alike::default(),
             pods: BTreeMap::new(),
             containers: BTreeMap::new(),
             pressing: 0,
@@ -307,6 +311,8 @@ impl State {
         home.containers.push(id.clone());
         let behaviour = self.images.resolve(&config.image).behaviour;
         let behaviour = of_command(&behaviour, &config).map_or(behaviour, Arc::new);
+        let mut config = config;
+        self.alike.share(&mut config);
         let container = Container {
             config,
             sandbox,
@@ -398,7 +404,7 @@ impl State {
             pod_uid: c.config.pod_uid.clone(),
             name: c.config.name.clone(),
             attempt: c.config.attempt,
-            annotations: c.config.annotations.clone(),
+            annotations: (*c.config.annotations).clone(),
             created_at: c.created_at,
             started_at: c.started_at,
             state: match (c.started_at, &c.exit) {
@@ -514,7 +520,7 @@ impl State {
         });
         Some(Some(Place {
             hostname: container.config.pod_name.clone(),
-            env: container.config.env.clone(),
+            env: container.config.env.to_vec(),
             behaviour: Arc::clone(&container.behaviour),
             age: now.since(start),
             files: files.clone(),

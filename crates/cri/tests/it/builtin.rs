@@ -48,7 +48,7 @@ impl Fixture {
         let config = Box::new(ContainerConfig {
             image: IMAGE.to_owned(),
             pod_uid: "u".to_owned(),
-            env: vec![("A".to_owned(), "1".to_owned())],
+            env: [("A".to_owned(), "1".to_owned())].into(),
             ..ContainerConfig::default()
         });
         let id = match self.call(Command::CreateContainer { sandbox, config }) {

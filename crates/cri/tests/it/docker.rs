@@ -221,7 +221,7 @@ fn check_mounts(cluster: &str, read_only_root: bool) {
         image: docker.image.clone(),
         image_id: id,
         command: ["/bin/busybox", "sh", "-c", script].map(str::to_owned).to_vec(),
-        env: vec![("GREETING".to_owned(), "hi".to_owned())],
+        env: [("GREETING".to_owned(), "hi".to_owned())].into(),
         mounts,
         security: cri::ContainerSecurity {
             user: "0".to_owned(),

@@ -58,6 +58,12 @@ pub(super) fn conditions(
 fn condition(input: &Input<'_>, verdict: &Verdict, before: Option<&Value>) -> Value {
     let status = if verdict.status { "True" } else { "False" };
     let since = since(before, status);
+    if let (Some(before), Some(_)) = (before, since)
+        && before.str_at(&["reason"]) == verdict.reason
+        && before.str_at(&["message"]) == verdict.message
+    {
+        return before.clone();
+    }
     let mut condition = json!({
         "type": verdict.kind,
         "status": status,

@@ -37,7 +37,7 @@ fn a_refusal_counts_nodes_by_reason_sorted_as_text() {
     let mut tainted = node("t", "4");
     tainted.set(&["spec", "taints"], json!([{"key": "k", "effect": "NoSchedule"}]));
     let nodes = [node("a", "1"), node("b", "1"), cordoned, tainted];
-    let mut wanted = (**pod("2").pod).clone();
+    let mut wanted = (*pod("2").pod).clone();
     wanted.set(&["spec", "nodeSelector"], json!({"disk": "tape"}));
     for (pod, expected) in [
         (
