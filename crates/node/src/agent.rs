@@ -21,7 +21,7 @@ use world::Time;
 
 pub use self::control::AgentControl;
 use self::eviction::Pressure;
-use self::recovery::{Ended, Leftovers, Recovery};
+use self::recovery::{Ended, Leftovers, Recovery, UNDER_WAY};
 use crate::admission::{Refusal, Used, admit};
 use crate::config::{AgentConfig, HOUSEKEEPING, NodeConfig, Served};
 use crate::node_status;
@@ -63,7 +63,7 @@ pub struct Agent {
     compares: bool,
     /// When to ask the runtime again what there is, as it could not say.
     ask_again: Option<Time>,
-    /// When to look once more for what an agent before this one had asked for.
+    /// When to look once more for what nobody wants; never while there can be nothing.
     look_again_at: Option<Time>,
     /// Sandboxes that no worker knows, with the uids of their pods.
     strange: Vec<(String, String)>,
@@ -168,7 +168,7 @@ impl Agent {
                 match result {
                     Ok(reply) if !self.recovery.is_over() => self.recovered(reply),
                     Ok(reply) => {
-                        let mut keys = self.notice_strays(&reply);
+                        let mut keys = self.notice_strays(&reply, now);
                         if std::mem::take(&mut self.compares) {
                             keys.extend(self.compare(&reply, now));
                         }
@@ -366,10 +366,10 @@ impl Agent {
             let own = pod.clone().filter(|pod| *pod.uid() == *uid);
             worker.observe(own, &mut io);
             let progress = worker.run(&mut io);
-            if worker.wants_look() {
-                let soon = io.now() + HOUSEKEEPING;
-                self.look_again_at = Some(self.look_again_at.map_or(soon, |at| at.min(soon)));
-            }
+            let strays = worker.wants_look().then(|| io.now() + HOUSEKEEPING);
+            let sandbox = worker.take_doubt().then(|| io.now() + UNDER_WAY);
+            let looks = strays.into_iter().chain(sandbox).chain(self.look_again_at);
+            self.look_again_at = looks.min();
             if worker.counted && (worker.is_over() || progress == Ok(Progress::Finished)) {
                 worker.counted = false;
                 if let Some(used) = self.used.get_mut(&worker.node.config.name) {
@@ -401,7 +401,11 @@ impl Agent {
         }
         let ending = pod.deletion_timestamp().is_some();
         let over = api::views::pod::is_terminal(pod) && !ending;
-        let (sandboxes, containers) = self.recovery.take(pod.uid());
+        let (mut sandboxes, containers) = self.recovery.take(pod.uid());
+        if over && containers.is_empty() {
+            // Nothing may be started in them any more.
+            sandboxes.drain(..).for_each(|sandbox| self.leftovers.add(sandbox.id));
+        }
         let known = !sandboxes.is_empty() || !containers.is_empty();
         let done = over && !known || self.workers.contains_key(pod.uid());
         if done {

@@ -101,6 +101,8 @@ pub(crate) struct Worker {
     strays: BTreeMap<String, Option<Time>>,
     /// Ids of all sandboxes and containers made.
     owned: Vec<String>,
+    /// A sandbox was refused, which the engine may have made nevertheless.
+    doubt: bool,
     /// The pod is not in the API any more.
     gone: bool,
     dirty: bool,
@@ -173,6 +175,7 @@ impl Worker {
             removing: 0,
             strays: BTreeMap::new(),
             owned: Vec::new(),
+            doubt: false,
             gone: false,
             dirty: true,
             status_dirty: false,
@@ -496,6 +499,7 @@ impl Worker {
     fn step_done(&mut self, result: Result<Reply, Error>, io: &mut Io<'_, '_>) {
         let Some(active) = self.active.take() else { return };
         if let Err(Error::Unavailable(_)) = result {
+            self.doubt |= active == Active::Sandbox;
             self.steps.clear();
             return self.fail_sync(io);
         }
@@ -544,6 +548,7 @@ impl Worker {
                 let text = other.err().map(|error| error.to_string()).unwrap_or_default();
                 let message = format!("Failed create pod sandbox: {text}");
                 self.event(io, EventType::Warning, "FailedCreatePodSandBox", &message, "");
+                self.doubt = true;
                 self.steps.clear();
                 self.fail_sync(io);
             }

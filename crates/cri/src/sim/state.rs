@@ -71,6 +71,8 @@ pub(super) struct State {
     strain: Option<Strain>,
     /// By how much longer the answers to these take.
     late: BTreeMap<Ticket, Duration>,
+    /// What the answers to these are, although they are done.
+    denied: BTreeMap<Ticket, Error>,
     followers: Vec<Follower>,
     wake: Option<Wake>,
 }
@@ -155,6 +157,7 @@ impl State {
             unavailable: None,
             strain: None,
             late: BTreeMap::new(),
+            denied: BTreeMap::new(),
             followers: Vec::new(),
             wake: None,
         }
@@ -195,6 +198,11 @@ impl State {
                 self.carry_out(ticket, command);
             }
             Fate::Refused(after, error) => self.done(ticket, after, Err(error)),
+            Fate::DoneAndRefused(after, error) => {
+                self.late.insert(ticket, after);
+                self.denied.insert(ticket, error);
+                self.carry_out(ticket, command);
+            }
         }
     }
 
@@ -431,7 +439,10 @@ impl State {
         match entry {
             Entry::Done(ticket, result) => match self.late.remove(&ticket) {
                 Some(after) => self.done(ticket, after, result),
-                None => self.out.push(Event::Done { ticket, result }),
+                None => {
+                    let result = self.denied.remove(&ticket).map_or(result, Err);
+                    self.out.push(Event::Done { ticket, result });
+                }
             },
             Entry::Submitted(ticket, command) => self.carry_out(ticket, *command),
             Entry::Started(ticket, id) => self.started(ticket, &id, time),

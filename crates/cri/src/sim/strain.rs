@@ -30,6 +30,8 @@ pub(super) enum Fate {
     AnsweredLate(Duration),
     /// Not done, and answered with an error that goes away.
     Refused(Duration, Error),
+    /// Done, and answered with an error all the same.
+    DoneAndRefused(Duration, Error),
 }
 
 impl Strain {
@@ -56,11 +58,15 @@ impl Strain {
             0..3 => Fate::Late(self.delay()),
             // A container must not end before its start is answered.
             3 | 4 if !starts => Fate::AnsweredLate(self.delay()),
-            5 if !starts => {
-                let text = "Error response from daemon: context deadline exceeded";
-                Fate::Refused(self.delay(), Error::Engine(text.to_owned()))
+            5 if !starts => Fate::Refused(self.delay(), too_late()),
+            6 if matches!(command, Command::RunPodSandbox { .. }) => {
+                Fate::DoneAndRefused(self.delay(), too_late())
             }
             _ => Fate::Well,
         }
     }
+}
+
+fn too_late() -> Error {
+    Error::Engine("Error response from daemon: context deadline exceeded".to_owned())
 }

@@ -63,6 +63,10 @@ impl Agent {
             self.forget(cx);
         }
         let mut keys = Vec::new();
+        if !started.is_empty() && self.recovery.is_over() {
+            // Pods may have gone whose sandboxes no worker has taken over.
+            self.look_by(cx.world.now());
+        }
         for node in started {
             keys.push(Key::new("", &node));
             let bound = cx.caches.by_node(&api::PODS, &node);

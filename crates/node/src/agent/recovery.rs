@@ -16,8 +16,9 @@ use super::Agent;
 use crate::config::HOUSEKEEPING;
 use crate::worker::Input;
 
-/// How long after an agent's beginning what the one before it had asked for is done.
-const UNDER_WAY: Duration = Duration::from_secs(30);
+/// How long after it was asked what an agent has asked for is done, whether it lives to hear of it or
+/// not.
+pub(super) const UNDER_WAY: Duration = Duration::from_secs(30);
 
 /// What the runtime has of one pod.
 type Found = (Vec<SandboxStatus>, Vec<ContainerStatus>);
@@ -51,6 +52,11 @@ impl Recovery {
             Self::Over(found) => found.remove(uid).unwrap_or_default(),
             Self::Begins | Self::Asks(_) => Found::default(),
         }
+    }
+
+    /// Whether what was found of pod `uid` waits for it.
+    fn awaits(&self, uid: &str) -> bool {
+        matches!(self, Self::Over(found) if found.contains_key(uid))
     }
 
     /// Something has ended that no worker looks after, perhaps because none has come to it yet.
@@ -127,16 +133,20 @@ impl Agent {
         let known: BTreeSet<&str> = bound.iter().map(|pod| pod.uid()).collect();
         let gone: Vec<String> =
             found.keys().filter(|uid| !known.contains(uid.as_str())).cloned().collect();
-        if !bound.is_empty() || !gone.is_empty() {
-            self.look_again_at = Some(cx.world.now() + UNDER_WAY);
-        }
         for uid in gone {
             let (sandboxes, _) = found.remove(&uid).unwrap_or_default();
             for sandbox in sandboxes {
                 self.leftovers.add(sandbox.id);
             }
         }
+        // Even when nothing was found: an agent before this one may have asked for something.
+        self.look_by(cx.world.now() + UNDER_WAY);
         bound.iter().map(|pod| Key::of(pod)).collect()
+    }
+
+    /// Sees to it that the runtime is asked at `at` at the latest what it has that nobody wants.
+    pub(super) fn look_by(&mut self, at: Time) {
+        self.look_again_at = Some(self.look_again_at.map_or(at, |planned| planned.min(at)));
     }
 
     /// Looks once more for what an agent before this one had asked for when it died, and whether what
@@ -149,8 +159,8 @@ impl Agent {
     }
 
     /// What the runtime has that nobody wants: containers are for their pods' workers to remove, whose
-    /// keys are given.
-    pub(super) fn notice_strays(&mut self, reply: &Reply) -> Vec<Key> {
+    /// keys are given. What cannot be told yet is looked at again.
+    pub(super) fn notice_strays(&mut self, reply: &Reply, now: Time) -> Vec<Key> {
         let Reply::List { sandboxes, containers } = reply else { return Vec::new() };
         let mut keys = Vec::new();
         for container in containers {
@@ -162,7 +172,12 @@ impl Agent {
         }
         for sandbox in sandboxes {
             let worker = self.workers.get(&*sandbox.pod_uid);
-            if worker.is_none_or(|worker| worker.is_stray_sandbox(&sandbox.id)) {
+            if worker.is_some_and(|worker| worker.has_sandbox(&sandbox.id)) {
+                continue;
+            }
+            if worker.is_some_and(|worker| worker.makes_sandbox()) {
+                self.look_by(now + UNDER_WAY);
+            } else {
                 self.strange.push((sandbox.id.clone(), sandbox.pod_uid.clone()));
             }
         }
@@ -174,11 +189,19 @@ impl Agent {
         if !self.strange.is_empty() {
             let nodes = self.nodes.keys();
             let bound = nodes.flat_map(|node| cx.caches.by_node(&api::PODS, node));
-            let bound: BTreeSet<String> = bound.map(|pod| pod.uid().to_owned()).collect();
+            let node = |pod: &Value| pod.str_at(&["spec", "nodeName"]).to_owned();
+            let bound: BTreeMap<String, String> =
+                bound.map(|pod| (pod.uid().to_owned(), node(&pod))).collect();
             for (id, uid) in std::mem::take(&mut self.strange) {
-                // A pod whose node is silent has no worker yet.
-                if self.workers.contains_key(&*uid) || !bound.contains(&uid) {
-                    self.leftovers.add(id);
+                let known = self.workers.contains_key(&*uid);
+                match bound.get(&uid).filter(|_| !known) {
+                    // Looked at when the node speaks again.
+                    Some(node) if self.control.is_stopped(node) => {}
+                    // For the worker that the pod is about to get.
+                    Some(_) if self.recovery.awaits(&uid) => {
+                        self.look_by(cx.world.now() + UNDER_WAY);
+                    }
+                    _ => self.leftovers.add(id),
                 }
             }
         }
@@ -199,7 +222,7 @@ pub(super) struct Leftovers {
 }
 
 impl Leftovers {
-    fn add(&mut self, id: String) {
+    pub(super) fn add(&mut self, id: String) {
         self.sandboxes.entry(id).or_insert_with(|| Some(Time::default()));
     }
 

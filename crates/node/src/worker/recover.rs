@@ -107,9 +107,19 @@ impl Worker {
             || self.strays.contains_key(&container.id)
     }
 
-    /// Whether a sandbox of this pod is one that nobody wants.
-    pub(crate) fn is_stray_sandbox(&self, id: &str) -> bool {
-        self.active != Some(Active::Sandbox) && !self.owned.iter().any(|own| own == id)
+    /// Whether the worker knows of sandbox `id` of its pod.
+    pub(crate) fn has_sandbox(&self, id: &str) -> bool {
+        self.owned.iter().any(|own| own == id)
+    }
+
+    /// Whether a sandbox that the worker does not know of may be the one that it has asked for.
+    pub(crate) fn makes_sandbox(&self) -> bool {
+        self.active == Some(Active::Sandbox)
+    }
+
+    /// Whether a sandbox may have been made although the engine said that it was not; told once.
+    pub(crate) fn take_doubt(&mut self) -> bool {
+        std::mem::take(&mut self.doubt)
     }
 
     fn adopt_container(&mut self, container: &ContainerStatus, io: &mut Io<'_, '_>) {

@@ -217,6 +217,98 @@ fn what_a_dead_agent_has_asked_a_slow_engine_for_is_cleaned_up() {
     }
 }
 
+/// A pod of its own for every seed, whose agent dies when it may have asked a strained engine for the
+/// sandbox; what happens to the pod then is the caller's.
+fn killed_while_it_begins(seed: u64) -> (Fixture, String) {
+    let mut fixture = Fixture::new(seed, &images());
+    fixture.run(60);
+    fixture.control.set_strain(Some(strain(seed)));
+    fixture.pod("serves", &json!({}), &json!({"image": "serves:1"}));
+    let deadline = fixture.world.now() + Duration::from_millis(1 + 10 * seed);
+    fixture.driver.run_until(deadline, &mut |_| false);
+    fixture.agent.crash();
+    let uid = fixture.get("serves").unwrap().uid().to_owned();
+    (fixture, uid)
+}
+
+fn delete_at_once(fixture: &Fixture, uid: &str) {
+    let now = DeleteOptions::now(uid);
+    fixture.client().delete(&api::PODS, "default", "serves", now).unwrap();
+}
+
+#[test]
+fn an_agent_that_finds_nothing_looks_again() {
+    for seed in 0..40 {
+        let (mut fixture, uid) = killed_while_it_begins(seed);
+        delete_at_once(&fixture, &uid);
+        fixture.control.set_strain(None);
+        fixture.run(120);
+        assert_eq!(strays(&fixture), [""; 0], "seed {seed}");
+    }
+}
+
+#[test]
+fn what_comes_into_being_for_a_pod_that_is_over_is_removed() {
+    for seed in 0..40 {
+        let (mut fixture, uid) = killed_while_it_begins(seed);
+        let mut failed = Value::clone(&fixture.get("serves").unwrap());
+        failed["status"]["phase"] = json!("Failed");
+        fixture.client().update_status(&api::PODS, failed).unwrap();
+        fixture.control.set_strain(None);
+        fixture.run(120);
+        delete_at_once(&fixture, &uid);
+        fixture.run(120);
+        assert_eq!(strays(&fixture), [""; 0], "seed {seed}");
+    }
+}
+
+/// A sandbox whose making is under way cannot be told from one that a dead agent had asked for.
+#[test]
+fn an_agent_that_cannot_tell_whose_a_sandbox_is_looks_again() {
+    for seed in 0..200 {
+        let (mut fixture, uid) = killed_while_it_begins(seed % 40);
+        fixture.control.set_strain(Some(strain(1_000 + seed)));
+        fixture.run(120);
+        fixture.control.set_strain(None);
+        fixture.run(120);
+        delete_at_once(&fixture, &uid);
+        fixture.run(120);
+        assert_eq!(strays(&fixture), [""; 0], "seed {seed}");
+    }
+}
+
+#[test]
+fn what_nobody_owns_is_removed_when_a_silent_node_speaks_again() {
+    let mut fixture = Fixture::new(1, &images());
+    fixture.pod("serves", &json!({}), &json!({"image": "serves:1"}));
+    let pod = fixture.until("serves", |pod| condition(pod, "Ready") == "True");
+    fixture.agent.stop_node("node1");
+    fixture.agent.crash();
+    fixture.run(60);
+    delete_at_once(&fixture, pod.uid());
+    fixture.run(60);
+    fixture.agent.start_node("node1");
+    fixture.run(60);
+    assert_eq!(strays(&fixture), [""; 0]);
+}
+
+/// An engine that gives up on a sandbox may have made it.
+#[test]
+fn a_sandbox_that_was_made_in_spite_of_an_error_is_removed() {
+    for seed in 0..40 {
+        let mut fixture = Fixture::new(seed, &images());
+        fixture.run(60);
+        fixture.control.set_strain(Some(strain(seed)));
+        fixture.pod("serves", &json!({}), &json!({"image": "serves:1"}));
+        fixture.run(60);
+        fixture.control.set_strain(None);
+        let uid = fixture.get("serves").unwrap().uid().to_owned();
+        delete_at_once(&fixture, &uid);
+        fixture.run(120);
+        assert_eq!(strays(&fixture), [""; 0], "seed {seed}");
+    }
+}
+
 #[test]
 fn time_goes_on_while_an_engine_is_asked_what_there_is() {
     let mut fixture = Fixture::new(1, &images());
