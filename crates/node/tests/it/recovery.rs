@@ -217,16 +217,14 @@ fn what_a_dead_agent_has_asked_a_slow_engine_for_is_cleaned_up() {
     }
 }
 
-/// A pod of its own for every seed, whose agent dies when it may have asked a strained engine for the
-/// sandbox; what happens to the pod then is the caller's.
-fn killed_while_it_begins(seed: u64) -> (Fixture, String) {
+/// A pod whose agent may have asked a strained engine for the sandbox.
+fn pod_that_begins(seed: u64) -> (Fixture, String) {
     let mut fixture = Fixture::new(seed, &images());
     fixture.run(60);
     fixture.control.set_strain(Some(strain(seed)));
     fixture.pod("serves", &json!({}), &json!({"image": "serves:1"}));
     let deadline = fixture.world.now() + Duration::from_millis(1 + 10 * seed);
     fixture.driver.run_until(deadline, &mut |_| false);
-    fixture.agent.crash();
     let uid = fixture.get("serves").unwrap().uid().to_owned();
     (fixture, uid)
 }
@@ -239,8 +237,13 @@ fn delete_at_once(fixture: &Fixture, uid: &str) {
 #[test]
 fn an_agent_that_finds_nothing_looks_again() {
     for seed in 0..40 {
-        let (mut fixture, uid) = killed_while_it_begins(seed);
+        let (mut fixture, uid) = pod_that_begins(seed);
+        // Neither the agent nor the one after it knows the pod at the end.
+        fixture.agent.stop_node("node1");
         delete_at_once(&fixture, &uid);
+        let deadline = fixture.world.now() + Duration::from_millis(1);
+        fixture.driver.run_until(deadline, &mut |_| false);
+        fixture.agent.crash();
         fixture.control.set_strain(None);
         fixture.run(120);
         assert_eq!(strays(&fixture), [""; 0], "seed {seed}");
@@ -250,7 +253,8 @@ fn an_agent_that_finds_nothing_looks_again() {
 #[test]
 fn what_comes_into_being_for_a_pod_that_is_over_is_removed() {
     for seed in 0..40 {
-        let (mut fixture, uid) = killed_while_it_begins(seed);
+        let (mut fixture, uid) = pod_that_begins(seed);
+        fixture.agent.crash();
         let mut failed = Value::clone(&fixture.get("serves").unwrap());
         failed["status"]["phase"] = json!("Failed");
         fixture.client().update_status(&api::PODS, failed).unwrap();
@@ -266,7 +270,8 @@ fn what_comes_into_being_for_a_pod_that_is_over_is_removed() {
 #[test]
 fn an_agent_that_cannot_tell_whose_a_sandbox_is_looks_again() {
     for seed in 0..200 {
-        let (mut fixture, uid) = killed_while_it_begins(seed % 40);
+        let (mut fixture, uid) = pod_that_begins(seed % 40);
+        fixture.agent.crash();
         fixture.control.set_strain(Some(strain(1_000 + seed)));
         fixture.run(120);
         fixture.control.set_strain(None);
