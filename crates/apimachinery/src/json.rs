@@ -25,17 +25,22 @@ pub use serde_json::Number;
 
 pub use self::key::Name;
 pub use self::list::List;
-pub use self::literal::{Lift, LiftSerialize, LiftValue, Members};
+pub use self::literal::{Items, Lift, LiftSerialize, LiftValue, Members};
 pub use self::map::{Entry, Iter, IterMut, Map};
 pub use self::memo::Memo;
 pub use self::place::Place;
 pub use self::wire::{from_value, to_value};
 
+/// What [`json!`](crate::json!) needs around an expression.
+pub mod prelude {
+    pub use super::{LiftSerialize as _, LiftValue as _};
+}
+
 /// A text: up to 15 bytes take no memory of their own, longer ones are shared by their clones.
 pub type Text = ecow::EcoString;
 
 /// A JSON document or a part of one; cheap to clone.
-#[derive(Clone, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub enum Value {
     /// `null`.
     #[default]

@@ -8,7 +8,7 @@ use ecow::EcoVec;
 use super::Value;
 
 /// The items of a JSON list; clones share them until one changes.
-#[derive(Clone, Default, Eq, Hash)]
+#[derive(Clone, Default, Eq)]
 pub struct List(EcoVec<Value>);
 
 impl List {

@@ -45,27 +45,27 @@ macro_rules! json {
     };
     (@items $made:ident) => {};
     (@items $made:ident null $(, $($rest:tt)*)?) => {
-        $made.push($crate::json::Value::Null);
+        $made.add($crate::json::Value::Null);
         $crate::json!(@items $made $($($rest)*)?);
     };
     (@items $made:ident [$($items:tt)*] $(, $($rest:tt)*)?) => {
-        $made.push($crate::json!([$($items)*]));
+        $made.add($crate::json!([$($items)*]));
         $crate::json!(@items $made $($($rest)*)?);
     };
     (@items $made:ident {$($members:tt)*} $(, $($rest:tt)*)?) => {
-        $made.push($crate::json!({$($members)*}));
+        $made.add($crate::json!({$($members)*}));
         $crate::json!(@items $made $($($rest)*)?);
     };
     (@items $made:ident $value:expr $(, $($rest:tt)*)?) => {
-        $made.push($crate::json!($value));
+        $made.add($crate::json!($value));
         $crate::json!(@items $made $($($rest)*)?);
     };
     (null) => { $crate::json::Value::Null };
     ([]) => { $crate::json::Value::Array($crate::json::List::new()) };
     ([$($items:tt)+]) => {{
-        let mut made = ::std::vec::Vec::new();
+        let mut made = $crate::json::Items::default();
         $crate::json!(@items made $($items)+);
-        $crate::json::Value::Array($crate::json::List::from(made))
+        made.done()
     }};
     ({}) => { $crate::json::Value::Object($crate::json::Map::new()) };
     ({$($members:tt)+}) => {{
@@ -74,8 +74,7 @@ macro_rules! json {
         made.done()
     }};
     ($value:expr) => {{
-        #[allow(unused_imports)]
-        use $crate::json::{LiftSerialize as _, LiftValue as _};
+        use $crate::json::prelude::*;
         (&$crate::json::Lift(&$value)).lift()
     }};
 }
@@ -94,6 +93,23 @@ impl Members {
     #[must_use]
     pub fn done(self) -> Value {
         Value::Object(Map::of(self.0))
+    }
+}
+
+/// The items of a list that is being written out.
+#[derive(Debug, Default)]
+pub struct Items(Vec<Value>);
+
+impl Items {
+    /// Adds one.
+    pub fn add(&mut self, item: Value) {
+        self.0.push(item);
+    }
+
+    /// The list.
+    #[must_use]
+    pub fn done(self) -> Value {
+        Value::Array(List::from(self.0))
     }
 }
 

@@ -21,7 +21,7 @@ const MANY: usize = 64;
 const ROOM: usize = 3;
 
 /// The members of a JSON map; clones share them until one changes.
-#[derive(Clone, Default, Eq, Hash)]
+#[derive(Clone, Default, Eq)]
 pub struct Map(EcoVec<Member>);
 
 impl Map {

@@ -28,6 +28,7 @@ impl Place for str {
         value.as_object_mut()?.get_mut(self)
     }
 
+    #[expect(clippy::panic, reason = "indexing what cannot be indexed is a mistake in the code")]
     fn made<'a>(&self, value: &'a mut Value) -> &'a mut Value {
         if value.is_null() {
             *value = Value::Object(Map::new());
@@ -76,6 +77,7 @@ impl Place for usize {
         value.as_array_mut()?.get_mut(*self)
     }
 
+    #[expect(clippy::panic, reason = "indexing what cannot be indexed is a mistake in the code")]
     fn made<'a>(&self, value: &'a mut Value) -> &'a mut Value {
         match value {
             Value::Array(items) => &mut items[*self],
@@ -137,7 +139,7 @@ impl Value {
 
 fn steps(pointer: &str) -> Option<impl Iterator<Item = String>> {
     let is_whole = pointer.is_empty();
-    let steps = pointer.strip_prefix('/').or(is_whole.then_some(""))?;
+    let steps = pointer.strip_prefix('/').or_else(|| is_whole.then_some(""))?;
     let steps = steps.split('/').take(if is_whole { 0 } else { usize::MAX });
     Some(steps.map(|step| step.replace("~1", "/").replace("~0", "~")))
 }

@@ -1,3 +1,5 @@
+//! Documents by themselves: what they say, what they share, how they are written.
+
 use std::collections::BTreeMap;
 
 use super::{List, Map, Value};
