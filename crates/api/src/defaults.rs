@@ -75,7 +75,7 @@ fn within(object: &mut Value, path: &[&str], change: impl FnOnce(&mut Value)) {
 }
 
 fn at_mut<'a>(object: &'a mut Value, path: &[&str]) -> Option<&'a mut Value> {
-    path.iter().try_fold(object, |value, key| value.as_object_mut()?.get_mut(*key))
+    path.iter().try_fold(object, |value, key| value.as_object_mut()?.get_mut(key))
 }
 
 /// Copies the labels of the pod template to the labels of the object when it has none.

@@ -136,9 +136,9 @@ impl ObjectExt for Value {
         let (last, parents) = path.split_last()?;
         let mut place = self;
         for key in parents {
-            place = place.as_object_mut()?.get_mut(*key)?;
+            place = place.as_object_mut()?.get_mut(key)?;
         }
-        place.as_object_mut()?.remove(*last)
+        place.as_object_mut()?.remove(last)
     }
 }
 

@@ -111,8 +111,8 @@ fn frozen(new: &Value, old: &Value) -> ErrorList {
         let old = old.map_at(&["metadata", field]).unwrap_or(&empty);
         let free =
             |key: &str| field == "annotations" && (key == DISPLAY_NAME || key == DESCRIPTION);
-        let changed = new.iter().filter(|(key, value)| old.get(*key) != Some(*value));
-        let removed = old.iter().filter(|(key, _)| !new.contains_key(*key));
+        let changed = new.iter().filter(|(key, value)| old.get(key) != Some(*value));
+        let removed = old.iter().filter(|(key, _)| !new.contains_key(key));
         for (key, value) in changed.chain(removed).filter(|(key, _)| !free(key)) {
             let text = "field is immutable, try updating the namespace";
             errors.push(Error::invalid(&path.key(key), value.clone(), text));

@@ -198,7 +198,7 @@ fn run_one(seed: u64, deadly: bool) -> Result<Outcome> {
 impl Life {
     fn begin(seed: u64) -> Result<Self> {
         let images = SimImages::new();
-        let once: Behaviour = apimachinery::json::from_value(json!({"exit": {"afterSeconds": 3}}))?;
+        let once: Behaviour = json::from_value(json!({"exit": {"afterSeconds": 3}}))?;
         images.add("once:v1", once);
         let faults = Faults::default();
         let world = World::simulated(seed);

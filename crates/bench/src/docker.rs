@@ -133,8 +133,8 @@ async fn copies(docker: &Docker, cluster_id: &str, pod: &str) -> Result<Bodies> 
     for found in docker.list_containers(Some(options)).await? {
         let id = found.id.context("a container without an id")?;
         let found = docker.inspect_container(&id, None).await?;
-        let mut body = apimachinery::json::to_value(found.config)?;
-        body["HostConfig"] = apimachinery::json::to_value(found.host_config)?;
+        let mut body = json::to_value(found.config)?;
+        body["HostConfig"] = json::to_value(found.host_config)?;
         let network = body["HostConfig"]["NetworkMode"].as_str().unwrap_or_default();
         let (place, joins) = if network.starts_with("container:") {
             (&mut app, true)
@@ -146,7 +146,7 @@ async fn copies(docker: &Docker, cluster_id: &str, pod: &str) -> Result<Bodies> 
             body["Hostname"] = Value::Null;
             body["Domainname"] = Value::Null;
         }
-        *place = Some(apimachinery::json::from_value(body)?);
+        *place = Some(json::from_value(body)?);
     }
     Ok(Bodies { sandbox: sandbox.context("no sandbox")?, app: app.context("no container")? })
 }

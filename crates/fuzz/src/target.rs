@@ -99,7 +99,7 @@ fn shape(value: &Value) -> String {
 fn difference(one: &Value, other: &Value) -> Option<String> {
     match (one, other) {
         (Value::Object(one), Value::Object(other)) => {
-            let missing = other.keys().find(|key| !one.contains_key(*key));
+            let missing = other.keys().find(|key| !one.contains_key(key));
             let inside = |(key, value): (&apimachinery::Text, &Value)| match other.get(key) {
                 Some(other) => Some(format!(".{key}{}", difference(value, other)?)),
                 None => Some(format!(".{key} (gone)")),

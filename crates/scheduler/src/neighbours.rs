@@ -12,7 +12,7 @@
 use std::collections::BTreeMap;
 
 use apimachinery::Map;
-use apimachinery::{ObjectExt as _, Value};
+use apimachinery::ObjectExt as _;
 
 use crate::affinity::{all_match, place_of, value_of};
 use crate::pod::PodInfo;

@@ -89,7 +89,7 @@ impl RestHandler for Explanations {
         let client = Client::new(cx.server.clone(), (*OWNER).clone());
         let answer = explain(&client, &self.0, question)?;
         let text = answer.text();
-        let mut status = apimachinery::json::to_value(&answer).unwrap_or_default();
+        let mut status = json::to_value(&answer).unwrap_or_default();
         status.set(&["text"], json!(text));
         body.set(&["status"], status);
         Ok(Written::created(Stored::new(body)))

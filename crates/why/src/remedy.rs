@@ -111,7 +111,7 @@ fn detail(reason: &str, node: &NodeInfo, pod: &PodInfo) -> String {
 fn missing_labels(node: &NodeInfo, pod: &PodInfo) -> Vec<(String, String)> {
     let wanted = pod.pod.map_at(&["spec", "nodeSelector"]).into_iter().flatten();
     let lacking =
-        wanted.filter(|(key, value)| node.labels().and_then(|l| l.get(*key)) != Some(value));
+        wanted.filter(|(key, value)| node.labels().and_then(|l| l.get(key)) != Some(value));
     lacking
         .map(|(key, value)| (key.to_string(), value.as_str().unwrap_or_default().to_owned()))
         .collect()

@@ -75,7 +75,7 @@ pub(super) fn update(new: &Value, old: &Value, errors: &mut ErrorList) {
             errors.push(Error::forbidden(&path.key(key), &text));
         }
     }
-    for key in now.keys().filter(|key| !before.contains_key(*key)) {
+    for key in now.keys().filter(|key| !before.contains_key(key)) {
         if let Some(what) = kind(key) {
             errors.push(Error::forbidden(&path.key(key), &format!("may not add {what}")));
         }

@@ -170,7 +170,7 @@ impl Compare {
         let none = Map::new();
         let old_map = old.value().and_then(Value::as_object).unwrap_or(&none);
         let new_map = new.and_then(Value::as_object).unwrap_or(&none);
-        let gone = old_map.keys().filter(|name| !new_map.contains_key(*name));
+        let gone = old_map.keys().filter(|name| !new_map.contains_key(name));
         for name in new_map.keys().chain(gone) {
             let Some(member) = schema.member(name) else { continue };
             let (before, after) = (old_map.get(name), new_map.get(name));

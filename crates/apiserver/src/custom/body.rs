@@ -69,7 +69,7 @@ impl Prune<'_> {
         let Value::Object(map) = object else { return };
         let kept: Vec<(apimachinery::Text, Value)> = ["apiVersion", "kind", "metadata"]
             .iter()
-            .filter_map(|name| map.remove_entry(*name))
+            .filter_map(|name| map.remove_entry(name))
             .collect();
         self.value(schema, object, "");
         if let Value::Object(map) = object {

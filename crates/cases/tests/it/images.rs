@@ -143,7 +143,7 @@ fn resolution(suites: &mut Suites) {
     });
     suites.add(API, "TestPrioritizeTags.L1180", |row| {
         let words = |field: &str| -> Vec<String> {
-            apimachinery::json::from_value(row.arg(field).clone()).expect("a list of texts")
+            json::from_value(row.arg(field).clone()).expect("a list of texts")
         };
         let mut tags = words("tags");
         prioritize(&mut tags);

@@ -101,7 +101,7 @@ mod tests {
             "why": "image change", "images": [], "phase": "Running", "began": "", "moments": moments,
             "tags": [{"tag": "shop/web:live", "image": "sha256:2"}],
         });
-        apimachinery::json::from_value(rollout).unwrap()
+        json::from_value(rollout).unwrap()
     }
 
     fn event(user: &str, resource: &str, name: &str, from: &str, to: &str, code: u16) -> Value {

@@ -121,16 +121,17 @@ fn a_deleted_object_leaves_the_cache() {
 fn faulty(labeller: Labeller) -> (Driver, Faults) {
     let (world, faults) = (World::simulated(1), Faults::default());
     let server = ApiServer::builder(world.clone()).admission(Box::new(faults.clone())).build();
-    apiserver::bootstrap(&server).unwrap();
+    apiserver::bootstrap(&server).expect("a new server");
     let mut driver = Driver::new(world, server);
     driver.set_faults(faults.clone());
     driver.add(Box::new(labeller));
-    driver.client().create(&api::CONFIG_MAPS, "default", config_map("a")).unwrap();
+    driver.client().create(&api::CONFIG_MAPS, "default", config_map("a")).expect("a new name");
     (driver, faults)
 }
 
 fn is_labelled(driver: &Driver) -> bool {
-    driver.client().get(&api::CONFIG_MAPS, "default", "a").unwrap().label("seen") == "yes"
+    driver.client().get(&api::CONFIG_MAPS, "default", "a").expect("made above").label("seen")
+        == "yes"
 }
 
 #[test]
@@ -140,9 +141,9 @@ fn a_lost_write_is_not_done_and_a_lost_answer_is() {
         let labeller = Labeller { looked: Arc::clone(&looked), ..Labeller::default() };
         let (mut driver, faults) = faulty(labeller);
         if lose {
-            faults.lose(0)
+            faults.lose(0);
         } else {
-            faults.unanswer(0)
+            faults.unanswer(0);
         }
         driver.settle();
         assert_eq!((is_labelled(&driver), driver.take_killed()), (done, Vec::new()));
@@ -157,9 +158,9 @@ fn whoever_is_killed_at_an_answer_has_written() {
     for (before, done) in [(true, false), (false, true)] {
         let (mut driver, faults) = faulty(Labeller::default());
         if before {
-            faults.arm(0)
+            faults.arm(0);
         } else {
-            faults.arm_answer(0)
+            faults.arm_answer(0);
         }
         driver.step();
         assert_eq!((is_labelled(&driver), driver.take_killed()), (done, vec![0]));

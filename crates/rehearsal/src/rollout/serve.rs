@@ -68,7 +68,7 @@ fn object_name(rollout: &Rollout) -> String {
 }
 
 fn object(rollout: &Rollout) -> apimachinery::Value {
-    let mut object = apimachinery::json::to_value(rollout).unwrap_or_default();
+    let mut object = json::to_value(rollout).unwrap_or_default();
     object["apiVersion"] = json!("rehearse/v1");
     object["kind"] = json!("Rollout");
     object["metadata"] = json!({

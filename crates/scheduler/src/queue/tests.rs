@@ -11,7 +11,7 @@ fn at(seconds: u64) -> Time {
 }
 
 fn held(pod: Value) -> Arc<Value> {
-    Arc::new(pod).into()
+    Arc::new(pod)
 }
 
 fn pod(priority: i64) -> Arc<Value> {

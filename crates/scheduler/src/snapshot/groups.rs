@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use apimachinery::Map;
-use apimachinery::{ObjectExt as _, Value};
+use apimachinery::ObjectExt as _;
 
 use crate::pod::PodInfo;
 

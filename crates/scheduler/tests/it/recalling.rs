@@ -71,7 +71,7 @@ fn an_explanation_is_plain_data() {
     cluster.add_pod("p", "2");
     cluster.settle(1);
     let recall = recall(&cluster.client, NS, "p").unwrap().unwrap();
-    let explained = apimachinery::json::to_value(recall.explain(&Profile::default())).unwrap();
+    let explained = json::to_value(recall.explain(&Profile::default())).unwrap();
     assert_eq!(explained["pod"], "dev/p");
     assert_eq!(explained["outcome"], json!({"result": "node", "value": "c"}));
     assert_eq!(explained["tie_break"], apimachinery::Value::Null, "names are the JSON's");

@@ -33,7 +33,7 @@ impl Stage {
     }
 
     fn image(&self, reference: &str, behaviour: &Value) {
-        self.images.add(reference, apimachinery::json::from_value(behaviour.clone()).unwrap());
+        self.images.add(reference, json::from_value(behaviour.clone()).unwrap());
     }
 
     fn run(&mut self, seconds: u64) {

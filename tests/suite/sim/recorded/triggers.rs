@@ -41,7 +41,7 @@ impl Oc<'_> {
         let images = written.iter().filter_map(|trigger| trigger.at(&["imageChangeParams"]));
         let images = images.map(|image| ImageTrigger {
             from: image["from"].clone(),
-            containers: apimachinery::json::from_value(image["containerNames"].clone()).unwrap(),
+            containers: json::from_value(image["containerNames"].clone()).unwrap(),
             automatic: image.bool_at(&["automatic"]),
         });
         Ok((config, images.collect()))
