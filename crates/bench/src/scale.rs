@@ -183,7 +183,6 @@ fn settle(cluster: &mut Cluster, pods: usize) -> Result<()> {
         }
         ensure!(cluster.world().now() < late, "only {ready} of {pods} pods are ready");
     }
-    // One after another: all of them unpacked would be most of the memory that is measured.
     let all =
         cluster.client().list_with(&api::PODS, "", &ListOptions::default())?.items.into_iter();
     let phases = all.map(|pod| pod.value().str_at(&["status", "phase"]).to_owned());

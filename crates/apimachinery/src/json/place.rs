@@ -40,33 +40,25 @@ impl Place for str {
     }
 }
 
-impl Place for String {
-    fn of<'a>(&self, value: &'a Value) -> Option<&'a Value> {
-        self.as_str().of(value)
-    }
+macro_rules! name {
+    ($($text:ty)*) => {$(
+        impl Place for $text {
+            fn of<'a>(&self, value: &'a Value) -> Option<&'a Value> {
+                self.as_str().of(value)
+            }
 
-    fn of_mut<'a>(&self, value: &'a mut Value) -> Option<&'a mut Value> {
-        self.as_str().of_mut(value)
-    }
+            fn of_mut<'a>(&self, value: &'a mut Value) -> Option<&'a mut Value> {
+                self.as_str().of_mut(value)
+            }
 
-    fn made<'a>(&self, value: &'a mut Value) -> &'a mut Value {
-        self.as_str().made(value)
-    }
+            fn made<'a>(&self, value: &'a mut Value) -> &'a mut Value {
+                self.as_str().made(value)
+            }
+        }
+    )*};
 }
 
-impl Place for Text {
-    fn of<'a>(&self, value: &'a Value) -> Option<&'a Value> {
-        self.as_str().of(value)
-    }
-
-    fn of_mut<'a>(&self, value: &'a mut Value) -> Option<&'a mut Value> {
-        self.as_str().of_mut(value)
-    }
-
-    fn made<'a>(&self, value: &'a mut Value) -> &'a mut Value {
-        self.as_str().made(value)
-    }
-}
+name!(String Text);
 
 impl Place for usize {
     fn of<'a>(&self, value: &'a Value) -> Option<&'a Value> {
