@@ -92,8 +92,16 @@ async fn deployment(client: &Client) -> Result<String> {
     let scale = Patch::Merge(json!({"spec": {"replicas": 2}}));
     let scaled = deployments.patch_scale("web", &PatchParams::default(), &scale).await?;
     ensure!(scaled.spec.and_then(|spec| spec.replicas) == Some(2), "not scaled");
-    let complete = conditions::is_deployment_completed();
-    await_condition(deployments, "web", complete).await?;
+    // The condition `Progressing` may still tell of the rollout before, whose pod goes.
+    let stands = |web: Option<&Deployment>| {
+        web.and_then(|web| Some((web.metadata.generation, web.status.as_ref()?))).is_some_and(
+            |(generation, status)| {
+                let counts = [status.replicas, status.updated_replicas, status.available_replicas];
+                status.observed_generation == generation && counts == [Some(2); 3]
+            },
+        )
+    };
+    await_condition(deployments, "web", stands).await?;
 
     let pods: Api<Pod> = Api::default_namespaced(client.clone());
     let running = ListParams::default().labels("app=web").fields("status.phase=Running");
