@@ -57,14 +57,32 @@ pub(super) fn create(
 }
 
 /// Takes a changed spec tag, or a new one; a stream that is not there is made.
+///
+/// Without a version the tag is written whatever else happens to its stream.
 pub(super) fn update(
+    cx: &HandlerContext<'_>,
+    mut body: Value,
+    allowed: &AllowedRegistries,
+) -> Result<Written, Status> {
+    place(cx, &mut body);
+    let attempts = if body.resource_version().is_empty() { ATTEMPTS } else { 1 };
+    let mut last = conflict(cx.call.name, "the image stream kept changing");
+    for _ in 0..attempts {
+        match update_once(cx, body.clone(), allowed) {
+            Err(status) if status.is_conflict() || status.is_already_exists() => last = status,
+            outcome => return outcome,
+        }
+    }
+    Err(last)
+}
+
+fn update_once(
     cx: &HandlerContext<'_>,
     mut body: Value,
     allowed: &AllowedRegistries,
 ) -> Result<Written, Status> {
     let full_name = cx.call.name;
     let (name, tag) = split(full_name)?;
-    place(cx, &mut body);
     let found = existing(cx, name)?;
     let mut stream = found.as_deref().cloned().unwrap_or_else(|| empty_stream(cx, name));
     check_version(full_name, &body, found.as_deref())?;

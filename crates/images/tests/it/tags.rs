@@ -6,20 +6,27 @@ use std::sync::Arc;
 
 use apimachinery::json;
 use apimachinery::{ObjectExt as _, Status, Value};
-use apiserver::{ApiServer, Client, DeleteOptions, PatchKind, User};
+use apiserver::{
+    Admission, AdmissionRequest, ApiServer, Builder, Client, DeleteOptions, PatchKind, User,
+};
 use cri::sim::{Behaviour, SimImages};
 use images::AllowedRegistries;
 use images::source::sim::Catalogue;
+use parking_lot::Mutex;
 use world::World;
 
 const NS: &str = "p";
 const TAGS: &api::Resource = &api::IMAGE_STREAM_TAGS;
 
 fn client_with(allowed: AllowedRegistries) -> Client {
+    client_of(allowed, |builder| builder)
+}
+
+fn client_of(allowed: AllowedRegistries, change: impl FnOnce(Builder) -> Builder) -> Client {
     let images = SimImages::new();
     images.add("r.example/a/app:v1", Behaviour::default());
     let source = Arc::new(Catalogue(images));
-    let builder = ApiServer::builder(World::simulated(1));
+    let builder = change(ApiServer::builder(World::simulated(1)));
     let server = images::register_with(builder, source, allowed).build();
     apiserver::bootstrap(&server).unwrap();
     let client = Client::new(server, User::system_admin());
@@ -74,6 +81,39 @@ fn a_put_takes_its_annotations_for_those_of_the_tag() {
     let tag = spec(&client)[0].clone();
     assert_eq!(tag["from"]["name"], "r.example/a/app:v1", "the reference is kept");
     assert_eq!(tag["annotations"], Value::Null, "annotations left out are erased");
+}
+
+/// Writes the stream a moment before the request that it sees does.
+#[derive(Debug)]
+struct Faster(Arc<Mutex<Option<Client>>>);
+
+impl Admission for Faster {
+    fn admit(&self, request: &mut AdmissionRequest<'_>) -> Result<(), Status> {
+        let Some(client) = self.0.lock().take() else { return Ok(()) };
+        let mut stream = (*client.get(&api::IMAGE_STREAMS, NS, request.object.name())?).clone();
+        let version = stream.resource_version().to_owned();
+        stream.set_annotation("after", &version);
+        client.update(&api::IMAGE_STREAMS, stream).map(drop)
+    }
+}
+
+#[test]
+fn a_put_without_a_version_is_written_beside_what_others_write() {
+    let first = Arc::new(Mutex::new(None));
+    let admission = Box::new(Faster(Arc::clone(&first)));
+    let client = client_of(AllowedRegistries::default(), |builder| builder.admission(admission));
+    stream(&client, &json!([reference("v1", "r.example/a/app:v1")]));
+    let meet = || *first.lock() = Some(client.clone());
+    let mut wanted = istag("app:v2", &reference("v2", "r.example/a/app:v2"));
+    meet();
+    let written = client.update(TAGS, wanted.clone()).unwrap();
+    let stored = client.get(&api::IMAGE_STREAMS, NS, "app").unwrap();
+    assert!(stored.annotation("after").is_some(), "the other one was first");
+    assert_eq!(spec(&client)[1]["from"]["name"], "r.example/a/app:v2");
+    wanted.set(&["metadata", "resourceVersion"], json!(written.resource_version()));
+    wanted.set_annotation("description", "new");
+    meet();
+    assert!(client.update(TAGS, wanted).unwrap_err().is_conflict());
 }
 
 #[test]
