@@ -95,10 +95,9 @@ pub(crate) struct Decoded {
 /// Decodes, prunes and defaults a body sent to `resource`, and converts it to the storage version.
 pub(crate) fn decode(
     resource: &'static Resource,
-    body: Body,
+    mut body: Body,
     mode: Mode,
 ) -> Result<Decoded, Status> {
-    let mut body = body;
     let sent = spec_of_pod(resource, &body).cloned();
     let known = sent.as_ref().and_then(|sent| COMPLETED.with(|memo| memo.get(sent)));
     if let (Body::Document(pod), Some(_)) = (&mut body, &known) {

@@ -119,13 +119,6 @@ impl store::Value for Stored {
     }
 }
 
-/// A document that others hold as it is and that never was in a store.
-impl From<Arc<Value>> for Stored {
-    fn from(value: Arc<Value>) -> Self {
-        Self::with(value, 0)
-    }
-}
-
 impl PartialEq for Stored {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0) || self.0.value == other.0.value

@@ -6,8 +6,8 @@
 //! Invariant: an update with a resource version changes exactly that version or fails.
 
 use apimachinery::validation::object_meta::carry_over_object_meta;
-use apimachinery::{Map, Value, json};
 use apimachinery::{ObjectExt as _, Status};
+use apimachinery::{Value, json};
 use store::{Compare, KeyValue, Op, OpResponse, Txn};
 
 use crate::admission::Operation;
@@ -65,12 +65,11 @@ impl ApiServer {
             if stored.resource_version() != old.resource_version() {
                 return Err(error::modified(call.resource, call.name));
             }
-            let others = stored.as_object().into_iter().flatten();
-            let others = others.filter(|(name, _)| *name != "status");
-            let mut wanted: Map =
-                others.map(|(name, member)| (name.clone(), member.clone())).collect();
-            wanted.extend(status.take().map(|status| ("status".to_owned(), status)));
-            Ok(Value::Object(wanted))
+            let mut wanted = stored.clone();
+            if let Some(status) = status.take() {
+                wanted.set(&["status"], status);
+            }
+            Ok(wanted)
         });
         self.answered(outcome)
     }

@@ -49,8 +49,6 @@ pub struct Config {
     pub image_source: Option<Arc<dyn Source>>,
     /// The registries that image streams may point to; all of them by default.
     pub allowed_registries: AllowedRegistries,
-    /// How much of the past is kept, and in which form.
-    pub store: store::Options,
 }
 
 /// Serves something beside the resources of the API.
@@ -99,7 +97,6 @@ impl Config {
             registry: None,
             image_source: None,
             allowed_registries: AllowedRegistries::default(),
-            store: store::Options::default(),
         }
     }
 }

@@ -68,7 +68,6 @@ struct Plan {
     extensions: Vec<Arc<dyn Extension>>,
     source: Arc<dyn Source>,
     allowed: AllowedRegistries,
-    store: store::Options,
 }
 
 /// Who knows the tokens of people and service accounts, and those that `tokens` names.
@@ -121,7 +120,6 @@ impl Cluster {
             extensions,
             source,
             allowed: config.allowed_registries,
-            store: config.store,
         };
         match runtime {
             Runtime::Sim(images) => {
@@ -223,7 +221,7 @@ impl Cluster {
 
 impl Plan {
     fn server(&self, runtime: &impl ContainerRuntime, store: Option<Store<Stored>>) -> ApiServer {
-        let store = store.unwrap_or_else(|| Store::with_options(self.world.clone(), self.store));
+        let store = store.unwrap_or_else(|| Store::new(self.world.clone()));
         let mut builder = ApiServer::builder(self.world.clone()).store(store);
         if let Some(faults) = &self.faults {
             builder = builder.admission(Box::new(faults.clone()));

@@ -5,6 +5,7 @@
 use std::cell::RefCell;
 
 use super::Text;
+use crate::hash::fnv32a;
 
 /// Names up to this length need no memory of their own.
 const SHORT: usize = 15;
@@ -70,8 +71,7 @@ pub(super) fn shared(name: &str) -> Text {
     if name.len() <= SHORT || name.len() > LONG {
         return Text::from(name);
     }
-    let hash = |hash: usize, byte: &u8| (hash ^ usize::from(*byte)).wrapping_mul(0x0100_0193);
-    let place = name.as_bytes().iter().fold(0x811c_9dc5, hash) % KEPT;
+    let place = fnv32a(name.as_bytes()) as usize % KEPT;
     NAMES.with_borrow_mut(|names| {
         let kept = &mut names[place];
         if *kept != name {

@@ -53,11 +53,6 @@ impl List {
     pub fn truncate(&mut self, length: usize) {
         self.0.truncate(length);
     }
-
-    /// Takes all items away.
-    pub fn clear(&mut self) {
-        self.0.clear();
-    }
 }
 
 impl Deref for List {

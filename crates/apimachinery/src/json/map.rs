@@ -72,12 +72,6 @@ impl Map {
         self.find(name).map(|index| &mut self.0.make_mut()[index].1)
     }
 
-    /// The member of that name, with the name as it is kept.
-    #[must_use]
-    pub fn get_key_value(&self, name: &str) -> Option<(&Text, &Value)> {
-        self.find(name).map(|index| parts(&self.0[index]))
-    }
-
     /// Whether there is a member of that name.
     #[must_use]
     pub fn contains_key(&self, name: &str) -> bool {
@@ -122,16 +116,6 @@ impl Map {
         Entry { map: self, name: name.name() }
     }
 
-    /// Takes all members away.
-    pub fn clear(&mut self) {
-        self.0.clear();
-    }
-
-    /// Takes the members of `other` over, which ends up empty.
-    pub fn append(&mut self, other: &mut Self) {
-        self.extend(std::mem::take(other));
-    }
-
     /// Keeps the members for which `keep` says so.
     pub fn retain(&mut self, mut keep: impl FnMut(&Text, &mut Value) -> bool) {
         self.0.retain(|(name, value)| keep(name, value));
@@ -160,11 +144,6 @@ impl Map {
     /// The members' values, to be changed.
     pub fn values_mut(&mut self) -> impl DoubleEndedIterator<Item = &mut Value> {
         self.0.make_mut().iter_mut().map(|(_, value)| value)
-    }
-
-    /// The names, without the values.
-    pub fn into_keys(self) -> impl Iterator<Item = Text> {
-        self.0.into_iter().map(|(name, _)| name)
     }
 
     /// The values, without the names.

@@ -2,7 +2,7 @@
 //!
 //! Invariant: what is shared is equal to what it stands for.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use crate::config::ContainerConfig;
@@ -14,7 +14,7 @@ const REMEMBERED: usize = 16;
 #[derive(Debug, Default)]
 pub(super) struct Alike {
     environments: VecDeque<Arc<[(String, String)]>>,
-    annotations: VecDeque<Arc<std::collections::BTreeMap<String, String>>>,
+    annotations: VecDeque<Arc<BTreeMap<String, String>>>,
 }
 
 impl Alike {
