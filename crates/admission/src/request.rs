@@ -59,6 +59,12 @@ pub(crate) fn all(server: &ApiServer, resource: &Resource, ns: &str) -> Vec<Arc<
     kvs.iter().map(|kv| Arc::clone(&kv.value.value())).collect()
 }
 
+/// Whether there is a stored object of a namespace, or of the cluster.
+pub(crate) fn any(server: &ApiServer, resource: &Resource, ns: &str) -> bool {
+    let range = server.store().range(&Range::prefix(key::collection(resource, ns)).limit(1));
+    range.is_ok_and(|range| !range.kvs.is_empty())
+}
+
 /// The namespace of the request.
 pub(crate) fn namespace(request: &AdmissionRequest<'_>) -> Option<Arc<Value>> {
     find(request.server, &api::NAMESPACES, "", request.call.namespace)

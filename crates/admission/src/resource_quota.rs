@@ -22,10 +22,10 @@ use std::sync::Arc;
 
 use api::Resource;
 use apimachinery::{ObjectExt as _, Status, Value};
-use apiserver::{Admission, AdmissionRequest, Call, Operation, User};
+use apiserver::{Admission, AdmissionRequest, ApiServer, Call, Operation, User};
 
 use self::amounts::Amounts;
-use crate::request::{all, namespace, refuse, same};
+use crate::request::{all, any, namespace, refuse, same};
 
 /// Admission of everything in namespaces: `ResourceQuota`.
 #[derive(Debug)]
@@ -43,6 +43,10 @@ impl Admission for ResourceQuota {
         let quotas = all(request.server, &api::RESOURCE_QUOTAS, request.call.namespace);
         Ledger { resource: &api::RESOURCE_QUOTAS, spec: &["spec"], status: &["status"] }
             .admit(request, &quotas)
+    }
+
+    fn sees_events(&self, server: &ApiServer, namespace: &str) -> bool {
+        any(server, &api::RESOURCE_QUOTAS, namespace)
     }
 }
 
@@ -63,6 +67,10 @@ impl Admission for ClusterResourceQuota {
             status: &["status", "total"],
         }
         .admit(request, &quotas)
+    }
+
+    fn sees_events(&self, server: &ApiServer, _: &str) -> bool {
+        any(server, &api::CLUSTER_RESOURCE_QUOTAS, "")
     }
 }
 

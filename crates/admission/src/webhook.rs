@@ -18,11 +18,11 @@ use std::time::Duration;
 use api::{MUTATING_WEBHOOK_CONFIGURATIONS, Resource, VALIDATING_WEBHOOK_CONFIGURATIONS};
 use apimachinery::patch::json_patch;
 use apimachinery::{ObjectExt as _, Status, Value};
-use apiserver::{Admission, AdmissionRequest};
+use apiserver::{Admission, AdmissionRequest, ApiServer};
 
 pub use self::client::{Caller, Endpoint, HttpCaller};
 use self::review::Verdict;
-use crate::request::all;
+use crate::request::{all, any};
 
 const TIMEOUT_SECONDS: u64 = 10;
 
@@ -51,6 +51,10 @@ impl Admission for MutatingWebhooks {
         }
         Ok(())
     }
+
+    fn sees_events(&self, server: &ApiServer, _: &str) -> bool {
+        any(server, &MUTATING_WEBHOOK_CONFIGURATIONS, "")
+    }
 }
 
 impl Admission for ValidatingWebhooks {
@@ -59,6 +63,10 @@ impl Admission for ValidatingWebhooks {
             ask(&*self.0, request, &webhook)?;
         }
         Ok(())
+    }
+
+    fn sees_events(&self, server: &ApiServer, _: &str) -> bool {
+        any(server, &VALIDATING_WEBHOOK_CONFIGURATIONS, "")
     }
 }
 

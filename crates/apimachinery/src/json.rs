@@ -23,7 +23,7 @@ use std::fmt;
 
 pub use serde_json::Number;
 
-pub use self::key::Name;
+pub use self::key::{Name, Texts};
 pub use self::list::List;
 pub use self::literal::{Items, Lift, LiftSerialize, LiftValue, Members};
 pub use self::map::{Entry, Iter, IterMut, Map};

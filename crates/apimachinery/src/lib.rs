@@ -32,4 +32,4 @@ pub use crate::gvk::{Gvk, Gvr};
 pub use crate::object::ObjectExt;
 pub use crate::status::{Reason, Status};
 
-pub use crate::json::{List, Map, Text, Value};
+pub use crate::json::{List, Map, Text, Texts, Value};

@@ -47,6 +47,13 @@ pub trait Admission: Send + Sync + Debug {
     /// The refusal, usually 403.
     fn admit(&self, request: &mut AdmissionRequest<'_>) -> Result<(), Status>;
 
+    /// Whether the rule wants to see the events that components tell in `namespace`; others are created
+    /// without it.
+    fn sees_events(&self, server: &ApiServer, namespace: &str) -> bool {
+        let (_, _) = (server, namespace);
+        false
+    }
+
     /// Hears that a write is done, before its caller does; those that a write consists of come first.
     ///
     /// # Errors

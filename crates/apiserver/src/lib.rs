@@ -10,7 +10,7 @@
 //! (who owns which field), `delete`, [`watch`];
 //! then the seams by which kinds plug in: [`strategy`] (rules of a stored kind), [`handler`]
 //! (virtual resources and sub-resources), [`admission`] (rules for every write), [`log`],
-//! [`stream`], [`user`].
+//! [`stream`], [`user`]; [`event`] is how components tell events.
 //!
 //! Invariant: components meet only through this API; nobody else writes the store.
 //! Invariant: objects are stored in one version per kind and shown in the version asked for.
@@ -20,6 +20,7 @@ pub mod audit;
 pub mod bootstrap;
 pub mod call;
 pub mod client;
+pub mod event;
 pub mod handler;
 pub mod http;
 pub mod key;

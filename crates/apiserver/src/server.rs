@@ -323,6 +323,11 @@ impl ApiServer {
         Ok(())
     }
 
+    /// Whether some rule wants to see the events that components tell in `namespace`.
+    pub(crate) fn rules_see_events(&self, namespace: &str) -> bool {
+        self.0.admission.iter().any(|rule| rule.sees_events(self, namespace))
+    }
+
     /// The outcome of a write as its caller hears it.
     pub(crate) fn answered<T>(&self, outcome: Result<T, Status>) -> Result<T, Status> {
         let done = outcome?;

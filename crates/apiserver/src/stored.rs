@@ -1,4 +1,5 @@
-//! What the store keeps for an API object: the document, and its bytes once somebody has asked for them.
+//! What the store keeps for an API object: the document, and its bytes once somebody has asked for them,
+//! or of an event what its document can be made from.
 //!
 //! The versions of an object, and objects made from one template, share what is the same in them
 //! ([`apimachinery::json`]), so a document stays as it is for as long as it is kept.
@@ -14,12 +15,20 @@ use apimachinery::{ObjectExt as _, Value};
 use bytes::Bytes;
 use store::Revision;
 
+use crate::event;
+
 /// What most objects take, so that writing them seldom moves them.
 const EXPECTED_BYTES: usize = 4096;
 
 /// An immutable API object; cheap to clone.
 #[derive(Clone)]
-pub struct Stored(Arc<Document>);
+pub struct Stored(Form);
+
+#[derive(Clone)]
+enum Form {
+    Document(Arc<Document>),
+    Event(Arc<event::Kept>),
+}
 
 struct Document {
     value: Arc<Value>,
@@ -36,39 +45,61 @@ impl Stored {
     }
 
     fn with(value: Arc<Value>, size: usize) -> Self {
-        Self(Arc::new(Document { value, json: OnceLock::new(), size }))
+        Self(Form::Document(Arc::new(Document { value, json: OnceLock::new(), size })))
+    }
+
+    /// An event, without its document.
+    pub(crate) fn told(event: event::Kept) -> Self {
+        Self(Form::Event(Arc::new(event)))
     }
 
     /// The document, in the version it was asked for (in the store: the storage version).
     #[must_use]
     pub fn value(&self) -> Arc<Value> {
-        Arc::clone(&self.0.value)
+        match &self.0 {
+            Form::Document(document) => Arc::clone(&document.value),
+            Form::Event(event) => Arc::new(event.document()),
+        }
     }
 
-    /// The document as JSON, serialised at most once for all clones.
+    /// The document as JSON; of an object that is kept as a document it is serialised at most once for
+    /// all clones.
     #[must_use]
     pub fn json(&self) -> Bytes {
-        self.0.json.get_or_init(|| serialise(&self.0.value)).clone()
+        match &self.0 {
+            Form::Document(document) => {
+                document.json.get_or_init(|| serialise(&document.value)).clone()
+            }
+            Form::Event(event) => serialise(&event.document()),
+        }
     }
 
     /// The document on its own.
     #[must_use]
     pub fn into_value(self) -> Value {
-        (*self.0.value).clone()
+        match &self.0 {
+            Form::Document(document) => (*document.value).clone(),
+            Form::Event(event) => event.document(),
+        }
     }
 
     fn stamp(&mut self, revision: Revision) {
-        let revision = Value::from(revision.to_string());
-        let size = self.0.size;
-        if let Some(document) = Arc::get_mut(&mut self.0) {
-            document.json = OnceLock::new();
-            let value = Arc::make_mut(&mut document.value);
-            value.set(&["metadata", "resourceVersion"], revision);
-            return;
+        match &mut self.0 {
+            Form::Event(event) => Arc::make_mut(event).revision = revision,
+            Form::Document(shared) => {
+                let revision = Value::from(revision.to_string());
+                let size = shared.size;
+                if let Some(document) = Arc::get_mut(shared) {
+                    document.json = OnceLock::new();
+                    let value = Arc::make_mut(&mut document.value);
+                    value.set(&["metadata", "resourceVersion"], revision);
+                    return;
+                }
+                let mut value = (*shared.value).clone();
+                value.set(&["metadata", "resourceVersion"], revision);
+                *self = Self::with(Arc::new(value), size);
+            }
         }
-        let mut value = (*self.0.value).clone();
-        value.set(&["metadata", "resourceVersion"], revision);
-        *self = Self::with(Arc::new(value), size);
     }
 }
 
@@ -107,7 +138,10 @@ fn size_of_text(text: &str) -> usize {
 
 impl store::Value for Stored {
     fn size(&self) -> usize {
-        self.0.size
+        match &self.0 {
+            Form::Document(document) => document.size,
+            Form::Event(event) => event.size(),
+        }
     }
 
     fn committed(&mut self, revision: Revision) {
@@ -121,13 +155,13 @@ impl store::Value for Stored {
 
 impl PartialEq for Stored {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0) || self.0.value == other.0.value
+        self.value() == other.value()
     }
 }
 
 impl fmt::Debug for Stored {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.0.value, f)
+        fmt::Debug::fmt(&self.value(), f)
     }
 }
 

@@ -15,7 +15,7 @@
 use std::sync::Arc;
 
 use apimachinery::{ObjectExt as _, Status};
-use apiserver::{Admission, AdmissionRequest, Operation};
+use apiserver::{Admission, AdmissionRequest, ApiServer, Operation};
 use parking_lot::Mutex;
 
 /// A handle; clones share it.
@@ -176,6 +176,10 @@ impl Admission for Faults {
             }
             _ => Ok(()),
         }
+    }
+
+    fn sees_events(&self, _: &ApiServer, _: &str) -> bool {
+        true
     }
 
     fn answer(&self) -> Result<(), Status> {

@@ -9,13 +9,16 @@
 
 mod correlator;
 
-use apimachinery::json;
-use apimachinery::object::map_of;
-use apimachinery::{ObjectExt as _, Value};
+use apimachinery::json::Name as _;
+use apimachinery::{Map, Texts, Value, json};
+use apiserver::event::{Involved, Told};
 use apiserver::{Client, PatchKind};
 use world::World;
 
 use self::correlator::{Correlator, Identity, Memory, Verdict};
+
+/// How many messages are kept so that the same one told of another object takes no memory.
+const MESSAGES: usize = 64;
 
 /// Whether an event tells of trouble.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -59,6 +62,7 @@ pub struct Recorder {
     world: World,
     seen: Memory<Seen>,
     correlator: Correlator,
+    messages: Texts<MESSAGES>,
     last_name_nanos: i64,
 }
 
@@ -74,7 +78,8 @@ impl Recorder {
     #[must_use]
     pub fn new(client: Client, world: World) -> Self {
         let (seen, correlator) = (Memory::default(), Correlator::default());
-        Self { client, world, seen, correlator, last_name_nanos: 0 }
+        let messages = Texts::new();
+        Self { client, world, seen, correlator, messages, last_name_nanos: 0 }
     }
 
     /// Forgets what `component` told about `involved`, as a new process of that name would not know
@@ -124,59 +129,29 @@ impl Recorder {
     }
 
     fn create(&mut self, involved: &Value, record: &EventRecord<'_>, identity: Identity) {
-        let event = self.document(involved, record);
-        let namespace = event.namespace().to_owned();
-        let name = event.name().to_owned();
-        match self.client.create(&api::EVENTS, &namespace, event) {
-            Ok(_) => self.seen.put(identity, Seen { namespace, name, count: 1 }),
+        let told = self.told(involved, record);
+        let seen = Seen { namespace: told.namespace().to_owned(), name: told.name(), count: 1 };
+        match self.client.tell(told) {
+            Ok(()) => self.seen.put(identity, seen),
             Err(status) => {
                 tracing::debug!(%status, reason = record.reason, "event dropped");
             }
         }
     }
 
-    fn document(&mut self, involved: &Value, record: &EventRecord<'_>) -> Value {
-        let now = self.world.now();
-        self.last_name_nanos = now.unix_nanos().max(self.last_name_nanos + 1);
-        let namespace = Some(involved.namespace()).filter(|ns| !ns.is_empty()).unwrap_or("default");
-        let now = Value::from(now.rfc3339());
-        let name = format!("{}.{:x}", involved.name(), self.last_name_nanos);
-        let mut source = map_of([("component", record.component.into())]);
-        if !record.host.is_empty() {
-            source.set(&["host"], record.host.into());
-        }
-        map_of([
-            ("apiVersion", "v1".into()),
-            ("kind", "Event".into()),
-            ("metadata", map_of([("name", name.into()), ("namespace", namespace.into())])),
-            ("involvedObject", involved_object(involved, record.field_path)),
-            ("type", record.event_type.as_str().into()),
-            ("reason", record.reason.into()),
-            ("message", record.message.into()),
-            ("source", source),
-            ("reportingComponent", "".into()),
-            ("reportingInstance", "".into()),
-            ("firstTimestamp", now.clone()),
-            ("lastTimestamp", now),
-            ("count", 1.into()),
-        ])
-    }
-}
-
-fn involved_object(involved: &Value, field_path: &str) -> Value {
-    let mut reference = apimachinery::Map::new();
-    for (key, text) in [
-        ("apiVersion", involved.api_version()),
-        ("kind", involved.kind()),
-        ("namespace", involved.namespace()),
-        ("name", involved.name()),
-        ("uid", involved.uid()),
-        ("resourceVersion", involved.resource_version()),
-        ("fieldPath", field_path),
-    ] {
-        if !text.is_empty() {
-            reference.insert(key.to_owned(), json!(text));
+    fn told(&mut self, involved: &Value, record: &EventRecord<'_>) -> Told {
+        let at = self.world.now();
+        self.last_name_nanos = at.unix_nanos().max(self.last_name_nanos + 1);
+        Told {
+            involved: Involved::of(involved, record.field_path),
+            ending: u128::try_from(self.last_name_nanos).unwrap_or_default(),
+            annotations: Map::new(),
+            at,
+            event_type: record.event_type.as_str(),
+            reason: record.reason.name(),
+            message: self.messages.shared(record.message),
+            component: record.component.name(),
+            host: record.host.name(),
         }
     }
-    Value::Object(reference)
 }

@@ -6,7 +6,7 @@
 //! takes a `World` therefore runs on either without knowing which.
 //!
 //! Reading order: [`time`] (points in time and their wire formats), [`rng`] (the pinned generator),
-//! this file (the handle), [`edge`] (the tokio edges' way to spawn, sleep and time out).
+//! [`uuid`], this file (the handle), [`edge`] (the tokio edges' way to spawn, sleep and time out).
 //!
 //! Invariant: same seed and same sequence of calls, same answers.
 //! Invariant: no other crate reads the host's clock or entropy (held by `.clippy.toml`).
@@ -15,6 +15,7 @@
 pub mod edge;
 pub mod rng;
 pub mod time;
+pub mod uuid;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -23,6 +24,7 @@ use parking_lot::Mutex;
 
 use crate::rng::Rng;
 pub use crate::time::Time;
+pub use crate::uuid::Uuid;
 
 /// Letters of generated name suffixes: no vowels, no 0, 1, 3, no y.
 ///
@@ -117,18 +119,16 @@ impl World {
     /// A new version 4 UUID, e.g. `0f36b5a2-1f2d-4c7e-9d1a-3b9a6c0e8f11`.
     #[must_use]
     pub fn uid(&self) -> String {
+        self.uuid().to_string()
+    }
+
+    /// The same as a number.
+    #[must_use]
+    pub fn uuid(&self) -> Uuid {
         let mut rng = self.inner.rng.lock();
         let high = rng.next_u64();
         let low = rng.next_u64();
-        format!(
-            "{:08x}-{:04x}-4{:03x}-{:x}{:03x}-{:012x}",
-            high >> 32,
-            (high >> 16) & 0xffff,
-            high & 0xfff,
-            8 + (low >> 62),
-            (low >> 48) & 0xfff,
-            low & 0xffff_ffff_ffff
-        )
+        Uuid::from_random(high, low)
     }
 
     /// `length` random letters of the alphabet that `metadata.generateName` uses.

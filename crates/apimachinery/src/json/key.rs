@@ -15,7 +15,34 @@ const LONG: usize = 64;
 const KEPT: usize = 512;
 
 thread_local! {
-    static NAMES: RefCell<[Text; KEPT]> = const { RefCell::new([const { Text::new() }; KEPT]) };
+    static NAMES: RefCell<Texts<KEPT>> = const { RefCell::new(Texts::new()) };
+}
+
+/// A few texts, of which equal ones that are asked for later have the memory.
+#[derive(Debug)]
+pub struct Texts<const N: usize>([Text; N]);
+
+impl<const N: usize> Texts<N> {
+    /// Keeps nothing.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self([const { Text::new() }; N])
+    }
+
+    /// The text, in the memory of an equal one if there was one a short while ago.
+    pub fn shared(&mut self, text: &str) -> Text {
+        let kept = &mut self.0[fnv32a(text.as_bytes()) as usize % N];
+        if *kept != text {
+            *kept = Text::from(text);
+        }
+        kept.clone()
+    }
+}
+
+impl<const N: usize> Default for Texts<N> {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 /// What a member's name can be made of.
@@ -71,12 +98,5 @@ pub(super) fn shared(name: &str) -> Text {
     if name.len() <= SHORT || name.len() > LONG {
         return Text::from(name);
     }
-    let place = fnv32a(name.as_bytes()) as usize % KEPT;
-    NAMES.with_borrow_mut(|names| {
-        let kept = &mut names[place];
-        if *kept != name {
-            *kept = Text::from(name);
-        }
-        kept.clone()
-    })
+    NAMES.with_borrow_mut(|names| names.shared(name))
 }

@@ -6,6 +6,7 @@ use apimachinery::Value;
 use apimachinery::{ObjectExt as _, Status};
 
 use super::{Admission, AdmissionRequest, Operation};
+use crate::server::ApiServer;
 use crate::{error, key};
 
 /// Namespaces the cluster cannot live without.
@@ -28,6 +29,11 @@ impl Admission for NamespaceLifecycle {
             Operation::Create if call.resource.namespaced() => check_open(request),
             _ => Ok(()),
         }
+    }
+
+    fn sees_events(&self, server: &ApiServer, namespace: &str) -> bool {
+        let stored = server.store().get(&key::object(&api::NAMESPACES, "", namespace));
+        stored.is_none_or(|namespace| is_terminating(&namespace.value.value()))
     }
 }
 

@@ -5,6 +5,7 @@ mod apply;
 mod concurrency;
 mod custom;
 mod deletion;
+mod events;
 mod kubectl;
 mod lists;
 mod objects;

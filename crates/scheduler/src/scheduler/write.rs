@@ -2,9 +2,11 @@
 //!
 //! Invariant: a pod that vanished meanwhile is nobody's loss.
 
-use api::{EVENTS, PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, PODS};
+use api::{PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, PODS};
+use apimachinery::json::Name as _;
 use apimachinery::{Map, json};
-use apimachinery::{ObjectExt as _, Status, Value};
+use apimachinery::{ObjectExt as _, Status, Text, Value};
+use apiserver::event::{Involved, Told};
 use apiserver::{DeleteOptions, PatchKind};
 use controller_runtime::{Context, Error, EventType, Key};
 use world::Time;
@@ -50,37 +52,25 @@ pub(super) fn bind(cx: &Context<'_>, pod: &Value, node: &str) -> Result<(), Stat
 /// Tells that the pod is bound, and from which facts that was decided. The facts stand on the event and
 /// not on the pod, which looks as it always has.
 pub(super) fn scheduled(cx: &Context<'_>, pod: &Value, node: &str, facts: Facts) {
-    let (namespace, name) = (pod.namespace(), pod.name());
-    let now = cx.world.now();
-    let event = json!({
-        "apiVersion": "v1",
-        "kind": "Event",
-        "metadata": {
-            // Odd ends tell it from what the recorder names at the same time.
-            "name": format!("{name}.{:x}1", now.unix_nanos()),
-            "namespace": namespace,
-            "annotations": {
-                REVISION_ANNOTATION: facts.revision.to_string(),
-                TURN_ANNOTATION: facts.turn.to_string(),
-            },
-        },
-        "involvedObject": {
-            "apiVersion": "v1",
-            "kind": "Pod",
-            "namespace": namespace,
-            "name": name,
-            "uid": pod.uid(),
-            "resourceVersion": pod.resource_version(),
-        },
-        "type": "Normal",
-        "reason": "Scheduled",
-        "message": format!("Successfully assigned {namespace}/{name} to {node}"),
-        "source": {"component": DEFAULT_SCHEDULER},
-        "firstTimestamp": now.rfc3339(),
-        "lastTimestamp": now.rfc3339(),
-        "count": 1,
-    });
-    if let Err(status) = cx.client.create(&EVENTS, namespace, event) {
+    let (at, namespace, name) = (cx.world.now(), pod.namespace(), pod.name());
+    let nanos = u128::try_from(at.unix_nanos()).unwrap_or_default();
+    let marks = [(REVISION_ANNOTATION, facts.revision), (TURN_ANNOTATION, facts.turn)];
+    let told = Told {
+        involved: Involved::of(pod, ""),
+        // Odd ends tell it from what the recorder names at the same time.
+        ending: nanos << 4 | 1,
+        annotations: marks
+            .map(|(name, mark)| (name, Value::from(mark.to_string())))
+            .into_iter()
+            .collect(),
+        at,
+        event_type: "Normal",
+        reason: "Scheduled".into(),
+        message: format!("Successfully assigned {namespace}/{name} to {node}").into(),
+        component: DEFAULT_SCHEDULER.name(),
+        host: Text::new(),
+    };
+    if let Err(status) = cx.client.tell(told) {
         tracing::debug!(%status, "event dropped");
     }
 }
