@@ -117,7 +117,7 @@ impl Controller for NamespaceSecurityAllocation {
     }
 
     fn reconcile(&mut self, cx: &mut Context<'_>, key: &Key) -> Result<Requeue, Error> {
-        if let Some(block) = key.name.strip_prefix(FREED).and_then(|block| block.parse().ok()) {
+        if let Some(block) = key.name().strip_prefix(FREED).and_then(|block| block.parse().ok()) {
             self.0.give_back(block);
             return Ok(Requeue::Done);
         }
@@ -131,7 +131,7 @@ impl Controller for NamespaceSecurityAllocation {
         let map: apimachinery::Map =
             annotations.into_iter().map(|(key, value)| (key.to_owned(), json!(value))).collect();
         let patch = json!({"metadata": {"annotations": map}});
-        cx.client.patch(&NAMESPACES, "", &key.name, PatchKind::Merge, patch)?;
+        cx.client.patch(&NAMESPACES, "", key.name(), PatchKind::Merge, patch)?;
         Ok(Requeue::Done)
     }
 }

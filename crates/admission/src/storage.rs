@@ -121,8 +121,8 @@ impl Controller for ClaimProtection {
     }
 
     fn reconcile(&mut self, cx: &mut Context<'_>, key: &Key) -> Result<Requeue, Error> {
-        let pods = || cx.caches.using_claim(&key.namespace, &key.name);
-        let in_use = |_: &Value| pods().iter().any(|pod| uses(pod, &key.name));
+        let pods = || cx.caches.using_claim(key.namespace(), key.name());
+        let in_use = |_: &Value| pods().iter().any(|pod| uses(pod, key.name()));
         release(cx, &PERSISTENT_VOLUME_CLAIMS, key, CLAIM_FINALIZER, in_use)
     }
 }

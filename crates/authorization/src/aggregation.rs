@@ -23,7 +23,7 @@ impl Controller for ClusterRoleAggregation {
     }
 
     fn reconcile(&mut self, cx: &mut Context<'_>, key: &Key) -> Result<Requeue, Error> {
-        let Some(role) = cx.caches.get(&api::CLUSTER_ROLES, "", &key.name) else {
+        let Some(role) = cx.caches.get(&api::CLUSTER_ROLES, "", key.name()) else {
             return Ok(Requeue::Done);
         };
         let all = cx.caches.list(&api::CLUSTER_ROLES, "");

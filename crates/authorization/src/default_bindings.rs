@@ -33,18 +33,18 @@ impl Controller for DefaultRoleBindings {
     }
 
     fn reconcile(&mut self, cx: &mut Context<'_>, key: &Key) -> Result<Requeue, Error> {
-        let Some(namespace) = cx.caches.get(&api::NAMESPACES, "", &key.name) else {
+        let Some(namespace) = cx.caches.get(&api::NAMESPACES, "", key.name()) else {
             return Ok(Requeue::Done);
         };
         if namespace.deletion_timestamp().is_some() {
             return Ok(Requeue::Done);
         }
-        for binding in bindings(&key.name) {
-            let exists = cx.caches.get(&api::ROLE_BINDINGS, &key.name, binding.name()).is_some();
+        for binding in bindings(key.name()) {
+            let exists = cx.caches.get(&api::ROLE_BINDINGS, key.name(), binding.name()).is_some();
             if exists {
                 continue;
             }
-            match cx.client.create(&api::ROLE_BINDINGS, &key.name, binding) {
+            match cx.client.create(&api::ROLE_BINDINGS, key.name(), binding) {
                 Err(status) if !status.is_already_exists() => return Err(status.into()),
                 _ => {}
             }

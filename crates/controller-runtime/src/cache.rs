@@ -80,7 +80,7 @@ impl Caches {
             cache
                 .objects
                 .range((start.clone(), Bound::Unbounded))
-                .take_while(move |(key, _)| namespace.is_empty() || &*key.namespace == namespace)
+                .take_while(move |(key, _)| namespace.is_empty() || key.namespace() == namespace)
         });
         found.inspect(|_| self.look()).map(|(key, object)| (key, Arc::clone(object)))
     }

@@ -164,7 +164,7 @@ mod tests {
         let mut taken = 0;
         for number in 0..1_400 {
             let (_, key) = queue.pop(&world).unwrap();
-            taken += u32::from(key.name.starts_with("first-"));
+            taken += u32::from(key.name().starts_with("first-"));
             queue.add(item(&format!("second-{number}")));
         }
         assert_eq!(taken, 1_000);

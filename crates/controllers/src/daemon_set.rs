@@ -96,7 +96,7 @@ impl Controller for DaemonSet {
         let live = live_revisions(&revisions, &claims.owned, &current);
         let limit = ds.int_at(&["spec", "revisionHistoryLimit"]).unwrap_or(10);
         let surplus = history::surplus(&revisions, &live, limit);
-        history::delete(cx, &key.namespace, &surplus)?;
+        history::delete(cx, key.namespace(), &surplus)?;
         Ok(plan.resync.map_or(Requeue::Done, Requeue::After))
     }
 }

@@ -52,12 +52,12 @@ impl Controller for EndpointSlices {
         for action in plan(&endpoints, &existing) {
             let result = match action {
                 Action::Create(slice) => {
-                    cx.client.create(&ENDPOINT_SLICES, &key.namespace, slice).map(drop)
+                    cx.client.create(&ENDPOINT_SLICES, key.namespace(), slice).map(drop)
                 }
                 Action::Update(slice) => cx.client.update(&ENDPOINT_SLICES, slice).map(drop),
                 Action::Delete(name) => {
                     let options = DeleteOptions::default();
-                    cx.client.delete(&ENDPOINT_SLICES, &key.namespace, &name, options).map(drop)
+                    cx.client.delete(&ENDPOINT_SLICES, key.namespace(), &name, options).map(drop)
                 }
             };
             match result {

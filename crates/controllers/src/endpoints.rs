@@ -62,12 +62,12 @@ impl Controller for Endpoints {
             return delete(cx, key);
         };
         let Some(selector) = selector(&service) else { return Ok(Requeue::Done) };
-        let pods = cx.caches.selected(&PODS, &key.namespace, &selector);
+        let pods = cx.caches.selected(&PODS, key.namespace(), &selector);
         let current = cx.caches.get_key(&ENDPOINTS, key);
         let observed = Observed { service: &service, pods: &pods, current: current.as_deref() };
         match plan(&observed) {
             Some(Action::Create(endpoints)) => {
-                cx.client.create(&ENDPOINTS, &key.namespace, endpoints)?;
+                cx.client.create(&ENDPOINTS, key.namespace(), endpoints)?;
             }
             Some(Action::Update(endpoints)) => {
                 cx.client.update(&ENDPOINTS, endpoints)?;
@@ -83,7 +83,7 @@ fn delete(cx: &Context<'_>, key: &Key) -> Result<Requeue, Error> {
     if cx.caches.get_key(&ENDPOINTS, key).is_none() {
         return Ok(Requeue::Done);
     }
-    match cx.client.delete(&ENDPOINTS, &key.namespace, &key.name, DeleteOptions::default()) {
+    match cx.client.delete(&ENDPOINTS, key.namespace(), key.name(), DeleteOptions::default()) {
         Err(status) if !status.is_not_found() => Err(status.into()),
         _ => Ok(Requeue::Done),
     }

@@ -172,12 +172,12 @@ impl Controller for GarbageCollector {
     }
 
     fn reconcile(&mut self, cx: &mut Context<'_>, key: &Key) -> Result<Requeue, Error> {
-        if let Some(uid) = key.name.strip_prefix(GONE) {
+        if let Some(uid) = key.name().strip_prefix(GONE) {
             self.pending.extend(self.graph.dependents(uid));
             return Ok(Requeue::Done);
         }
         let Some((resource, name)) = resource_of(cx.caches, key) else { return Ok(Requeue::Done) };
-        let object = cx.caches.get(resource, &key.namespace, name);
+        let object = cx.caches.get(resource, key.namespace(), name);
         let touched = self.graph.set(key, owners_of(cx.caches, object.as_deref()));
         let waiting = |owner: &Key| lookup(cx.caches, owner).is_some_and(|o| is_foreground(&o));
         self.pending.extend(touched.into_iter().filter(waiting));
@@ -265,7 +265,7 @@ fn object_key(caches: &Caches, object: &Value) -> Option<Key> {
 }
 
 fn resource_of<'a>(caches: &Caches, key: &'a Key) -> Option<(&'static Resource, &'a str)> {
-    let (resource, name) = key.name.split_once('/')?;
+    let (resource, name) = key.name().split_once('/')?;
     let (plural, group) = resource.split_once('.')?;
     let matches = |r: &&&'static Resource| r.plural == plural && r.storage.0 == group;
     let built_in = COLLECTED.iter().find(matches).copied();
@@ -274,7 +274,7 @@ fn resource_of<'a>(caches: &Caches, key: &'a Key) -> Option<(&'static Resource, 
 
 fn lookup(caches: &Caches, key: &Key) -> Option<Arc<Value>> {
     let (resource, name) = resource_of(caches, key)?;
-    caches.get(resource, &key.namespace, name)
+    caches.get(resource, key.namespace(), name)
 }
 
 /// The owners of an object, by uid, each with its key.

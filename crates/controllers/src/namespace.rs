@@ -90,13 +90,13 @@ impl Controller for Namespace {
         if namespace.deletion_timestamp().is_none() {
             return Ok(Requeue::Done);
         }
-        let mut left = look(cx, &key.name)?;
+        let mut left = look(cx, key.name())?;
         let mut requeue = Requeue::Done;
         // Twice: what went at once lets the namespace go in the same reconcile.
         for _ in 0..2 {
             for action in plan(&namespace, &left) {
                 match action {
-                    Action::Empty(resource) => empty(cx, resource, &key.name)?,
+                    Action::Empty(resource) => empty(cx, resource, key.name())?,
                     Action::Wait => requeue = Requeue::After(LOOK_AGAIN),
                     Action::Finalize(value) => return finalize(cx, value),
                 }
@@ -104,7 +104,7 @@ impl Controller for Namespace {
             if requeue != Requeue::Done {
                 return Ok(requeue);
             }
-            left = look(cx, &key.name)?;
+            left = look(cx, key.name())?;
         }
         Ok(Requeue::After(LOOK_AGAIN))
     }

@@ -172,11 +172,11 @@ impl Controller for NodeLifecycle {
     fn reconcile(&mut self, cx: &mut Context<'_>, key: &Key) -> Result<Requeue, Error> {
         let now = cx.world.now();
         let node = cx.caches.get_key(&NODES, key);
-        let before = self.known.get(&*key.name).map(|known| known.uid.clone());
-        let is_new = self.note(&key.name, node.as_deref(), now);
+        let before = self.known.get(key.name()).map(|known| known.uid.clone());
+        let is_new = self.note(key.name(), node.as_deref(), now);
         let Some(node) = node else {
             if let Some(uid) = before {
-                tell_of_removal(cx, &key.name, &uid);
+                tell_of_removal(cx, key.name(), &uid);
             }
             return Ok(Requeue::Done);
         };

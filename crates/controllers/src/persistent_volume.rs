@@ -81,7 +81,7 @@ impl Controller for PersistentVolumeBinder {
     }
 
     fn reconcile(&mut self, cx: &mut Context<'_>, key: &Key) -> Result<Requeue, Error> {
-        if key.namespace.is_empty() {
+        if key.namespace().is_empty() {
             self.sync_volume(cx, key)?;
         } else {
             self.sync_claim(cx, key)?;
@@ -137,7 +137,7 @@ impl PersistentVolumeBinder {
     }
 
     fn sync_volume(&mut self, cx: &mut Context<'_>, key: &Key) -> Result<(), Status> {
-        self.open.remove(&*key.name);
+        self.open.remove(key.name());
         let Some(volume) = cx.caches.get_key(&PERSISTENT_VOLUMES, key) else { return Ok(()) };
         let reference = &volume["spec"]["claimRef"];
         let claim = Key::new(reference.str_at(&["namespace"]), reference.str_at(&["name"]));

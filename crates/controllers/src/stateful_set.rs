@@ -80,7 +80,7 @@ impl Controller for StatefulSet {
         let mut live: BTreeSet<&str> = pods.iter().map(|pod| pod::revision(pod)).collect();
         live.extend([current.name(), update.name()]);
         let limit = set.int_at(&["spec", "revisionHistoryLimit"]).unwrap_or(10);
-        history::delete(cx, &key.namespace, &history::surplus(&revisions, &live, limit))?;
+        history::delete(cx, key.namespace(), &history::surplus(&revisions, &live, limit))?;
         Ok(plan.resync.map_or(Requeue::Done, Requeue::After))
     }
 }

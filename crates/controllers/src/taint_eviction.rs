@@ -88,7 +88,7 @@ impl Controller for TaintEviction {
         cx.recorder.event(COMPONENT, &pod, EventType::Normal, "TaintManagerEviction", &message);
         let options = DeleteOptions { uid: Some(pod.uid().to_owned()), ..DeleteOptions::default() };
         self.marked.remove(key);
-        match cx.client.delete(&PODS, &key.namespace, &key.name, options) {
+        match cx.client.delete(&PODS, key.namespace(), key.name(), options) {
             Err(status) if !status.is_not_found() && !status.is_conflict() => Err(status.into()),
             _ => Ok(Requeue::Done),
         }

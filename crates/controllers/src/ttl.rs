@@ -34,7 +34,7 @@ impl Controller for TtlAfterFinished {
             propagation_policy: Some("Foreground".to_owned()),
             ..DeleteOptions::default()
         };
-        match cx.client.delete(&JOBS, &key.namespace, &key.name, options) {
+        match cx.client.delete(&JOBS, key.namespace(), key.name(), options) {
             Err(status) if !status.is_not_found() => Err(status.into()),
             _ => Ok(Requeue::Done),
         }

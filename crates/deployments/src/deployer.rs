@@ -409,7 +409,7 @@ impl Controller for Deployer {
             Some(pod) => self.builtin.find(pod.uid()),
             // It runs on for a while when its pod is gone already.
             None => self.builtin.running().into_iter().find(|container| {
-                container.pod_namespace == *key.namespace && container.pod_name == *key.name
+                container.pod_namespace == *key.namespace() && container.pod_name == *key.name()
             }),
         };
         match found {

@@ -81,7 +81,7 @@ impl Runner {
     /// POSTs an import; where it runs on a thread its result comes later.
     fn run(&mut self, client: &Client, key: &Key, import: Value) -> Result<Requeue, Error> {
         let Some(wake) = self.wake.clone() else {
-            client.create(&api::IMAGE_STREAM_IMPORTS, &key.namespace, import)?;
+            client.create(&api::IMAGE_STREAM_IMPORTS, key.namespace(), import)?;
             return Ok(Requeue::Done);
         };
         if self.running.len() >= MAX_RUNNING {
@@ -89,7 +89,7 @@ impl Runner {
         }
         let (client, own, results) = (client.clone(), key.clone(), Arc::clone(&self.results));
         let work = move || {
-            let result = client.create(&api::IMAGE_STREAM_IMPORTS, &own.namespace, import);
+            let result = client.create(&api::IMAGE_STREAM_IMPORTS, own.namespace(), import);
             results.lock().insert(own, result.map(drop));
             wake();
         };

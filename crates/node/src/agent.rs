@@ -513,9 +513,9 @@ impl Controller for Agent {
     }
 
     fn reconcile(&mut self, cx: &mut Context<'_>, key: &Key) -> Result<Requeue, Error> {
-        if key.namespace.is_empty() {
-            self.reconcile_node(cx, &key.name)?;
-        } else if key.name.contains('/') {
+        if key.namespace().is_empty() {
+            self.reconcile_node(cx, key.name())?;
+        } else if key.name().contains('/') {
             self.reconcile_object(cx, key);
         } else {
             self.reconcile_pod(cx, key)?;

@@ -360,7 +360,7 @@ impl Worker {
         if !self.gone {
             self.write_last_status(io)?;
             let options = DeleteOptions::now(&self.uid);
-            match io.cx.client.delete(&api::PODS, &self.key.namespace, &self.key.name, options) {
+            match io.cx.client.delete(&api::PODS, self.key.namespace(), self.key.name(), options) {
                 Err(status) if !status.is_not_found() && !status.is_conflict() => {
                     return Err(status);
                 }

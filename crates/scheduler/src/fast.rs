@@ -64,7 +64,7 @@ impl Fast {
         turn: u64,
     ) -> Option<Choice> {
         let ahead = |key: &controller_runtime::Key| {
-            *key.name != *pod.pod.name() || *key.namespace != *pod.pod.namespace()
+            key.name() != pod.pod.name() || key.namespace() != pod.pod.namespace()
         };
         if pod.has_volumes
             || snapshot.is_empty()

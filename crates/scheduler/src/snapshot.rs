@@ -103,7 +103,7 @@ impl Snapshot {
         match resource.plural {
             "nodes" => match object {
                 Some(node) => self.set_node(node),
-                None => self.remove_node(&key.name),
+                None => self.remove_node(key.name()),
             },
             "services" | "replicationcontrollers" | "replicasets" | "statefulsets" => {
                 let changed = self.owners.set(resource.plural, key, object.map(|o| &**o));
@@ -168,7 +168,7 @@ impl Snapshot {
     ) -> impl Iterator<Item = (&'a Key, u32, &'a str)> {
         let range = self.placed.range(Key::new(namespace, "")..);
         range
-            .take_while(move |(key, _)| &*key.namespace == namespace)
+            .take_while(move |(key, _)| key.namespace() == namespace)
             .map(|(key, place)| (key, place.group, &*place.node))
     }
 

@@ -67,7 +67,7 @@ impl Controller for QuotaStatus {
             return Ok(Requeue::Done);
         }
         let spec = &quota["spec"];
-        let used = count(cx.client, spec, &key.namespace, cx.world.now())?;
+        let used = count(cx.client, spec, key.namespace(), cx.world.now())?;
         let status = json!({"hard": spec.get("hard"), "used": amounts::to_value(&used)});
         if quota.get("status") != Some(&status) {
             let mut new = (*quota).clone();

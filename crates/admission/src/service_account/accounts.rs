@@ -43,12 +43,12 @@ impl Controller for ServiceAccounts {
 
     fn reconcile(&mut self, cx: &mut Context<'_>, key: &Key) -> Result<Requeue, Error> {
         let Some(namespace) = cx.caches.get_key(&NAMESPACES, key) else { return Ok(Requeue::Done) };
-        if self.settings.on_demand.iter().any(|name| *name == *key.name) {
+        if self.settings.on_demand.iter().any(|name| *name == *key.name()) {
             return Ok(Requeue::Done);
         }
-        let has = |name: &str| cx.caches.get(&SERVICE_ACCOUNTS, &key.name, name).is_some();
+        let has = |name: &str| cx.caches.get(&SERVICE_ACCOUNTS, key.name(), name).is_some();
         for name in plan(&namespace, &self.settings.managed, has) {
-            ensure(cx.client, &self.settings, &key.name, name)?;
+            ensure(cx.client, &self.settings, key.name(), name)?;
         }
         Ok(Requeue::Done)
     }

@@ -336,7 +336,7 @@ impl Controller for Credentials {
     }
 
     fn reconcile(&mut self, cx: &mut Context<'_>, key: &Key) -> Result<Requeue, Error> {
-        let (ns, name) = (&*key.namespace, &*key.name);
+        let (ns, name) = (key.namespace(), key.name());
         let terminating = |ns: Arc<Value>| ns.deletion_timestamp().is_some();
         if cx.caches.get(&NAMESPACES, "", ns).is_none_or(terminating) {
             return Ok(Requeue::Done);

@@ -27,13 +27,13 @@ pub(super) struct Labels {
 
 impl Labels {
     pub(super) fn insert(&mut self, key: &Key, object: &Value) {
-        for bucket in buckets(&key.namespace, object) {
+        for bucket in buckets(key.namespace(), object) {
             self.keys.entry(bucket).or_default().insert(key.clone());
         }
     }
 
     pub(super) fn remove(&mut self, key: &Key, object: &Value) {
-        for bucket in buckets(&key.namespace, object) {
+        for bucket in buckets(key.namespace(), object) {
             super::drop_from(&mut self.keys, &bucket, key);
         }
     }
@@ -93,9 +93,9 @@ impl Selectors {
             return;
         };
         // The label that fewest ask for tells most.
-        let wanted = wanted(selector).map(|(label, value)| bucket(&key.namespace, label, value));
+        let wanted = wanted(selector).map(|(label, value)| bucket(key.namespace(), label, value));
         let rare = wanted.min_by_key(|bucket| self.keys.get(bucket).map_or(0, BTreeSet::len));
-        let bucket = rare.unwrap_or_else(|| bucket(&key.namespace, "", ""));
+        let bucket = rare.unwrap_or_else(|| bucket(key.namespace(), "", ""));
         self.keys.entry(bucket.clone()).or_default().insert(key.clone());
         self.chosen.insert(key.clone(), bucket);
     }

@@ -39,8 +39,8 @@ impl Controller for Labeller {
             let patch = json!({"metadata": {"labels": {"seen": "yes"}}});
             cx.client.patch(
                 &api::CONFIG_MAPS,
-                &key.namespace,
-                &key.name,
+                key.namespace(),
+                key.name(),
                 PatchKind::Merge,
                 patch,
             )?;
@@ -198,6 +198,6 @@ fn a_cut_watch_lists_anew() {
     driver.cut_watch(5);
     driver.settle();
     let keys: Vec<String> =
-        looked.lock()[looks..].iter().map(|(_, key)| key.name.to_string()).collect();
+        looked.lock()[looks..].iter().map(|(_, key)| key.name().to_string()).collect();
     assert!(keys.contains(&"a".to_owned()) && keys.contains(&"b".to_owned()), "{keys:?}");
 }

@@ -235,7 +235,7 @@ impl Controller for Kubelet {
         }
         if pod.deletion_timestamp().is_some() {
             let options = DeleteOptions::now(pod.uid());
-            cx.client.delete(&PODS, &key.namespace, &key.name, options)?;
+            cx.client.delete(&PODS, key.namespace(), key.name(), options)?;
             return Ok(Requeue::Done);
         }
         if pod.str_at(&["spec", "nodeName"]).is_empty() {
@@ -243,8 +243,8 @@ impl Controller for Kubelet {
                 return Ok(Requeue::After(Duration::from_secs(5)));
             };
             let binding =
-                json!({"metadata": {"name": &*key.name}, "target": {"kind": "Node", "name": node}});
-            cx.client.subresource_create(&PODS, &key.namespace, &key.name, "binding", binding)?;
+                json!({"metadata": {"name": key.name()}, "target": {"kind": "Node", "name": node}});
+            cx.client.subresource_create(&PODS, key.namespace(), key.name(), "binding", binding)?;
             return Ok(Requeue::Done);
         }
         let image = pod.list_at(&["spec", "containers"])[0].str_at(&["image"]);

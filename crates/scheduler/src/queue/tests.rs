@@ -36,7 +36,7 @@ fn the_most_important_goes_first_then_the_one_that_came_first() {
     }
     assert!(!queue.add(&key("a"), &pod(0)), "nothing has changed");
     let order: Vec<String> =
-        std::iter::from_fn(|| queue.pop().map(|(key, _)| key.name.to_string())).collect();
+        std::iter::from_fn(|| queue.pop().map(|(key, _)| key.name().to_string())).collect();
     assert_eq!(order, ["b", "d", "a", "c"]);
 }
 

@@ -151,7 +151,7 @@ pub(super) fn condition(
 /// Says for which node a pod waits, or that it waits for none any more.
 pub(super) fn nominate(cx: &Context<'_>, pod: &Key, node: Option<&str>) {
     let patch = json!({"status": {"nominatedNodeName": node}});
-    let (namespace, name) = (&pod.namespace, &pod.name);
+    let (namespace, name) = (pod.namespace(), pod.name());
     if let Err(status) = cx.client.patch_status(&PODS, namespace, name, PatchKind::Merge, patch) {
         tracing::debug!(%status, "nomination dropped");
     }

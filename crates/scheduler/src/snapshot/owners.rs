@@ -32,11 +32,11 @@ impl Owners {
         let old = if plural == "services" {
             replace(&mut self.services, key.clone(), selector.clone())
         } else {
-            let namespace = self.controllers.entry(Arc::clone(&key.namespace)).or_default();
-            let name = (Arc::from(plural), Arc::clone(&key.name));
+            let namespace = self.controllers.entry(Arc::from(key.namespace())).or_default();
+            let name = (Arc::from(plural), Arc::from(key.name()));
             let old = replace(namespace, name, selector.clone());
             if namespace.is_empty() {
-                self.controllers.remove(&key.namespace);
+                self.controllers.remove(key.namespace());
             }
             old
         };
@@ -59,7 +59,7 @@ impl Owners {
     ) -> impl Iterator<Item = &'a LabelSelector> {
         let range = self.services.range(Key::new(namespace, "")..);
         range
-            .take_while(move |(key, _)| &*key.namespace == namespace)
+            .take_while(move |(key, _)| key.namespace() == namespace)
             .map(|(_, selector)| selector)
             .filter(move |selector| selector.matches(labels))
     }

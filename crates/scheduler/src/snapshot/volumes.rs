@@ -22,8 +22,8 @@ impl Volumes {
         let object = object.map(Arc::clone);
         match plural {
             "persistentvolumeclaims" => replace(&mut self.claims, key.clone(), object),
-            "persistentvolumes" => replace(&mut self.volumes, Arc::clone(&key.name), object),
-            "storageclasses" => replace(&mut self.classes, Arc::clone(&key.name), object),
+            "persistentvolumes" => replace(&mut self.volumes, Arc::from(key.name()), object),
+            "storageclasses" => replace(&mut self.classes, Arc::from(key.name()), object),
             _ => false,
         }
     }
