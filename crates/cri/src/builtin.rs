@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
+use apimachinery::Text;
 use parking_lot::Mutex;
 use world::{Time, World};
 
@@ -23,8 +24,8 @@ use crate::config::ContainerConfig;
 use crate::digest::sha256;
 use crate::logs::{Line, LineSource, LogOptions, LogStream, Logs, line_stream};
 use crate::runtime::{
-    Command, ContainerExit, ContainerRuntime, ContainerState, ContainerStatus, Error, Event, Image,
-    Reply, Ticket, Wake,
+    Command, ContainerExit, ContainerRuntime, ContainerState, ContainerStatus, Error, Event, Id,
+    Image, Reply, Ticket, Wake,
 };
 use crate::script;
 use crate::stats::PodMetrics;
@@ -70,9 +71,9 @@ struct State {
 struct Inner {
     images: BTreeSet<String>,
     programs: BTreeSet<String>,
-    containers: BTreeMap<String, Container>,
+    containers: BTreeMap<Id, Container>,
     /// Ids of the running containers, by uid of the pod.
-    by_pod: BTreeMap<String, BTreeSet<String>>,
+    by_pod: BTreeMap<Id, BTreeSet<Id>>,
     /// Goes up whenever a container is started, is asked to stop or ends.
     changes: u64,
     events: VecDeque<Event>,
@@ -88,7 +89,7 @@ impl std::fmt::Debug for Inner {
 #[derive(Debug)]
 struct Container {
     config: Box<ContainerConfig>,
-    sandbox: String,
+    sandbox: Id,
     created_at: Time,
     started_at: Option<Time>,
     /// What its controller sees once it was started; made once, it is looked at in every turn.
@@ -185,7 +186,7 @@ fn view(id: &str, config: &ContainerConfig, started_at: Time) -> BuiltinContaine
         id: id.to_owned(),
         pod_namespace: config.pod_namespace.clone(),
         pod_name: config.pod_name.clone(),
-        pod_uid: config.pod_uid.clone(),
+        pod_uid: config.pod_uid.to_string(),
         image: config.image.clone(),
         command: config.command.iter().chain(&config.args).cloned().collect(),
         env: config.env.to_vec(),
@@ -200,7 +201,7 @@ fn wake_all(wakers: &mut Vec<Waker>) {
 }
 
 impl Inner {
-    fn running_of(&self, pod_uid: &str) -> Option<(&String, &Container)> {
+    fn running_of(&self, pod_uid: &str) -> Option<(&Id, &Container)> {
         let id = self.by_pod.get(pod_uid)?.first()?;
         self.containers.get_key_value(id).filter(|(_, container)| container.runs())
     }
@@ -215,7 +216,7 @@ impl Inner {
     fn end(&mut self, id: &str, exit_code: i64, now: Time) {
         let Some(container) = self.containers.get_mut(id).filter(|c| c.runs()) else { return };
         let exit = ContainerExit {
-            id: id.to_owned(),
+            id: Id::from(id),
             exit_code,
             oom_killed: false,
             finished_at: now,
@@ -263,7 +264,7 @@ impl Inner {
 
     /// Ends the containers whose grace period is over.
     fn expire(&mut self, now: Time) {
-        let expired: Vec<String> = self
+        let expired: Vec<Id> = self
             .containers
             .iter()
             .filter(|(_, c)| c.runs() && c.stop.as_ref().is_some_and(|(at, _)| *at <= now))
@@ -280,7 +281,7 @@ impl Inner {
     }
 
     fn statuses(&self) -> Vec<ContainerStatus> {
-        let status = |(id, c): (&String, &Container)| ContainerStatus {
+        let status = |(id, c): (&Id, &Container)| ContainerStatus {
             id: id.clone(),
             pod_uid: c.config.pod_uid.clone(),
             name: c.config.name.clone(),
@@ -363,10 +364,10 @@ impl<R: ContainerRuntime> WithBuiltins<R> {
                 if self.serves(&image) =>
             {
                 let found = Image {
-                    id: sha256(image.as_bytes()),
-                    tag: image,
-                    repo_digest: String::new(),
-                    user: String::new(),
+                    id: sha256(image.as_bytes()).into(),
+                    tag: image.into(),
+                    repo_digest: Text::new(),
+                    user: Text::new(),
                 };
                 self.done(ticket, Ok(Reply::Image(Some(found))));
             }
@@ -409,8 +410,8 @@ impl<R: ContainerRuntime> WithBuiltins<R> {
         self.builtin.state.inner.lock().done(ticket, result);
     }
 
-    fn create(&self, ticket: Ticket, sandbox: String, config: Box<ContainerConfig>) {
-        let id = self.builtin.state.world.hex(64);
+    fn create(&self, ticket: Ticket, sandbox: Id, config: Box<ContainerConfig>) {
+        let id = Id::from(self.builtin.state.world.hex(64));
         let container = Container {
             config,
             sandbox,
@@ -427,14 +428,14 @@ impl<R: ContainerRuntime> WithBuiltins<R> {
         inner.done(ticket, Ok(Reply::Container(id)));
     }
 
-    fn start(&self, ticket: Ticket, id: &str) {
+    fn start(&self, ticket: Ticket, id: &Id) {
         let now = self.builtin.state.world.now();
         let mut inner = self.builtin.state.inner.lock();
         if let Some(container) = inner.containers.get_mut(id) {
             container.started_at = Some(now);
             container.shown = Some(Arc::new(view(id, &container.config, now)));
             let pod = container.config.pod_uid.clone();
-            inner.by_pod.entry(pod).or_default().insert(id.to_owned());
+            inner.by_pod.entry(pod).or_default().insert(Id::clone(id));
             inner.changes += 1;
         }
         inner.done(ticket, Ok(Reply::Started(now)));
@@ -452,7 +453,7 @@ impl<R: ContainerRuntime> WithBuiltins<R> {
         let (Command::StopPodSandbox { id } | Command::RemovePodSandbox { id }) = command else {
             return;
         };
-        let inside: Vec<String> = inner
+        let inside: Vec<Id> = inner
             .containers
             .iter()
             .filter(|(_, c)| c.sandbox == *id)

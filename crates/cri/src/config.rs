@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::runtime::Id;
+
 /// A pod sandbox to be run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PodSandboxConfig {
@@ -12,7 +14,7 @@ pub struct PodSandboxConfig {
     /// Pod namespace.
     pub namespace: String,
     /// Pod uid.
-    pub uid: String,
+    pub uid: Id,
     /// Number of earlier sandboxes of this pod.
     pub attempt: u32,
     /// Host name inside the pod.
@@ -122,7 +124,7 @@ pub struct ContainerConfig {
     /// Pod namespace.
     pub pod_namespace: String,
     /// Pod uid.
-    pub pod_uid: String,
+    pub pod_uid: Id,
     /// Reference as written in the pod.
     pub image: String,
     /// The engine's id of the image, as [`crate::Image::id`] said.
@@ -156,7 +158,7 @@ pub struct ContainerConfig {
     /// Whether it sees the processes of the pod's other containers.
     pub share_pid: bool,
     /// The container whose processes it sees, by the engine's id; empty for its own only.
-    pub pid_of: String,
+    pub pid_of: Id,
     /// Whether it sees the host's processes.
     pub host_pid: bool,
     /// Whether it shares the host's IPC.
@@ -198,7 +200,7 @@ pub struct ContainerSecurity {
 }
 
 /// One mount of a container.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Mount {
     /// Name of the volume in the pod.
     pub volume: String,

@@ -13,7 +13,7 @@ use std::time::Duration;
 use crate::config::{ContainerConfig, HttpGet, PodSandboxConfig};
 use crate::logs::LogOptions;
 use crate::runtime::{
-    Command, ContainerExit, ContainerRuntime, ContainerState, Error, Event, Image, Reply,
+    Command, ContainerExit, ContainerRuntime, ContainerState, Error, Event, Id, Image, Reply,
     SandboxStatus, Ticket,
 };
 
@@ -128,7 +128,7 @@ impl Bench<'_> {
 
     fn exit_of(&mut self, id: &str) -> Result<ContainerExit, String> {
         self.until("the exit", |event| match event {
-            Event::ContainerExited(exit) if exit.id == id => Some(exit.clone()),
+            Event::ContainerExited(exit) if *exit.id == *id => Some(exit.clone()),
             _ => None,
         })
     }
@@ -137,7 +137,7 @@ impl Bench<'_> {
         let config = PodSandboxConfig {
             name: name.to_owned(),
             namespace: "conformance".to_owned(),
-            uid: format!("uid-{name}"),
+            uid: format!("uid-{name}").into(),
             hostname: name.to_owned(),
             ..PodSandboxConfig::default()
         };
@@ -155,7 +155,7 @@ impl Bench<'_> {
         }
     }
 
-    fn create(&mut self, sandbox: &SandboxStatus, program: Program) -> Result<String, String> {
+    fn create(&mut self, sandbox: &SandboxStatus, program: Program) -> Result<Id, String> {
         let found = self.image(program)?;
         let (image, command) = self.harness.program(program);
         let config = ContainerConfig {
@@ -164,7 +164,7 @@ impl Bench<'_> {
             pod_namespace: "conformance".to_owned(),
             pod_uid: sandbox.pod_uid.clone(),
             image,
-            image_id: found.id,
+            image_id: found.id.into(),
             command,
             annotations: Arc::new(BTreeMap::from([("example".to_owned(), "kept".to_owned())])),
             termination_message_path: "/dev/termination-log".to_owned(),
@@ -178,7 +178,7 @@ impl Bench<'_> {
         }
     }
 
-    fn start(&mut self, sandbox: &SandboxStatus, program: Program) -> Result<String, String> {
+    fn start(&mut self, sandbox: &SandboxStatus, program: Program) -> Result<Id, String> {
         let id = self.create(sandbox, program)?;
         match self.done(Command::StartContainer { id: id.clone() })? {
             Reply::Started(_) => Ok(id),
@@ -189,7 +189,7 @@ impl Bench<'_> {
     fn state(&mut self, id: &str) -> Result<Option<ContainerState>, String> {
         match self.done(Command::List)? {
             Reply::List { containers, .. } => {
-                Ok(containers.iter().find(|c| c.id == id).map(|c| c.state))
+                Ok(containers.iter().find(|c| *c.id == *id).map(|c| c.state))
             }
             other => Err(format!("List answered {other:?}")),
         }
@@ -296,7 +296,7 @@ fn http_and_tcp_reach_the_container(bench: &mut Bench<'_>) -> CaseResult {
     let id = bench.start(&sandbox, Program::Serves)?;
     let request = |path: &str| HttpGet {
         scheme: "http".to_owned(),
-        host: sandbox.ip.clone(),
+        host: sandbox.ip.to_string(),
         port: 8080,
         path: path.to_owned(),
         headers: vec![("User-Agent".to_owned(), "kube-probe/1.11".to_owned())],
@@ -319,7 +319,7 @@ fn http_and_tcp_reach_the_container(bench: &mut Bench<'_>) -> CaseResult {
     ensure(not_found, || format!("/nowhere answered {other:?}"))?;
     let tcp = Command::TcpConnect {
         id: id.clone(),
-        host: sandbox.ip.clone(),
+        host: sandbox.ip.to_string(),
         port: 8080,
         timeout: Duration::from_secs(1),
     };
@@ -440,7 +440,7 @@ fn what_runs_can_be_measured(bench: &mut Bench<'_>) -> CaseResult {
         usage = metrics.pod(&sandbox.pod_uid);
     }
     let [found] = usage.as_slice() else { return Err(format!("usage {usage:?}")) };
-    ensure(found.id == id && found.name == "main", || format!("usage {found:?}"))?;
+    ensure(*found.id == *id && found.name == "main", || format!("usage {found:?}"))?;
     ensure(found.memory_bytes > 0, || format!("no memory in use: {found:?}"))?;
     bench.remove(&sandbox)?;
     ensure(metrics.pod(&sandbox.pod_uid).is_empty(), || "usage after the end".to_owned())

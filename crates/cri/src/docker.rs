@@ -253,7 +253,7 @@ impl DockerEngine {
     /// # Errors
     /// When the engine does not answer.
     pub async fn image_id(&self, reference: &str) -> Result<Option<String>, Error> {
-        Ok(image::status(&self.shared, reference).await?.map(|image| image.id))
+        Ok(image::status(&self.shared, reference).await?.map(|image| image.id.into()))
     }
 
     /// Sends one HTTP request from this host, e.g. to a pod's address.
@@ -325,7 +325,9 @@ impl Shared {
             Command::StopPodSandbox { id } => sandbox::stop(self, &id).await,
             Command::RemovePodSandbox { id } => sandbox::remove(self, &id).await,
             Command::CreateContainer { sandbox, config } => {
-                container::create(self, &sandbox, &config).await.map(Reply::Container)
+                container::create(self, &sandbox, &config)
+                    .await
+                    .map(|id| Reply::Container(id.into()))
             }
             // Its outcome is queued together with the exit that may have come first.
             Command::StartContainer { id } => container::start(self, &id).await,

@@ -34,8 +34,8 @@ pub use crate::config::{
 };
 pub use crate::logs::{LogOptions, LogStream, Logs};
 pub use crate::runtime::{
-    Command, ContainerExit, ContainerRuntime, ContainerState, ContainerStatus, Error, Event, Image,
-    Reply, SandboxStatus, Ticket, Wake,
+    Command, ContainerExit, ContainerRuntime, ContainerState, ContainerStatus, Error, Event, Id,
+    Image, Reply, SandboxStatus, Ticket, Wake,
 };
 pub use crate::stats::{ContainerUsage, NoMetrics, PodMetrics};
 pub use crate::stream::{Process, Streams};

@@ -9,12 +9,16 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
+use apimachinery::Text;
 use world::Time;
 
 use crate::config::{ContainerConfig, Credentials, FileEntry, HttpGet, PodSandboxConfig};
 use crate::logs::Logs;
 use crate::stats::PodMetrics;
 use crate::stream::Streams;
+
+/// Names a sandbox, a container or a pod; whoever keeps the name shares its text.
+pub type Id = Arc<str>;
 
 /// Names one submitted command; chosen by the caller, unique per runtime.
 pub type Ticket = u64;
@@ -114,12 +118,12 @@ pub enum Command {
     /// Stops a sandbox and what still runs in it: [`Reply::Done`].
     StopPodSandbox {
         /// Sandbox id.
-        id: String,
+        id: Id,
     },
     /// Replaces the files of a running pod's volume: [`Reply::Done`].
     WriteVolume {
         /// Sandbox id.
-        sandbox: String,
+        sandbox: Id,
         /// Name of the volume in the pod.
         volume: String,
         /// The files.
@@ -128,50 +132,50 @@ pub enum Command {
     /// Removes a sandbox with its containers and scratch volumes: [`Reply::Done`], also when it is gone.
     RemovePodSandbox {
         /// Sandbox id.
-        id: String,
+        id: Id,
     },
     /// Creates a container in a running sandbox: [`Reply::Container`].
     CreateContainer {
         /// Sandbox id.
-        sandbox: String,
+        sandbox: Id,
         /// What the container is like.
         config: Box<ContainerConfig>,
     },
     /// Starts a created container: [`Reply::Started`].
     StartContainer {
         /// Container id.
-        id: String,
+        id: Id,
     },
     /// Asks a container to end and kills it after `grace`: [`Reply::Done`], also when it has ended.
     StopContainer {
         /// Container id.
-        id: String,
+        id: Id,
         /// Time to end by itself.
         grace: Duration,
     },
     /// Removes a container that does not run: [`Reply::Done`], also when it is gone.
     RemoveContainer {
         /// Container id.
-        id: String,
+        id: Id,
     },
     /// Runs a command inside a container: [`Reply::Exec`].
     ExecSync {
         /// Container id.
-        id: String,
+        id: Id,
         /// Program and arguments.
         command: Vec<String>,
     },
     /// Sends one HTTP request to a container: [`Reply::Http`].
     HttpGet {
         /// Container id.
-        id: String,
+        id: Id,
         /// What to ask whom.
         request: Box<HttpGet>,
     },
     /// Opens a TCP connection to a container and closes it: [`Reply::Done`].
     TcpConnect {
         /// Container id.
-        id: String,
+        id: Id,
         /// Address to connect to.
         host: String,
         /// Port to connect to.
@@ -193,7 +197,7 @@ pub enum Reply {
     /// The sandbox is running.
     Sandbox(SandboxStatus),
     /// Id of the created container.
-    Container(String),
+    Container(Id),
     /// The container runs since then.
     Started(Time),
     /// The command inside the container ended.
@@ -225,24 +229,24 @@ pub enum Reply {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Image {
     /// The engine's id, `sha256:…`.
-    pub id: String,
+    pub id: Text,
     /// The first tag as the engine writes it; empty for an untagged image.
-    pub tag: String,
+    pub tag: Text,
     /// The first `repository@sha256:…`; empty for an image that never met a registry.
-    pub repo_digest: String,
+    pub repo_digest: Text,
     /// The user the image runs as; empty means root.
-    pub user: String,
+    pub user: Text,
 }
 
 /// A sandbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SandboxStatus {
     /// Sandbox id.
-    pub id: String,
+    pub id: Id,
     /// Pod IP; empty in the host's network.
-    pub ip: String,
+    pub ip: Text,
     /// Uid of the pod.
-    pub pod_uid: String,
+    pub pod_uid: Id,
     /// Number of earlier sandboxes of the pod.
     pub attempt: u32,
     /// Whether it runs.
@@ -264,9 +268,9 @@ pub enum ContainerState {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContainerStatus {
     /// Container id.
-    pub id: String,
+    pub id: Id,
     /// Uid of the pod.
-    pub pod_uid: String,
+    pub pod_uid: Id,
     /// Name in the pod.
     pub name: String,
     /// Number of earlier instances.
@@ -287,7 +291,7 @@ pub struct ContainerStatus {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContainerExit {
     /// Container id.
-    pub id: String,
+    pub id: Id,
     /// Exit code; 128 + signal when a signal ended it.
     pub exit_code: i64,
     /// Whether the memory limit ended it.
@@ -313,7 +317,7 @@ pub enum Event {
     /// A sandbox ended without being asked to.
     SandboxExited {
         /// Sandbox id.
-        id: String,
+        id: Id,
     },
     /// The engine does not answer any more.
     EngineUnavailable {

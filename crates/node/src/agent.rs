@@ -16,7 +16,8 @@ use apimachinery::{Value, json};
 use controller_runtime::{
     Caches, Change, Context, Controller, Error, EventType, Key, Requeue, Watching,
 };
-use cri::{Command, ContainerExit, ContainerRuntime, ContainerState, Event, Reply, Ticket};
+use cri::{Command, ContainerExit, ContainerRuntime, ContainerState, Event, Id, Reply, Ticket};
+use rustc_hash::FxHashMap;
 use world::Time;
 
 pub use self::control::AgentControl;
@@ -45,15 +46,16 @@ pub struct Agent {
     pressure: Pressure,
     /// What the pods of each node use.
     used: BTreeMap<String, Used>,
-    workers: BTreeMap<Arc<str>, Box<Worker>>,
+    /// By the uids of their pods.
+    workers: FxHashMap<Arc<str>, Box<Worker>>,
     /// Uids of the pods whose volumes show an object: namespace and `configmaps/<name>` or
     /// `secrets/<name>`.
     shown: BTreeMap<Key, BTreeSet<Arc<str>>>,
-    /// Pod uids by key; more than one while a pod is replaced by another of its name.
-    uids: BTreeMap<Key, BTreeSet<Arc<str>>>,
+    /// Pod uids by key, sorted; more than one while a pod is replaced by another of its name.
+    uids: FxHashMap<Key, Vec<Arc<str>>>,
     tickets: Tickets,
     timers: BTreeSet<(Time, Arc<str>)>,
-    timer_of: BTreeMap<Arc<str>, Time>,
+    timer_of: FxHashMap<Arc<str>, Time>,
     /// Why the engine cannot be used, while it cannot.
     trouble: Option<String>,
     listing: Option<Ticket>,
@@ -66,7 +68,7 @@ pub struct Agent {
     /// When to look once more for what nobody wants; never while there can be nothing.
     look_again_at: Option<Time>,
     /// Sandboxes that no worker knows, with the uids of their pods.
-    strange: Vec<(String, String)>,
+    strange: Vec<(Id, Id)>,
     leftovers: Leftovers,
     next_heartbeat: Option<Time>,
     announced: BTreeSet<String>,
@@ -123,12 +125,12 @@ impl Agent {
             look_at_all: false,
             pressure: Pressure::default(),
             used: BTreeMap::new(),
-            workers: BTreeMap::new(),
+            workers: FxHashMap::default(),
             shown: BTreeMap::new(),
-            uids: BTreeMap::new(),
+            uids: FxHashMap::default(),
             tickets: Tickets::default(),
             timers: BTreeSet::new(),
-            timer_of: BTreeMap::new(),
+            timer_of: FxHashMap::default(),
             trouble: None,
             listing: None,
             listed_at: Time::default(),
@@ -235,12 +237,14 @@ impl Agent {
         let running: BTreeSet<&str> = containers
             .iter()
             .filter(|c| c.state == ContainerState::Running)
-            .map(|c| c.id.as_str())
+            .map(|c| &*c.id)
             .collect();
-        for worker in self.workers.values_mut() {
+        let listed_at = self.listed_at;
+        let mut keys = Vec::new();
+        for worker in self.in_order() {
             // The answer says nothing of what was started after the question.
-            for id in worker.running_before(self.listed_at) {
-                if running.contains(id.as_str()) {
+            for id in worker.running_before(listed_at) {
+                if running.contains(&*id) {
                     continue;
                 }
                 let known = containers.iter().find(|c| c.id == id).and_then(|c| c.exit.clone());
@@ -255,11 +259,24 @@ impl Agent {
             }
             let uid = Arc::clone(&worker.uid);
             for sandbox in sandboxes.iter().filter(|s| !s.running && *s.pod_uid == *uid) {
-                worker.push(Input::SandboxExited(sandbox.id.clone()));
+                worker.push(Input::SandboxExited(Id::clone(&sandbox.id)));
             }
             worker.mark_dirty();
+            keys.push(worker.key.clone());
         }
-        self.workers.values().map(|worker| worker.key.clone()).collect()
+        keys
+    }
+
+    /// The workers in the order of their pods' uids.
+    fn in_order(&mut self) -> impl Iterator<Item = &mut Worker> {
+        let mut workers: Vec<&mut Worker> = self.workers.values_mut().map(Box::as_mut).collect();
+        workers.sort_unstable_by(|a, b| a.uid.cmp(&b.uid));
+        workers.into_iter()
+    }
+
+    /// The uids of the pods of that key.
+    fn uids_of(&self, key: &Key) -> Vec<Arc<str>> {
+        self.uids.get(key).cloned().unwrap_or_default()
     }
 
     fn due(&mut self, now: Time) -> Vec<Key> {
@@ -356,8 +373,8 @@ impl Agent {
             Some(pod) => self.accept(cx, key, pod).err(),
             None => None,
         };
+        let uids = self.uids_of(key);
         let mut io = Io { cx, runtime: &mut *self.runtime, tickets: &mut self.tickets };
-        let uids: Vec<Arc<str>> = self.uids.get(key).into_iter().flatten().cloned().collect();
         for uid in uids {
             let Some(worker) = self.workers.get_mut(&uid) else { continue };
             if self.control.is_stopped(&worker.node.config.name) {
@@ -435,15 +452,18 @@ impl Agent {
             let object = Key::new(pod.namespace(), &object);
             self.shown.entry(object).or_default().insert(Arc::clone(&worker.uid));
         }
-        self.uids.entry(key.clone()).or_default().insert(Arc::clone(&worker.uid));
+        let uids = self.uids.entry(key.clone()).or_default();
+        if let Err(place) = uids.binary_search(&worker.uid) {
+            uids.reserve_exact(1);
+            uids.insert(place, Arc::clone(&worker.uid));
+        }
         self.workers.insert(Arc::clone(&worker.uid), Box::new(worker));
         Ok(())
     }
 
     /// Sets the timers of a key's workers and forgets the finished ones.
     fn settle(&mut self, key: &Key) {
-        let uids: Vec<Arc<str>> = self.uids.get(key).into_iter().flatten().cloned().collect();
-        for uid in uids {
+        for uid in self.uids_of(key) {
             // The agent of a silent node wants nothing.
             let stopped = |worker: &Worker| self.control.is_stopped(&worker.node.config.name);
             let timer = self
@@ -457,10 +477,10 @@ impl Agent {
             if timer.is_none()
                 && let Some(uids) = self.uids.get_mut(key)
             {
-                uids.remove(&uid);
+                uids.retain(|other| *other != uid);
             }
         }
-        if self.uids.get(key).is_some_and(BTreeSet::is_empty) {
+        if self.uids.get(key).is_some_and(Vec::is_empty) {
             self.uids.remove(key);
         }
     }

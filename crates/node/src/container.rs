@@ -7,7 +7,7 @@ use apimachinery::ObjectExt as _;
 use apimachinery::Value;
 use apimachinery::quantity::Quantity;
 use cri::{
-    ContainerConfig, ContainerResources, ContainerSecurity, Dns, Image, PodSandboxConfig,
+    ContainerConfig, ContainerResources, ContainerSecurity, Dns, Id, Image, PodSandboxConfig,
     PodVolume, PortMapping,
 };
 
@@ -40,9 +40,9 @@ pub fn container_config(
         attempt,
         pod_name: pod.name().to_owned(),
         pod_namespace: pod.namespace().to_owned(),
-        pod_uid: pod.uid().to_owned(),
+        pod_uid: pod.uid().into(),
         image: container.str_at(&["image"]).to_owned(),
-        image_id: image.id.clone(),
+        image_id: image.id.to_string(),
         command: expanded("command"),
         args: expanded("args"),
         working_dir: container.str_at(&["workingDir"]).to_owned(),
@@ -58,7 +58,7 @@ pub fn container_config(
             == "FallbackToLogsOnError",
         host_network: pod.bool_at(&["spec", "hostNetwork"]),
         share_pid: pod.bool_at(&["spec", "shareProcessNamespace"]),
-        pid_of: String::new(),
+        pid_of: Id::default(),
         host_pid: pod.bool_at(&["spec", "hostPID"]),
         host_ipc: pod.bool_at(&["spec", "hostIPC"]),
         env: values.into_iter().collect(),
@@ -113,7 +113,7 @@ fn annotations(
     image: &Image,
 ) -> BTreeMap<String, String> {
     let mut labels = BTreeMap::from([
-        (IMAGE, image.tag.clone()),
+        (IMAGE, image.tag.to_string()),
         (IMAGE_ID, image_id(image)),
         (HASH, format!("{:x}", container_hash(container))),
         ("io.kubernetes.container.restartCount", attempt.to_string()),
@@ -352,7 +352,7 @@ pub fn sandbox_config(pod: &Value, attempt: u32, volumes: Vec<PodVolume>) -> Pod
     PodSandboxConfig {
         name: pod.name().to_owned(),
         namespace: pod.namespace().to_owned(),
-        uid: pod.uid().to_owned(),
+        uid: pod.uid().into(),
         attempt,
         hostname: hostname(pod),
         labels: text_map(pod, "labels"),

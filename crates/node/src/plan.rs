@@ -3,7 +3,7 @@
 //! Mirrors: `pkg/kubelet/kuberuntime/kuberuntime_manager.go` `computePodActions`.
 
 use apimachinery::ObjectExt as _;
-use apimachinery::Value;
+use apimachinery::{Text, Value};
 
 use crate::record::{ContainerRecord, PodRecord, RestartPolicy, Sandbox, container_hash};
 
@@ -20,14 +20,14 @@ pub enum Action {
     /// Kills one container.
     Kill {
         /// Container name.
-        name: String,
+        name: Text,
         /// Why, as the event says it.
         message: String,
     },
     /// Starts a container.
     Start {
         /// Container name.
-        name: String,
+        name: Text,
         /// Whether it is an init container.
         init: bool,
     },
@@ -58,7 +58,7 @@ pub fn is_down(record: &PodRecord) -> bool {
 }
 
 fn start(container: &Value, init: bool) -> Action {
-    Action::Start { name: container.str_at(&["name"]).to_owned(), init }
+    Action::Start { name: container.str_at(&["name"]).into(), init }
 }
 
 fn new_sandbox(pod: &Value, record: &PodRecord) -> Vec<Action> {
@@ -176,7 +176,7 @@ fn app_containers(pod: &Value, record: &PodRecord, policy: RestartPolicy) -> Vec
             message.push_str(". Container will be killed and recreated.");
             starts.push(start(container, false));
         }
-        kills.push(Action::Kill { name: name.to_owned(), message });
+        kills.push(Action::Kill { name: name.into(), message });
     }
     if kept == 0 && starts.is_empty() {
         return vec![Action::KillPod];

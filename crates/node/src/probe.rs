@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use apimachinery::ObjectExt as _;
 use apimachinery::Value;
-use cri::{Command, Error, HttpGet, Reply};
+use cri::{Command, Error, HttpGet, Id, Reply};
 use world::Time;
 
 use crate::expansion::expand;
@@ -159,7 +159,7 @@ pub fn command(
             .collect();
         let words = exec.list_at(&["command"]).iter().filter_map(Value::as_str);
         let command = words.map(|word| expand(word, &values)).collect();
-        return Some(Ok(Command::ExecSync { id: id.to_owned(), command }));
+        return Some(Ok(Command::ExecSync { id: Id::from(id), command }));
     }
     if let Some(get) = probe.at(&["httpGet"]) {
         return Some(http_get(container, get, ip, timeout).map(|mut request| {
@@ -167,13 +167,13 @@ pub fn command(
             if !request.headers.iter().any(agent) {
                 request.headers.push(("User-Agent".to_owned(), "kube-probe/1.11".to_owned()));
             }
-            Command::HttpGet { id: id.to_owned(), request: Box::new(request) }
+            Command::HttpGet { id: Id::from(id), request: Box::new(request) }
         }));
     }
     let tcp = probe.at(&["tcpSocket"])?;
     Some(port(container, tcp.at(&["port"])).map(|port| {
         let host = host(tcp, ip);
-        Command::TcpConnect { id: id.to_owned(), host, port, timeout }
+        Command::TcpConnect { id: Id::from(id), host, port, timeout }
     }))
 }
 
@@ -217,7 +217,7 @@ pub fn path(text: &str) -> String {
 /// Why it cannot be carried out; `tcpSocket` never can.
 pub fn hook(container: &Value, handler: &Value, id: &str, ip: &str) -> Result<Command, String> {
     const LIMIT: Duration = Duration::from_secs(3600);
-    let id = id.to_owned();
+    let id = Id::from(id);
     if let Some(exec) = handler.at(&["exec"]) {
         let words = exec.list_at(&["command"]).iter().filter_map(Value::as_str);
         return Ok(Command::ExecSync { id, command: words.map(str::to_owned).collect() });

@@ -5,7 +5,8 @@
 use std::collections::BTreeMap;
 
 use apimachinery::ObjectExt as _;
-use apimachinery::Value;
+use apimachinery::{Text, Value};
+use cri::Id;
 use world::Time;
 
 use crate::backoff::Backoff;
@@ -21,11 +22,11 @@ pub struct PodRecord {
     /// Number of sandboxes made so far.
     pub sandboxes: u32,
     /// Containers by name, init containers among them.
-    pub containers: BTreeMap<String, Box<ContainerRecord>>,
+    pub containers: Containers,
     /// Back-off of pulls by image.
     pub pulls: BTreeMap<String, Backoff>,
     /// Why the agent itself ended the pod: reason and message.
-    pub failed: Option<(String, String)>,
+    pub failed: Option<Box<(String, String)>>,
 }
 
 impl PodRecord {
@@ -36,7 +37,7 @@ impl PodRecord {
             started_at: now,
             sandbox: Sandbox::None,
             sandboxes: 0,
-            containers: BTreeMap::new(),
+            containers: Containers::default(),
             pulls: BTreeMap::new(),
             failed: None,
         }
@@ -45,17 +46,17 @@ impl PodRecord {
     /// The record of container `name`, when there is one.
     #[must_use]
     pub fn container(&self, name: &str) -> Option<&ContainerRecord> {
-        self.containers.get(name).map(Box::as_ref)
+        self.containers.get(name)
     }
 
     /// The record of container `name`, made when there is none.
     pub fn container_mut(&mut self, name: &str) -> &mut ContainerRecord {
-        self.containers.entry(name.to_owned()).or_default()
+        self.containers.get_or_new(name)
     }
 
     /// The running instances: name and container id.
     pub fn running(&self) -> impl Iterator<Item = (&str, &Instance)> {
-        self.containers.iter().filter_map(|(name, record)| Some((name.as_str(), record.running()?)))
+        self.containers.iter().filter_map(|(name, record)| Some((name, record.running()?)))
     }
 
     /// The pod's own address; empty before the sandbox runs and in the host's network.
@@ -68,6 +69,45 @@ impl PodRecord {
     }
 }
 
+/// Few records by name, in the names' order.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Containers(Vec<(Text, ContainerRecord)>);
+
+impl Containers {
+    fn place(&self, name: &str) -> Result<usize, usize> {
+        self.0.binary_search_by(|(other, _)| other.as_str().cmp(name))
+    }
+
+    fn get(&self, name: &str) -> Option<&ContainerRecord> {
+        self.place(name).ok().map(|place| &self.0[place].1)
+    }
+
+    fn get_or_new(&mut self, name: &str) -> &mut ContainerRecord {
+        let place = self.place(name).unwrap_or_else(|place| {
+            self.0.reserve_exact(1);
+            self.0.insert(place, (name.into(), ContainerRecord::default()));
+            place
+        });
+        &mut self.0[place].1
+    }
+
+    pub(crate) fn remove(&mut self, name: &str) {
+        self.0.retain(|(other, _)| other != name);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &ContainerRecord)> {
+        self.0.iter().map(|(name, record)| (name.as_str(), record))
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (&Text, &mut ContainerRecord)> {
+        self.0.iter_mut().map(|(name, record)| (&*name, record))
+    }
+}
+
 /// A pod's newest sandbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Sandbox {
@@ -76,16 +116,16 @@ pub enum Sandbox {
     /// Running.
     Ready {
         /// Sandbox id.
-        id: String,
+        id: Id,
         /// Pod IP.
-        ip: String,
+        ip: Text,
     },
     /// Stopped, not removed.
     Stopped {
         /// Sandbox id.
-        id: String,
+        id: Id,
         /// Pod IP it had.
-        ip: String,
+        ip: Text,
     },
 }
 
@@ -95,9 +135,9 @@ pub struct ContainerRecord {
     /// The newest instance.
     pub current: Option<Instance>,
     /// The instance before; its log stays readable.
-    pub previous: Option<Instance>,
+    pub previous: Option<Box<Instance>>,
     /// Why the last start failed, until one succeeds: reason and message.
-    pub waiting: Option<(String, String)>,
+    pub waiting: Option<Box<(String, String)>>,
     /// Back-off of restarts.
     pub crash: Backoff,
     /// Result of the readiness probe; `None` without one.
@@ -118,8 +158,8 @@ impl ContainerRecord {
     /// The exit of the newest instance that has ended.
     #[must_use]
     pub fn last_exit(&self) -> Option<&Exit> {
-        let newest_first = [&self.current, &self.previous];
-        newest_first.into_iter().flatten().find_map(|instance| instance.exit.as_ref())
+        let newest_first = [self.current.as_ref(), self.previous.as_deref()];
+        newest_first.into_iter().flatten().find_map(|instance| instance.exit.as_deref())
     }
 
     /// The number of the next instance.
@@ -133,19 +173,19 @@ impl ContainerRecord {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Instance {
     /// The runtime's id.
-    pub id: String,
+    pub id: Id,
     /// Number of earlier instances.
     pub attempt: u32,
     /// The image as the engine names it.
-    pub image: String,
+    pub image: Text,
     /// `imageID` of the status.
-    pub image_id: String,
+    pub image_id: Text,
     /// When it was created.
     pub created_at: Time,
     /// When it was started; `None` until then and when that failed.
     pub started_at: Option<Time>,
     /// How it ended.
-    pub exit: Option<Exit>,
+    pub exit: Option<Box<Exit>>,
     /// Hash of the container's part of the pod that it was made from.
     pub hash: u64,
 }
@@ -164,7 +204,7 @@ pub struct Exit {
     /// Exit code.
     pub code: i64,
     /// `Completed`, `Error`, `OOMKilled` or `ContainerCannotRun`.
-    pub reason: String,
+    pub reason: &'static str,
     /// Termination message.
     pub message: String,
     /// When.

@@ -47,7 +47,7 @@ pub fn pod_status(input: &Input<'_>) -> Value {
         ("startTime", record.started_at.rfc3339().into()),
         ("containerStatuses", apps.into()),
     ]);
-    if let Some((reason, message)) = &record.failed {
+    if let Some((reason, message)) = record.failed.as_deref() {
         status.set(&["reason"], json!(reason));
         status.set(&["message"], json!(message));
     }
@@ -114,7 +114,7 @@ fn container_status(input: &Input<'_>, container: &Value, role: Role) -> Value {
     let name = container.str_at(&["name"]);
     let record = input.record.container(name);
     let current = record.and_then(|record| record.current.as_ref());
-    let previous = record.and_then(|record| record.previous.as_ref());
+    let previous = record.and_then(|record| record.previous.as_deref());
     let has_init = !input.pod.list_at(&["spec", "initContainers"]).is_empty();
     let default = if has_init { "PodInitializing" } else { "ContainerCreating" };
 
@@ -172,7 +172,7 @@ fn waiting_reason<'a>(
     record: Option<&'a ContainerRecord>,
     role: Role,
 ) -> Option<(&'a str, &'a str)> {
-    let (reason, message) = record?.waiting.as_ref()?;
+    let (reason, message) = record?.waiting.as_deref()?;
     let exit = record?.current.as_ref().and_then(|instance| instance.exit.as_ref());
     let init_is_done = role == Role::Init && exit.is_some_and(|exit| exit.code == 0);
     let policy =

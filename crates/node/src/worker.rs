@@ -19,11 +19,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use apimachinery::{Map, Value};
+use apimachinery::{Map, Text, Value};
 use apimachinery::{ObjectExt as _, Status};
 use apiserver::DeleteOptions;
 use controller_runtime::{EventType, Key};
-use cri::{Command, ContainerExit, ContainerStatus, Error, Image, Reply};
+use cri::{Command, ContainerExit, ContainerStatus, Error, Id, Image, Reply};
 use world::Time;
 
 pub(crate) use self::io::{Io, Purpose, Tickets};
@@ -47,7 +47,7 @@ const RESYNC: Duration = Duration::from_secs(10);
 pub(crate) enum Input {
     Reply(Purpose, Result<Reply, Error>),
     Exited(ContainerExit),
-    SandboxExited(String),
+    SandboxExited(Id),
     /// The runtime has a container of this pod that is not as the record says.
     Found(Box<ContainerStatus>),
 }
@@ -58,10 +58,10 @@ enum Active {
     Sandbox,
     StopSandbox,
     KillPod,
-    Kill(String),
+    Kill(Text),
     ImageStatus(Starting),
     Pull(Starting),
-    Create(Starting, Image),
+    Create(Starting, Box<Image>),
     Start(Starting),
     PostStart(Starting),
 }
@@ -69,7 +69,7 @@ enum Active {
 /// The container being started.
 #[derive(Debug, Clone, PartialEq)]
 struct Starting {
-    name: String,
+    name: Text,
     init: bool,
 }
 
@@ -83,9 +83,10 @@ pub(crate) struct Worker {
     inbox: VecDeque<Input>,
     steps: VecDeque<Action>,
     active: Option<Active>,
-    kills: BTreeMap<String, Kill>,
-    probes: BTreeMap<(String, Kind), Probe>,
-    mounting: Mounting,
+    kills: BTreeMap<Text, Kill>,
+    probes: BTreeMap<(Text, Kind), Probe>,
+    /// What is known of the volumes of a sandbox that is to be made.
+    mounting: Option<Box<Mounting>>,
     /// When the files of the pod's volumes are brought up to date.
     refresh_at: Option<Time>,
     /// When the tokens among them are replaced.
@@ -95,12 +96,12 @@ pub(crate) struct Worker {
     /// Whether the pod counts for what its node has left.
     pub(crate) counted: bool,
     /// Sandboxes to be removed with the pod.
-    sandboxes: BTreeSet<String>,
+    sandboxes: Vec<Id>,
     removing: usize,
     /// Instances that nobody wants, and when to try again to remove them.
-    strays: BTreeMap<String, Option<Time>>,
+    strays: BTreeMap<Id, Option<Time>>,
     /// Ids of all sandboxes and containers made.
-    owned: Vec<String>,
+    owned: Vec<Id>,
     /// A sandbox was refused, which the engine may have made nevertheless.
     doubt: bool,
     /// The pod is not in the API any more.
@@ -109,7 +110,7 @@ pub(crate) struct Worker {
     /// Only the status has to be computed anew.
     status_dirty: bool,
     /// Containers that the sync under way has killed.
-    killed: BTreeSet<String>,
+    killed: BTreeSet<Text>,
     resync_at: Option<Time>,
 }
 
@@ -139,7 +140,7 @@ fn exit_of(exit: &ContainerExit) -> Exit {
     };
     Exit {
         code: exit.exit_code,
-        reason: reason.to_owned(),
+        reason,
         message: exit.message.clone(),
         finished_at: exit.finished_at,
     }
@@ -166,12 +167,12 @@ impl Worker {
             active: None,
             kills: BTreeMap::new(),
             probes: BTreeMap::new(),
-            mounting: Mounting::default(),
+            mounting: None,
             refresh_at: None,
             rotate_at: None,
             grace_override: None,
             counted: false,
-            sandboxes: BTreeSet::new(),
+            sandboxes: Vec::new(),
             removing: 0,
             strays: BTreeMap::new(),
             owned: Vec::new(),
@@ -187,24 +188,43 @@ impl Worker {
     }
 
     pub(crate) fn push(&mut self, input: Input) {
+        if self.inbox.capacity() == 0 {
+            // Hardly ever does more than one thing happen to a pod at a time.
+            self.inbox.reserve_exact(1);
+        }
         self.inbox.push_back(input);
     }
 
     /// Ids of all sandboxes and containers made.
-    pub(crate) fn owned(&self) -> &[String] {
+    pub(crate) fn owned(&self) -> &[Id] {
         &self.owned
     }
 
-    fn own(&mut self, id: &str, io: &mut Io<'_, '_>) {
+    fn own(&mut self, id: &Id, io: &mut Io<'_, '_>) {
         io.tickets.own(id, &self.uid);
-        self.owned.push(id.to_owned());
+        self.owned.reserve_exact(1);
+        self.owned.push(Id::clone(id));
+    }
+
+    /// As [`Self::own`], for a sandbox.
+    fn own_sandbox(&mut self, id: &Id, io: &mut Io<'_, '_>) {
+        self.own(id, io);
+        self.to_remove(Id::clone(id));
+    }
+
+    /// Sandbox `id` is to be removed with the pod.
+    fn to_remove(&mut self, id: Id) {
+        if let Err(place) = self.sandboxes.binary_search(&id) {
+            self.sandboxes.reserve_exact(1);
+            self.sandboxes.insert(place, id);
+        }
     }
 
     /// Ids of the running containers that were started before `time`.
-    pub(crate) fn running_before(&self, time: Time) -> Vec<String> {
+    pub(crate) fn running_before(&self, time: Time) -> Vec<Id> {
         let running = self.record.running().map(|(_, instance)| instance);
         let before = running.filter(|instance| instance.started_at.is_none_or(|at| at < time));
-        before.map(|instance| instance.id.clone()).collect()
+        before.map(|instance| Id::clone(&instance.id)).collect()
     }
 
     /// Takes over the pod as it stands in the API; `None` when it is gone or replaced.
@@ -289,7 +309,11 @@ impl Worker {
         if creates && !self.volumes_ready(io) {
             return Ok(());
         }
-        self.steps.extend(actions);
+        if self.steps.is_empty() {
+            self.steps = actions.into();
+        } else {
+            self.steps.extend(actions);
+        }
         Ok(())
     }
 
@@ -318,7 +342,7 @@ impl Worker {
         if self.deadline().is_some_and(|at| at <= io.now()) {
             let reason = "DeadlineExceeded";
             let message = "Pod was active on the node longer than the specified deadline";
-            self.record.failed = Some((reason.to_owned(), message.to_owned()));
+            self.record.failed = Some(Box::new((reason.to_owned(), message.to_owned())));
             self.event(io, EventType::Normal, reason, message, "");
             self.dirty = true;
         }
@@ -352,7 +376,7 @@ impl Worker {
     fn finish(&mut self, io: &mut Io<'_, '_>) -> Result<Progress, Status> {
         for id in std::mem::take(&mut self.sandboxes) {
             self.removing += 1;
-            self.submit(io, Purpose::Remove(id.clone()), Command::RemovePodSandbox { id });
+            self.submit(io, Purpose::Remove(Id::clone(&id)), Command::RemovePodSandbox { id });
         }
         if self.removing > 0 || self.resync_at.is_some() {
             return Ok(Progress::Goes);
@@ -392,7 +416,7 @@ impl Worker {
     /// Ends the pod because its node needs what it uses.
     pub(crate) fn evict(&mut self, message: &str, io: &mut Io<'_, '_>) {
         self.event(io, EventType::Warning, "Evicted", message, "");
-        self.record.failed = Some(("Evicted".to_owned(), message.to_owned()));
+        self.record.failed = Some(Box::new(("Evicted".to_owned(), message.to_owned())));
         self.grace_override = Some(Duration::ZERO);
         self.dirty = true;
     }
@@ -489,7 +513,7 @@ impl Worker {
             Purpose::Remove(id) => {
                 self.removing -= 1;
                 if result.is_err() {
-                    self.sandboxes.insert(id);
+                    self.to_remove(id);
                     self.fail_sync(io);
                 }
             }
@@ -524,8 +548,10 @@ impl Worker {
                 self.record.containers.remove(container.str_at(&["name"]));
             }
         }
-        let volumes = std::mem::take(&mut self.mounting.volumes);
-        let config = Box::new(crate::container::sandbox_config(&self.pod, attempt, volumes));
+        let mounting = self.mounting.as_mut();
+        let volumes = mounting.map(|m| std::mem::take(&mut m.volumes)).unwrap_or_default();
+        let mut config = Box::new(crate::container::sandbox_config(&self.pod, attempt, volumes));
+        config.uid = Arc::clone(&self.uid);
         self.active = Some(Active::Sandbox);
         self.submit(io, Purpose::Step, Command::RunPodSandbox { config });
     }
@@ -533,11 +559,10 @@ impl Worker {
     fn sandbox_done(&mut self, result: Result<Reply, Error>, io: &mut Io<'_, '_>) {
         match result {
             Ok(Reply::Sandbox(status)) => {
-                self.own(&status.id, io);
-                self.sandboxes.insert(status.id.clone());
+                self.own_sandbox(&status.id, io);
                 self.record.sandboxes += 1;
                 self.record.sandbox = Sandbox::Ready { id: status.id, ip: status.ip };
-                self.mounting = Mounting::default();
+                self.mounting = None;
                 self.dirty = true;
             }
             Err(Error::Volume { volume, message }) => {
@@ -560,9 +585,9 @@ impl Worker {
 
     fn sandbox_exited(&mut self, id: &str, io: &mut Io<'_, '_>) {
         if let Sandbox::Ready { id: own, ip } = &self.record.sandbox
-            && own == id
+            && **own == *id
         {
-            self.record.sandbox = Sandbox::Stopped { id: own.clone(), ip: ip.clone() };
+            self.record.sandbox = Sandbox::Stopped { id: Id::clone(own), ip: ip.clone() };
             self.dirty = true;
             self.after_exit(io);
         }
@@ -572,7 +597,7 @@ impl Worker {
         let ended = self.record.containers.iter_mut().find_map(|(name, record)| {
             let instance =
                 record.current.as_mut().filter(|i| i.id == exit.id && i.exit.is_none())?;
-            instance.exit = Some(exit_of(exit));
+            instance.exit = Some(Box::new(exit_of(exit)));
             record.failed_probe = None;
             Some(name.clone())
         });

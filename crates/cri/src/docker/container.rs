@@ -47,7 +47,7 @@ pub(super) async fn create(
         "k8s_{}_{}_{}_{}_{}",
         config.name, config.pod_name, config.pod_namespace, config.pod_uid, config.attempt
     );
-    let uid = config.pod_uid.as_str();
+    let uid = &*config.pod_uid;
     let mut binds = Vec::new();
     for mount in &config.mounts {
         binds.push(volume::bind(shared, uid, sandbox, mount).await?);
@@ -69,7 +69,7 @@ pub(super) async fn create(
     let id = create_named(shared, &name, body(shared, sandbox, config, binds)).await?;
     let birth = exits::Birth {
         sandbox: Some(sandbox.to_owned()),
-        pod_uid: config.pod_uid.clone(),
+        pod_uid: config.pod_uid.to_string(),
         name: config.name.clone(),
         fallback_to_logs: config.fallback_to_logs,
         message_file,
@@ -257,8 +257,8 @@ pub(super) async fn list(shared: &Shared) -> Result<Reply, Error> {
             annotations: annotations.collect(),
             created_at: Time::from_unix_seconds(created),
             started_at,
-            id,
-            pod_uid,
+            id: id.into(),
+            pod_uid: pod_uid.into(),
             name: labels.get("io.kubernetes.container.name").cloned().unwrap_or_default(),
             attempt: attempt.and_then(|text| text.parse().ok()).unwrap_or_default(),
             state: match state.as_str() {

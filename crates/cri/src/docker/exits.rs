@@ -93,7 +93,7 @@ impl Lives {
     }
 
     fn ended(&mut self, exit: ContainerExit) -> Option<Event> {
-        let life = self.lives.get_mut(&exit.id).filter(|life| !life.ended)?;
+        let life = self.lives.get_mut(&*exit.id).filter(|life| !life.ended)?;
         if life.birth.sandbox.is_none() {
             life.ended = true;
             return Some(Event::SandboxExited { id: exit.id });
@@ -142,7 +142,7 @@ pub(super) async fn exit_of(shared: &Shared, id: &str) -> Option<ContainerExit> 
     };
     let finished = state.finished_at.as_deref().and_then(Time::parse_rfc3339);
     Some(ContainerExit {
-        id: id.to_owned(),
+        id: id.into(),
         exit_code,
         oom_killed: state.oom_killed == Some(true),
         finished_at: finished.unwrap_or_else(|| shared.world.now()),

@@ -30,10 +30,10 @@ pub(super) async fn status(shared: &Shared, reference: &str) -> Result<Option<Im
                     }
                 };
                 return Ok(Some(Image {
-                    id: found.id.unwrap_or_default(),
-                    tag: shown(found.repo_tags),
-                    repo_digest: shown(found.repo_digests),
-                    user: found.config.and_then(|config| config.user).unwrap_or_default(),
+                    id: found.id.unwrap_or_default().into(),
+                    tag: shown(found.repo_tags).into(),
+                    repo_digest: shown(found.repo_digests).into(),
+                    user: found.config.and_then(|config| config.user).unwrap_or_default().into(),
                 }));
             }
             Err(missing) if error::is_missing(&missing) => {}
@@ -144,6 +144,6 @@ pub(super) async fn build(
     stream.try_for_each(|_| std::future::ready(Ok(()))).await.map_err(error::from_engine)?;
     let found = status(shared, tag).await?;
     found
-        .map(|image| image.id)
+        .map(|image| image.id.into())
         .ok_or_else(|| Error::Engine(format!("the engine did not keep image {tag}")))
 }

@@ -28,7 +28,7 @@ pub(super) async fn run(
         format!("k8s_POD_{}_{}_{}_{}", config.name, config.namespace, config.uid, config.attempt);
     let binds = volume::prepare(shared, config).await?;
     let id = container::create_named(shared, &name, body(shared, config, binds)).await?;
-    let birth = exits::Birth { pod_uid: config.uid.clone(), ..exits::Birth::default() };
+    let birth = exits::Birth { pod_uid: config.uid.to_string(), ..exits::Birth::default() };
     shared.lives.lock().add(&id, birth);
     let started = match shared.docker.start_container(&id, None).await {
         Ok(()) => settle(shared, &id, config).await,
@@ -39,7 +39,7 @@ pub(super) async fn run(
         Err(failed) => return give_up(shared, &id, failed).await,
     };
     let (pod_uid, attempt) = (config.uid.clone(), config.attempt);
-    Ok(SandboxStatus { id, ip, pod_uid, attempt, running: true })
+    Ok(SandboxStatus { id: id.into(), ip: ip.into(), pod_uid, attempt, running: true })
 }
 
 /// Finds out the address of a started sandbox and writes what depends on it.
@@ -92,7 +92,7 @@ pub(super) async fn status(
 ) -> SandboxStatus {
     let attempt = labels.get(ATTEMPT_LABEL).and_then(|text| text.parse().ok()).unwrap_or_default();
     let ip = address(shared, &id).await.unwrap_or_default();
-    SandboxStatus { id, ip, pod_uid, attempt, running }
+    SandboxStatus { id: id.into(), ip: ip.into(), pod_uid: pod_uid.into(), attempt, running }
 }
 
 async fn address(shared: &Shared, id: &str) -> Result<String, Error> {

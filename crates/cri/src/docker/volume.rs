@@ -78,13 +78,13 @@ pub(super) async fn prepare(
     let all = config.volumes.iter().map(|volume| (volume.name.clone(), volume.source.clone()));
     let mut binds = Vec::new();
     for (name, source) in all.chain([pod]) {
-        let known = shared.volumes.lock().get(&config.uid).and_then(|all| all.get(&name).cloned());
+        let known = shared.volumes.lock().get(&*config.uid).and_then(|all| all.get(&name).cloned());
         let place = match known {
             Some(place) => place,
             None => make(shared, &config.uid, &name, &source).await?,
         };
         binds.push(format!("{}:{ROOT}/{name}{}", place.whole(), options(&place, false, "")));
-        shared.volumes.lock().entry(config.uid.clone()).or_default().insert(name, place);
+        shared.volumes.lock().entry(config.uid.to_string()).or_default().insert(name, place);
     }
     Ok(binds)
 }

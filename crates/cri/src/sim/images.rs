@@ -5,10 +5,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use apimachinery::Text;
 use parking_lot::Mutex;
+use rustc_hash::FxHashMap;
 
 use super::behaviour::Behaviour;
 use crate::digest::sha256;
+use crate::runtime::Image;
+
+/// How many references are remembered.
+const REMEMBERED: usize = 4096;
 
 /// Image references and what they do; a shared handle.
 #[derive(Debug, Clone, Default)]
@@ -23,15 +29,16 @@ struct Table {
     behaviours: BTreeMap<String, Arc<Behaviour>>,
     /// What every image does that is not known.
     unknown: Arc<Behaviour>,
+    /// What was asked for since the last change.
+    resolved: FxHashMap<String, Arc<Resolved>>,
 }
 
 /// What a reference stands for.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Resolved {
     pub(super) repository: String,
-    /// `repository:tag`; empty when the reference is by digest.
-    pub(super) tag: String,
-    pub(super) digest: String,
+    /// As the engine tells it; the tag is empty when the reference is by digest.
+    pub(super) image: Image,
     pub(super) behaviour: Arc<Behaviour>,
 }
 
@@ -58,13 +65,14 @@ impl SimImages {
         let mut table = self.table.lock();
         table.tags.insert(parts.tagged(), digest.clone());
         table.behaviours.insert(digest.clone(), Arc::new(behaviour));
+        table.resolved.clear();
         digest
     }
 
     /// The digest that `reference` stands for.
     #[must_use]
     pub fn digest(&self, reference: &str) -> String {
-        self.resolve(reference).digest
+        self.resolve(reference).image.id.to_string()
     }
 
     /// The tags that were added to `repository`, sorted.
@@ -90,18 +98,38 @@ impl SimImages {
         (*self.resolve(reference).behaviour).clone()
     }
 
-    pub(super) fn resolve(&self, reference: &str) -> Resolved {
+    pub(super) fn resolve(&self, reference: &str) -> Arc<Resolved> {
+        let mut table = self.table.lock();
+        if let Some(known) = table.resolved.get(reference) {
+            return Arc::clone(known);
+        }
+        let found = Arc::new(table.look_up(reference));
+        if table.resolved.len() == REMEMBERED {
+            table.resolved.clear();
+        }
+        table.resolved.insert(reference.to_owned(), Arc::clone(&found));
+        found
+    }
+}
+
+impl Table {
+    fn look_up(&self, reference: &str) -> Resolved {
         let parts = Parts::of(reference);
-        let table = self.table.lock();
         let known = if parts.digest.is_empty() {
-            table.tags.get(&parts.tagged()).cloned()
+            self.tags.get(&parts.tagged()).cloned()
         } else {
             Some(parts.digest.to_owned())
         };
         let digest = known.unwrap_or_else(|| digest_of(parts.repository, &Behaviour::default()));
-        let behaviour = Arc::clone(table.behaviours.get(&digest).unwrap_or(&table.unknown));
+        let behaviour = Arc::clone(self.behaviours.get(&digest).unwrap_or(&self.unknown));
         let tag = if parts.digest.is_empty() { parts.tagged() } else { String::new() };
-        Resolved { repository: parts.repository.to_owned(), tag, digest, behaviour }
+        let image = Image {
+            repo_digest: format!("{}@{digest}", parts.repository).into(),
+            id: digest.into(),
+            tag: tag.into(),
+            user: behaviour.user.as_deref().map_or_else(Text::new, Text::from),
+        };
+        Resolved { repository: parts.repository.to_owned(), image, behaviour }
     }
 }
 
@@ -155,5 +183,6 @@ mod tests {
         assert_eq!(images.digest("hello"), two);
         assert_eq!(images.behaviour(&format!("registry/x/hello@{one}")).stop_code, Some(1));
         assert!(images.contains("hello") && !images.contains("hello:1"));
+        assert_eq!(images.behaviour("hello").stop_code, Some(2), "what was asked before has moved");
     }
 }

@@ -9,14 +9,17 @@ mod pulls;
 mod volumes;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
+use apimachinery::Text;
+use rustc_hash::FxHashMap;
 use world::{Time, World};
 
-use self::alike::Alike;
+use self::alike::{Alike, Kept};
 use super::behaviour::{Behaviour, Exit, HttpAnswer, seconds};
 use super::images::SimImages;
 use super::shell::{Files, Place, command, of_command};
@@ -24,8 +27,8 @@ use super::strain::{Fate, Strain};
 use crate::config::{ContainerConfig, FileEntry, PodSandboxConfig, host_port};
 use crate::logs::Line;
 use crate::runtime::{
-    Command, ContainerExit, ContainerState, ContainerStatus, Error, Event, Reply, SandboxStatus,
-    Ticket, Wake,
+    Command, ContainerExit, ContainerState, ContainerStatus, Error, Event, Id, Reply,
+    SandboxStatus, Ticket, Wake,
 };
 use crate::stats::ContainerUsage;
 
@@ -38,8 +41,8 @@ const KILLED: i64 = 137;
 #[derive(Debug)]
 enum Entry {
     Done(Ticket, Result<Reply, Error>),
-    Started(Ticket, String),
-    Exit(String, Exit, bool),
+    Started(Ticket, Id),
+    Exit(Id, Exit, bool),
     Submitted(Ticket, Box<Command>),
 }
 
@@ -56,15 +59,15 @@ pub(super) struct State {
     heap: BTreeMap<(Time, u64), Entry>,
     sequence: u64,
     out: Vec<Event>,
-    sandboxes: BTreeMap<String, Sandbox>,
+    sandboxes: FxHashMap<Id, Box<Sandbox>>,
     /// Ids of the sandboxes of each pod, oldest first.
-    pods: BTreeMap<String, Vec<String>>,
-    containers: BTreeMap<String, Container>,
+    pods: FxHashMap<Id, Vec<Id>>,
+    containers: FxHashMap<Id, Box<Container>>,
     alike: Alike,
     /// How many running containers' use of memory changes by script.
     pressing: usize,
     /// Who holds which address.
-    used_ips: BTreeMap<Ipv4Addr, String>,
+    used_ips: FxHashMap<Ipv4Addr, Id>,
     last_ip: Ipv4Addr,
     /// Why the engine does not answer, while it does not.
     unavailable: Option<String>,
@@ -79,33 +82,34 @@ pub(super) struct State {
 
 #[derive(Debug)]
 struct Sandbox {
-    pod_uid: String,
+    pod_uid: Id,
+    pod_name: Box<str>,
     attempt: u32,
     ip: Option<Ipv4Addr>,
     running: bool,
     /// The files of its volumes.
     volumes: BTreeMap<String, Vec<FileEntry>>,
-    /// Ids of its containers, removed ones among them.
-    containers: Vec<String>,
+    /// Ids of its containers.
+    containers: Vec<Id>,
 }
 
 #[derive(Debug)]
 struct Container {
-    config: Box<ContainerConfig>,
-    sandbox: String,
+    config: Kept,
+    sandbox: Id,
     behaviour: Arc<Behaviour>,
     created_at: Time,
     started_at: Option<Time>,
     /// Where in the heap its next exit stands.
     ends: Option<(Time, u64)>,
-    exit: Option<ContainerExit>,
+    exit: Option<Box<ContainerExit>>,
     /// What a command in it finds and has written; made for the first one.
     files: Option<Files>,
 }
 
 /// Someone who reads a log as it grows.
 struct Follower {
-    id: String,
+    id: Id,
     due: Option<Time>,
     waker: Waker,
 }
@@ -135,6 +139,21 @@ impl Container {
     }
 }
 
+/// Lists of ids have one entry for most pods: they get no more room than they need.
+fn add(ids: &mut Vec<Id>, id: Id) {
+    ids.reserve_exact(1);
+    ids.push(id);
+}
+
+/// An address as texts have it; empty without one.
+fn address(ip: Option<Ipv4Addr>) -> Text {
+    let mut text = Text::new();
+    if let Some(ip) = ip {
+        write!(text, "{ip}").expect("writing to a text succeeds");
+    }
+    text
+}
+
 impl State {
     pub(super) fn new(world: World, images: SimImages) -> Self {
         Self {
@@ -147,12 +166,12 @@ impl State {
             heap: BTreeMap::new(),
             sequence: 0,
             out: Vec::new(),
-            sandboxes: BTreeMap::new(),
+            sandboxes: FxHashMap::default(),
             alike: Alike::default(),
-            pods: BTreeMap::new(),
-            containers: BTreeMap::new(),
+            pods: FxHashMap::default(),
+            containers: FxHashMap::default(),
             pressing: 0,
-            used_ips: BTreeMap::new(),
+            used_ips: FxHashMap::default(),
             last_ip: Ipv4Addr::new(10, 128, 0, 1),
             unavailable: None,
             strain: None,
@@ -238,11 +257,11 @@ impl State {
         if let Some(refused) = self.refused_volume(&config.volumes) {
             return self.done(ticket, Duration::ZERO, Err(refused));
         }
-        let id = self.world.hex(64);
+        let id = Id::from(self.world.hex(64));
         let ip = (!config.host_network).then(|| self.free_ip());
         let status = SandboxStatus {
             id: id.clone(),
-            ip: ip.map(|ip| ip.to_string()).unwrap_or_default(),
+            ip: address(ip),
             pod_uid: config.uid.clone(),
             attempt: config.attempt,
             running: true,
@@ -250,11 +269,17 @@ impl State {
         if let Some(ip) = ip {
             self.used_ips.insert(ip, id.clone());
         }
-        let (pod_uid, containers, attempt) = (config.uid, Vec::new(), config.attempt);
-        let volumes = self.kept(config.volumes);
-        self.pods.entry(pod_uid.clone()).or_default().push(id.clone());
-        self.sandboxes
-            .insert(id, Sandbox { pod_uid, attempt, ip, running: true, containers, volumes });
+        let sandbox = Sandbox {
+            pod_uid: Id::clone(&config.uid),
+            pod_name: config.name.into(),
+            attempt: config.attempt,
+            ip,
+            running: true,
+            volumes: self.kept(config.volumes),
+            containers: Vec::new(),
+        };
+        add(self.pods.entry(config.uid).or_default(), Id::clone(&id));
+        self.sandboxes.insert(id, Box::new(sandbox));
         self.done(ticket, self.jittered(400), Ok(Reply::Sandbox(status)));
     }
 
@@ -293,7 +318,7 @@ impl State {
                 self.used_ips.remove(&ip);
             }
             if let Some(ids) = self.pods.get_mut(&sandbox.pod_uid) {
-                ids.retain(|other| other != id);
+                ids.retain(|other| **other != *id);
                 if ids.is_empty() {
                     self.pods.remove(&sandbox.pod_uid);
                 }
@@ -302,7 +327,7 @@ impl State {
         self.done(ticket, self.jittered(40), Ok(Reply::Done));
     }
 
-    fn inside(&self, sandbox: &str) -> Vec<String> {
+    fn inside(&self, sandbox: &str) -> Vec<Id> {
         self.sandboxes.get(sandbox).map(|sandbox| sandbox.containers.clone()).unwrap_or_default()
     }
 
@@ -311,18 +336,20 @@ impl State {
         command(&self.images.resolve(&config.image).behaviour, config)
     }
 
-    fn create(&mut self, ticket: Ticket, sandbox: String, config: Box<ContainerConfig>) {
+    fn create(&mut self, ticket: Ticket, sandbox: Id, config: Box<ContainerConfig>) {
         let Some(home) = self.sandboxes.get_mut(&sandbox).filter(|home| home.running) else {
-            return self.done(ticket, Duration::ZERO, Err(Error::NoSuchContainer(sandbox)));
+            return self.done(
+                ticket,
+                Duration::ZERO,
+                Err(Error::NoSuchContainer(sandbox.to_string())),
+            );
         };
-        let id = self.world.hex(64);
-        home.containers.push(id.clone());
-        let behaviour = self.images.resolve(&config.image).behaviour;
+        let id = Id::from(self.world.hex(64));
+        add(&mut home.containers, Id::clone(&id));
+        let behaviour = Arc::clone(&self.images.resolve(&config.image).behaviour);
         let behaviour = of_command(&behaviour, &config).map_or(behaviour, Arc::new);
-        let mut config = config;
-        self.alike.share(&mut config);
         let container = Container {
-            config,
+            config: self.alike.keep(*config),
             sandbox,
             behaviour,
             created_at: self.world.now(),
@@ -331,13 +358,13 @@ impl State {
             exit: None,
             files: None,
         };
-        self.containers.insert(id.clone(), container);
+        self.containers.insert(Id::clone(&id), Box::new(container));
         self.done(ticket, self.jittered(60), Ok(Reply::Container(id)));
     }
 
-    fn start(&mut self, ticket: Ticket, id: String) {
+    fn start(&mut self, ticket: Ticket, id: Id) {
         let Some(container) = self.containers.get(&id) else {
-            return self.done(ticket, Duration::ZERO, Err(Error::NoSuchContainer(id)));
+            return self.done(ticket, Duration::ZERO, Err(Error::NoSuchContainer(id.to_string())));
         };
         if let Some(text) = container.behaviour.start_error.clone() {
             return self.done(ticket, self.jittered(100), Err(Error::Engine(text)));
@@ -349,7 +376,7 @@ impl State {
         self.push(after, Entry::Started(ticket, id));
     }
 
-    fn stop(&mut self, ticket: Ticket, id: &str, grace: Duration) {
+    fn stop(&mut self, ticket: Ticket, id: &Id, grace: Duration) {
         let Some(container) = self.containers.get(id).filter(|c| c.running_since().is_some())
         else {
             return self.done(ticket, Duration::ZERO, Ok(Reply::Done));
@@ -372,7 +399,7 @@ impl State {
                     self.heap.remove(&place);
                 }
                 let exit = Exit::now(code);
-                let place = self.push(after, Entry::Exit(id.to_owned(), exit, false));
+                let place = self.push(after, Entry::Exit(Id::clone(id), exit, false));
                 self.containers.get_mut(id).expect("found above").ends = Some(place);
             }
         }
@@ -387,7 +414,11 @@ impl State {
                  container before attempting removal or force remove"
             )))
         } else {
-            self.containers.remove(id);
+            let removed = self.containers.remove(id);
+            let home = removed.and_then(|container| self.sandboxes.get_mut(&container.sandbox));
+            if let Some(home) = home {
+                home.containers.retain(|other| **other != *id);
+            }
             Ok(Reply::Done)
         };
         let after = self.jittered(20);
@@ -401,18 +432,19 @@ impl State {
 
     pub(super) fn inventory(&self) -> (Vec<SandboxStatus>, Vec<ContainerStatus>) {
         let sandboxes = self.sandboxes.iter().map(|(id, sandbox)| SandboxStatus {
-            id: id.clone(),
-            ip: sandbox.ip.map(|ip| ip.to_string()).unwrap_or_default(),
-            pod_uid: sandbox.pod_uid.clone(),
+            id: Id::clone(id),
+            ip: address(sandbox.ip),
+            pod_uid: Id::clone(&sandbox.pod_uid),
             attempt: sandbox.attempt,
             running: sandbox.running,
         });
+        let pod_uid = |c: &Container| self.sandboxes.get(&c.sandbox).map(|home| &home.pod_uid);
         let containers = self.containers.iter().map(|(id, c)| ContainerStatus {
-            id: id.clone(),
-            pod_uid: c.config.pod_uid.clone(),
-            name: c.config.name.clone(),
-            attempt: c.config.attempt,
-            annotations: (*c.config.annotations).clone(),
+            id: Id::clone(id),
+            pod_uid: pod_uid(c).cloned().unwrap_or_default(),
+            name: c.config.part.name.clone(),
+            attempt: c.config.part.attempt,
+            annotations: (*c.config.part.annotations).clone(),
             created_at: c.created_at,
             started_at: c.started_at,
             state: match (c.started_at, &c.exit) {
@@ -420,9 +452,13 @@ impl State {
                 (Some(_), None) => ContainerState::Running,
                 (None, None) => ContainerState::Created,
             },
-            exit: c.exit.clone(),
+            exit: c.exit.as_deref().cloned(),
         });
-        (sandboxes.collect(), containers.collect())
+        let (mut sandboxes, mut containers): (Vec<_>, Vec<_>) =
+            (sandboxes.collect(), containers.collect());
+        sandboxes.sort_unstable_by(|a, b| a.id.cmp(&b.id));
+        containers.sort_unstable_by(|a, b| a.id.cmp(&b.id));
+        (sandboxes, containers)
     }
 
     pub(super) fn poll(&mut self) -> Vec<Event> {
@@ -450,23 +486,23 @@ impl State {
         }
     }
 
-    fn started(&mut self, ticket: Ticket, id: &str, time: Time) {
+    fn started(&mut self, ticket: Ticket, id: &Id, time: Time) {
         let Some(container) = self.containers.get_mut(id) else {
-            let result = Err(Error::NoSuchContainer(id.to_owned()));
+            let result = Err(Error::NoSuchContainer(id.to_string()));
             return self.out.push(Event::Done { ticket, result });
         };
         container.started_at = Some(time);
         self.pressing += usize::from(container.behaviour.presses());
-        let ends = container.behaviour.exit_of(container.config.attempt);
+        let ends = container.behaviour.exit_of(container.config.part.attempt);
         self.out.push(Event::Done { ticket, result: Ok(Reply::Started(time)) });
         if let Some((after, exit, oom)) = ends {
             let left = (time + after).since(self.world.now());
-            let place = self.push(left, Entry::Exit(id.to_owned(), exit, oom));
+            let place = self.push(left, Entry::Exit(Id::clone(id), exit, oom));
             self.containers.get_mut(id).expect("found above").ends = Some(place);
         }
     }
 
-    fn end(&mut self, id: &str, exit: Exit, oom_killed: bool) {
+    fn end(&mut self, id: &Id, exit: Exit, oom_killed: bool) {
         let finished_at = self.world.now();
         let running = self.containers.get_mut(id).filter(|c| c.running_since().is_some());
         let Some(container) = running else { return };
@@ -474,13 +510,13 @@ impl State {
             self.heap.remove(&place);
         }
         let exit = ContainerExit {
-            id: id.to_owned(),
+            id: Id::clone(id),
             exit_code: exit.code,
             oom_killed,
             finished_at,
             message: exit.message,
         };
-        container.exit = Some(exit.clone());
+        container.exit = Some(Box::new(exit.clone()));
         self.pressing -= usize::from(container.behaviour.presses());
         self.out.push(Event::ContainerExited(exit));
     }
@@ -519,8 +555,9 @@ impl State {
         let now = self.world.now();
         let container = self.containers.get_mut(id)?;
         let Some(start) = container.running_since() else { return Some(None) };
-        let volumes = self.sandboxes.get(&container.sandbox).map(|home| &home.volumes);
-        let mounts = &container.config.mounts;
+        let home = self.sandboxes.get(&container.sandbox);
+        let volumes = home.map(|home| &home.volumes);
+        let mounts = &container.config.part.mounts;
         let files = container.files.get_or_insert_with(|| {
             let files = Files::default();
             for mount in mounts {
@@ -530,7 +567,7 @@ impl State {
             files
         });
         Some(Some(Place {
-            hostname: container.config.pod_name.clone(),
+            hostname: home.map(|home| String::from(&*home.pod_name)).unwrap_or_default(),
             env: container.config.env.to_vec(),
             behaviour: Arc::clone(&container.behaviour),
             age: now.since(start),
@@ -539,7 +576,7 @@ impl State {
     }
 
     /// Ids of the containers of pod `pod_uid`.
-    fn of_pod(&self, pod_uid: &str) -> Vec<String> {
+    fn of_pod(&self, pod_uid: &str) -> Vec<Id> {
         let sandboxes = self.pods.get(pod_uid).into_iter().flatten();
         sandboxes.flat_map(|id| self.inside(id)).collect()
     }
@@ -556,7 +593,8 @@ impl State {
                 let container = self.containers.get(&id)?;
                 let age = now.since(container.running_since()?);
                 let (cpu_nano, memory_bytes) = container.behaviour.usage_at(age);
-                let (pod_uid, name) = (pod_uid.to_owned(), container.config.name.clone());
+                let (pod_uid, name) = (pod_uid.to_owned(), container.config.part.name.clone());
+                let id = id.to_string();
                 let window = Duration::from_secs(30);
                 Some(ContainerUsage { id, pod_uid, name, at: now, window, cpu_nano, memory_bytes })
             })
@@ -571,7 +609,7 @@ impl State {
         let due = container
             .and_then(|c| c.running_since().map(|start| (c, start)))
             .and_then(|(c, start)| c.behaviour.next_line_after(start, now));
-        self.followers.push(Follower { id: id.to_owned(), due, waker: waker.clone() });
+        self.followers.push(Follower { id: Id::from(id), due, waker: waker.clone() });
         if let Some(wake) = &self.wake {
             wake();
         }
@@ -580,7 +618,7 @@ impl State {
     pub(super) fn exit_now(&mut self, pod_uid: &str, name: &str, code: i64) -> usize {
         let mut running = self.of_pod(pod_uid);
         running.retain(|id| {
-            let named = self.containers.get(id).filter(|c| c.config.name == name);
+            let named = self.containers.get(id).filter(|c| c.config.part.name == name);
             named.is_some_and(|c| c.running_since().is_some())
         });
         for id in &running {

@@ -38,7 +38,7 @@ impl Fixture {
         }
     }
 
-    fn started(&mut self) -> String {
+    fn started(&mut self) -> cri::Id {
         let sandbox = match self
             .call(Command::RunPodSandbox { config: Box::new(PodSandboxConfig::default()) })
         {
@@ -47,7 +47,7 @@ impl Fixture {
         };
         let config = Box::new(ContainerConfig {
             image: IMAGE.to_owned(),
-            pod_uid: "u".to_owned(),
+            pod_uid: "u".into(),
             env: [("A".to_owned(), "1".to_owned())].into(),
             ..ContainerConfig::default()
         });

@@ -176,7 +176,7 @@ fn pod_with_volumes(cluster: &str) -> PodSandboxConfig {
     let volume = |name: &str, source| PodVolume { name: name.to_owned(), source };
     PodSandboxConfig {
         name: "p".into(),
-        uid: cluster.to_owned(),
+        uid: cluster.into(),
         hostname: "p".into(),
         host_aliases: vec![("10.9.8.7".to_owned(), vec!["a".to_owned(), "b".to_owned()])],
         dns: cri::Dns { options: vec!["ndots:5".to_owned()], ..cri::Dns::default() },
@@ -217,7 +217,7 @@ fn check_mounts(cluster: &str, read_only_root: bool) {
     ];
     let container = ContainerConfig {
         name: "main".to_owned(),
-        pod_uid: cluster.to_owned(),
+        pod_uid: cluster.into(),
         image: docker.image.clone(),
         image_id: id,
         command: ["/bin/busybox", "sh", "-c", script].map(str::to_owned).to_vec(),

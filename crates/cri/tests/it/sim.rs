@@ -68,7 +68,7 @@ fn events_of_one_run(seed: u64) -> Vec<String> {
     let world = World::simulated(seed);
     let mut runtime = SimRuntime::new(world.clone(), images());
     let mut trace = Vec::new();
-    let mut sandbox = String::new();
+    let mut sandbox = cri::Id::default();
     for ticket in 0..20 {
         let command = if ticket % 2 == 0 {
             Command::RunPodSandbox { config: Box::new(PodSandboxConfig::default()) }

@@ -71,7 +71,7 @@ impl Agent {
             keys.push(Key::new("", &node));
             let bound = cx.caches.by_node(&api::PODS, &node);
             keys.extend(bound.iter().map(|pod| Key::of(pod)));
-            let own = self.workers.values_mut().filter(|worker| worker.node.config.name == node);
+            let own = self.in_order().filter(|worker| worker.node.config.name == node);
             for worker in own {
                 worker.mark_dirty();
                 keys.push(worker.key.clone());

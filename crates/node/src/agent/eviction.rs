@@ -130,8 +130,8 @@ impl Agent {
         }
         self.pressure.looked_at = Some(now);
         let mut by_node: BTreeMap<String, Vec<Candidate>> = BTreeMap::new();
-        for (uid, worker) in &self.workers {
-            let usage = metrics.pod(uid);
+        for worker in self.in_order() {
+            let usage = metrics.pod(&worker.uid);
             if usage.is_empty() || worker.is_over() {
                 continue;
             }

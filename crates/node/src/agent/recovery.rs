@@ -9,7 +9,9 @@ use std::time::Duration;
 use apimachinery::ObjectExt as _;
 use apimachinery::Value;
 use controller_runtime::{Context, Key};
-use cri::{Command, ContainerExit, ContainerState, ContainerStatus, Reply, SandboxStatus, Ticket};
+use cri::{
+    Command, ContainerExit, ContainerState, ContainerStatus, Id, Reply, SandboxStatus, Ticket,
+};
 use world::Time;
 
 use super::Agent;
@@ -31,14 +33,14 @@ pub(super) enum Recovery {
     /// The runtime is being asked; these have ended meanwhile.
     Asks(Vec<Ended>),
     /// Known; what was found waits for its pods by their uids.
-    Over(BTreeMap<String, Found>),
+    Over(BTreeMap<Id, Found>),
 }
 
 /// What has ended while no worker looked after it.
 #[derive(Debug)]
 pub(super) enum Ended {
     Container(ContainerExit),
-    Sandbox(String),
+    Sandbox(Id),
 }
 
 impl Recovery {
@@ -105,7 +107,7 @@ impl Agent {
     /// The runtime has said what there is.
     pub(super) fn recovered(&mut self, reply: Reply) -> Vec<Key> {
         let Reply::List { sandboxes, containers } = reply else { return Vec::new() };
-        let mut found: BTreeMap<String, Found> = BTreeMap::new();
+        let mut found: BTreeMap<Id, Found> = BTreeMap::new();
         for sandbox in sandboxes {
             found.entry(sandbox.pod_uid.clone()).or_default().0.push(sandbox);
         }
@@ -131,8 +133,7 @@ impl Agent {
             nodes.flat_map(|node| cx.caches.by_node(&api::PODS, node)).collect();
         let Recovery::Over(found) = &mut self.recovery else { return Vec::new() };
         let known: BTreeSet<&str> = bound.iter().map(|pod| pod.uid()).collect();
-        let gone: Vec<String> =
-            found.keys().filter(|uid| !known.contains(uid.as_str())).cloned().collect();
+        let gone: Vec<Id> = found.keys().filter(|uid| !known.contains(&***uid)).cloned().collect();
         for uid in gone {
             let (sandboxes, _) = found.remove(&uid).unwrap_or_default();
             for sandbox in sandboxes {
@@ -190,8 +191,8 @@ impl Agent {
             let nodes = self.nodes.keys();
             let bound = nodes.flat_map(|node| cx.caches.by_node(&api::PODS, node));
             let node = |pod: &Value| pod.str_at(&["spec", "nodeName"]).to_owned();
-            let bound: BTreeMap<String, String> =
-                bound.map(|pod| (pod.uid().to_owned(), node(&pod))).collect();
+            let bound: BTreeMap<Id, String> =
+                bound.map(|pod| (Id::from(pod.uid()), node(&pod))).collect();
             for (id, uid) in std::mem::take(&mut self.strange) {
                 let known = self.workers.contains_key(&*uid);
                 match bound.get(&uid).filter(|_| !known) {
@@ -217,23 +218,23 @@ impl Agent {
 #[derive(Debug, Default)]
 pub(super) struct Leftovers {
     /// When each is to be removed; those without a time are being removed.
-    sandboxes: BTreeMap<String, Option<Time>>,
-    asked: BTreeMap<Ticket, String>,
+    sandboxes: BTreeMap<Id, Option<Time>>,
+    asked: BTreeMap<Ticket, Id>,
 }
 
 impl Leftovers {
-    pub(super) fn add(&mut self, id: String) {
+    pub(super) fn add(&mut self, id: Id) {
         self.sandboxes.entry(id).or_insert_with(|| Some(Time::default()));
     }
 
-    fn due(&self, now: Time) -> Vec<String> {
+    fn due(&self, now: Time) -> Vec<Id> {
         let due = self.sandboxes.iter().filter(|(_, at)| at.is_some_and(|at| at <= now));
         due.map(|(id, _)| id.clone()).collect()
     }
 
-    fn asked(&mut self, ticket: Ticket, id: &str) {
-        self.sandboxes.insert(id.to_owned(), None);
-        self.asked.insert(ticket, id.to_owned());
+    fn asked(&mut self, ticket: Ticket, id: &Id) {
+        self.sandboxes.insert(Id::clone(id), None);
+        self.asked.insert(ticket, Id::clone(id));
     }
 
     /// Hears how a command ended; gives whether it was one of these.

@@ -1,6 +1,6 @@
 //! What the runtime is told about containers and sandboxes.
 
-use apimachinery::json;
+use apimachinery::{Text, json};
 
 use super::*;
 
@@ -26,12 +26,8 @@ fn scores_for_the_day_when_memory_runs_out() {
 #[test]
 fn who_must_not_be_root() {
     let check = |pod: Value, container: Value, user: &str| {
-        let image = Image {
-            id: String::new(),
-            tag: String::new(),
-            repo_digest: String::new(),
-            user: user.to_owned(),
-        };
+        let (id, tag, repo_digest) = (Text::new(), Text::new(), Text::new());
+        let image = Image { id, tag, repo_digest, user: user.into() };
         let pod = json!({"spec": {"securityContext": pod}});
         let container = json!({"securityContext": container});
         check_non_root(&pod, &container, &image).err().map(|error| error.to_string())

@@ -1,6 +1,6 @@
 //! Tables of the planner.
 
-use apimachinery::json;
+use apimachinery::{Text, json};
 use world::Time;
 
 use super::*;
@@ -12,7 +12,7 @@ use crate::record::{Exit, Instance};
 /// `h` running from an older spec, `c` created only, a number: exited with it.
 fn record(pod: &Value, sandbox: &str, states: &str) -> PodRecord {
     let mut record = PodRecord::new(Time::default());
-    let (id, ip) = ("s".to_owned(), "10.128.0.2".to_owned());
+    let (id, ip) = ("s".into(), "10.128.0.2".into());
     record.sandbox = match sandbox {
         "none" => Sandbox::None,
         "ready" => Sandbox::Ready { id, ip },
@@ -34,17 +34,15 @@ fn record(pod: &Value, sandbox: &str, states: &str) -> PodRecord {
             _ => None,
         };
         entry.current = Some(Instance {
-            id: "i".to_owned(),
+            id: "i".into(),
             attempt: 0,
-            image: String::new(),
-            image_id: String::new(),
+            image: Text::new(),
+            image_id: Text::new(),
             created_at: Time::default(),
             started_at: (state != "c").then(Time::default),
-            exit: code.map(|code| Exit {
-                code,
-                reason: String::new(),
-                message: String::new(),
-                finished_at: Time::default(),
+            exit: code.map(|code| {
+                let (reason, message, finished_at) = ("", String::new(), Time::default());
+                Box::new(Exit { code, reason, message, finished_at })
             }),
             hash: if state == "h" { 1 } else { hash },
         });
@@ -161,7 +159,7 @@ fn an_ending_pod_is_only_killed() {
     ] {
         assert_eq!(text(&plan(&pod, &record(&pod, sandbox, states), true)), expected);
         let mut failed = record(&pod, sandbox, states);
-        failed.failed = Some(("DeadlineExceeded".to_owned(), String::new()));
+        failed.failed = Some(Box::new(("DeadlineExceeded".to_owned(), String::new())));
         assert_eq!(text(&plan(&pod, &failed, false)), expected);
     }
 }
@@ -172,5 +170,5 @@ fn kills_say_why_in_upstreams_words() {
     let actions = plan(&pod, &record(&pod, "ready", "l r"), false);
     let message =
         "Container failed liveness probe.. Container will be killed and recreated.".to_owned();
-    assert_eq!(actions[0], Action::Kill { name: "c1".to_owned(), message });
+    assert_eq!(actions[0], Action::Kill { name: "c1".into(), message });
 }

@@ -56,17 +56,15 @@ fn at(seconds: i64) -> Time {
 
 fn instance(attempt: u32, exit: Option<i64>) -> Instance {
     Instance {
-        id: format!("c{attempt}"),
+        id: format!("c{attempt}").into(),
         attempt,
-        image: "hello:1".to_owned(),
-        image_id: "docker://sha256:1".to_owned(),
+        image: "hello:1".into(),
+        image_id: "docker://sha256:1".into(),
         created_at: at(1),
         started_at: Some(at(2)),
-        exit: exit.map(|code| Exit {
-            code,
-            reason: if code == 0 { "Completed" } else { "Error" }.to_owned(),
-            message: String::new(),
-            finished_at: at(3),
+        exit: exit.map(|code| {
+            let reason = if code == 0 { "Completed" } else { "Error" };
+            Box::new(Exit { code, reason, message: String::new(), finished_at: at(3) })
         }),
         hash: 0,
     }
@@ -91,7 +89,7 @@ fn a_new_pod_waits_for_its_container() {
 #[test]
 fn a_running_pod_is_ready_and_has_an_address() {
     let mut record = PodRecord::new(at(0));
-    record.sandbox = Sandbox::Ready { id: "s".to_owned(), ip: "10.128.0.2".to_owned() };
+    record.sandbox = Sandbox::Ready { id: "s".into(), ip: "10.128.0.2".into() };
     record.container_mut("web").current = Some(instance(0, None));
     insta::assert_snapshot!(status(&hello(), &record), @r#"{"conditions":[{"lastProbeTime":null,"lastTransitionTime":"2018-10-11T12:00:09Z","status":"True","type":"Initialized"},{"lastProbeTime":null,"lastTransitionTime":"2018-10-11T12:00:09Z","status":"True","type":"Ready"},{"lastProbeTime":null,"lastTransitionTime":"2018-10-11T12:00:09Z","status":"True","type":"ContainersReady"},{"lastProbeTime":null,"lastTransitionTime":"2018-10-11T12:00:09Z","status":"True","type":"PodScheduled"}],"containerStatuses":[{"containerID":"docker://c0","image":"hello:1","imageID":"docker://sha256:1","lastState":{},"name":"web","ready":true,"restartCount":0,"state":{"running":{"startedAt":"2018-10-11T12:00:02Z"}}}],"hostIP":"10.0.0.1","phase":"Running","podIP":"10.128.0.2","qosClass":"BestEffort","startTime":"2018-10-11T12:00:00Z"}"#);
     record.container_mut("web").readiness = Some(false);
@@ -105,7 +103,7 @@ fn a_failed_start_hides_the_exit_before() {
     let mut record = PodRecord::new(at(0));
     let web = record.container_mut("web");
     web.current = Some(instance(1, Some(1)));
-    web.previous = Some(instance(0, Some(1)));
+    web.previous = Some(Box::new(instance(0, Some(1))));
     let before = status(&hello(), &record);
     assert_eq!(before["containerStatuses"][0]["state"]["terminated"]["containerID"], "docker://c1");
     assert_eq!(
@@ -113,7 +111,7 @@ fn a_failed_start_hides_the_exit_before() {
         "docker://c0"
     );
     record.container_mut("web").waiting =
-        Some(("CrashLoopBackOff".to_owned(), "Back-off 10s".to_owned()));
+        Some(Box::new(("CrashLoopBackOff".to_owned(), "Back-off 10s".to_owned())));
     let after = status(&hello(), &record);
     let container = &after["containerStatuses"][0];
     let waiting = json!({"waiting": {"reason": "CrashLoopBackOff", "message": "Back-off 10s"}});

@@ -1,14 +1,15 @@
 //! What a worker acts through: the API, the runtime, and the tickets under way.
 
-use std::collections::BTreeMap;
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use apimachinery::ObjectExt as _;
-use apimachinery::{Value, json};
+use apimachinery::{Text, Value, json};
 use apiserver::Client;
 use controller_runtime::recorder::EventRecord;
 use controller_runtime::{Caches, Context, EventType};
-use cri::{ContainerRuntime, Ticket};
+use cri::{ContainerRuntime, Id, Image, Ticket};
+use rustc_hash::FxHashMap;
 use world::Time;
 
 use crate::env::Source;
@@ -20,28 +21,33 @@ pub(crate) enum Purpose {
     /// The action under way.
     Step,
     /// The preStop hook of a container.
-    PreStop(String),
+    PreStop(Text),
     /// The stop of a container.
-    Stop(String),
+    Stop(Text),
     /// A probing of a container's instance.
-    Probe(String, Kind, String),
+    Probe(Text, Kind, Id),
     /// The removal of a sandbox.
-    Remove(String),
+    Remove(Id),
     /// The removal of an instance that nobody wants.
-    Stray(String),
+    Stray(Id),
     /// New files for a volume.
     Refresh,
     /// Nobody waits for it.
     Forget,
 }
 
+/// How many images' names are kept.
+const KEPT_IMAGES: usize = 16;
+
 /// Which commands are under way and who owns what.
 #[derive(Debug, Default)]
 pub(crate) struct Tickets {
     last: Ticket,
-    open: BTreeMap<Ticket, (Arc<str>, Purpose)>,
+    open: FxHashMap<Ticket, (Arc<str>, Purpose)>,
     /// Container and sandbox ids → pod uid.
-    owners: BTreeMap<String, Arc<str>>,
+    owners: FxHashMap<Id, Arc<str>>,
+    /// The newest images' names in statuses, by the engine's.
+    images: VecDeque<((Text, Text), Text)>,
 }
 
 impl Tickets {
@@ -65,18 +71,31 @@ impl Tickets {
         self.open.remove(&ticket)
     }
 
-    pub(crate) fn own(&mut self, id: &str, uid: &Arc<str>) {
-        self.owners.insert(id.to_owned(), Arc::clone(uid));
+    pub(crate) fn own(&mut self, id: &Id, uid: &Arc<str>) {
+        self.owners.insert(Id::clone(id), Arc::clone(uid));
     }
 
     pub(crate) fn owner(&self, id: &str) -> Option<Arc<str>> {
         self.owners.get(id).cloned()
     }
 
-    pub(crate) fn disown(&mut self, ids: &[String]) {
+    pub(crate) fn disown(&mut self, ids: &[Id]) {
         for id in ids {
             self.owners.remove(id);
         }
+    }
+
+    /// `imageID` of the status, one text for all that have the image.
+    pub(super) fn image_id(&mut self, image: &Image) -> Text {
+        let is_known =
+            |(id, digest): &(Text, Text)| *id == image.id && *digest == image.repo_digest;
+        if let Some((_, known)) = self.images.iter().find(|(of, _)| is_known(of)) {
+            return known.clone();
+        }
+        let made = Text::from(crate::container::image_id(image));
+        self.images.truncate(KEPT_IMAGES - 1);
+        self.images.push_front(((image.id.clone(), image.repo_digest.clone()), made.clone()));
+        made
     }
 }
 

@@ -4,9 +4,9 @@
 
 use std::time::Duration;
 
-use apimachinery::ObjectExt as _;
+use apimachinery::{ObjectExt as _, Text};
 use controller_runtime::EventType;
-use cri::{Command, Error, Reply};
+use cri::{Command, Error, Id, Reply};
 use world::Time;
 
 use super::io::{Io, Purpose};
@@ -19,7 +19,7 @@ const LEAST_GRACE: Duration = Duration::from_secs(2);
 /// A container being killed.
 #[derive(Debug)]
 pub(super) struct Kill {
-    id: String,
+    id: Id,
     deadline: Time,
     /// Whether the stop has been submitted; until then the preStop hook runs.
     stopping: bool,
@@ -65,16 +65,16 @@ impl Worker {
         let deadline = io.now() + grace;
         let hook = self.hook(name, "preStop", &id).filter(|_| !grace.is_zero());
         let stopping = hook.is_none();
-        self.kills.insert(name.to_owned(), Kill { id: id.clone(), deadline, stopping });
+        self.kills.insert(name.into(), Kill { id: Id::clone(&id), deadline, stopping });
         match hook {
-            Some(Ok(command)) => self.submit(io, Purpose::PreStop(name.to_owned()), command),
+            Some(Ok(command)) => self.submit(io, Purpose::PreStop(name.into()), command),
             Some(Err(text)) => self.pre_stop_done(name, &Err(Error::Engine(text)), io),
             None => self.stop(name, id, grace, io),
         }
     }
 
-    fn stop(&self, name: &str, id: String, grace: Duration, io: &mut Io<'_, '_>) {
-        self.submit(io, Purpose::Stop(name.to_owned()), Command::StopContainer { id, grace });
+    fn stop(&self, name: &str, id: Id, grace: Duration, io: &mut Io<'_, '_>) {
+        self.submit(io, Purpose::Stop(name.into()), Command::StopContainer { id, grace });
     }
 
     fn stop_after_hook(&mut self, name: &str, io: &mut Io<'_, '_>) {
@@ -160,7 +160,7 @@ impl Worker {
     /// Cuts preStop hooks off that run beyond the grace period.
     pub(super) fn run_kill_timers(&mut self, io: &mut Io<'_, '_>) {
         let now = io.now();
-        let due: Vec<String> = self
+        let due: Vec<Text> = self
             .kills
             .iter()
             .filter(|(_, kill)| kill.timer().is_some_and(|at| at <= now))

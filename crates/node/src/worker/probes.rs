@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use apimachinery::ObjectExt as _;
+use apimachinery::{ObjectExt as _, Text};
 use controller_runtime::EventType;
 use cri::{Error, Reply};
 use world::Time;
@@ -19,7 +19,7 @@ impl Worker {
                 let Some(period) = Probe::period_of(container, kind) else { continue };
                 let millis = u64::try_from(period.as_millis()).unwrap_or(u64::MAX);
                 let phase = Duration::from_millis(io.cx.world.random_below(millis));
-                let name = container.str_at(&["name"]).to_owned();
+                let name = Text::from(container.str_at(&["name"]));
                 if let Some(probe) = Probe::new(container, kind, io.now() + phase) {
                     self.probes.insert((name, kind), probe);
                 }
@@ -30,7 +30,7 @@ impl Worker {
     /// A container has been started: its probes begin anew.
     pub(super) fn begin_probes(&mut self, name: &str, started: Time) {
         for kind in Kind::ALL {
-            let Some(probe) = self.probes.get_mut(&(name.to_owned(), kind)) else { continue };
+            let Some(probe) = self.probes.get_mut(&(name.into(), kind)) else { continue };
             probe.restart(started);
             let record = self.record.container_mut(name);
             match kind {
@@ -55,7 +55,7 @@ impl Worker {
 
     pub(super) fn run_probes(&mut self, io: &mut Io<'_, '_>) {
         let now = io.now();
-        let due: Vec<(String, Kind)> = self
+        let due: Vec<(Text, Kind)> = self
             .probes
             .iter()
             .filter(|((name, _), p)| self.probe_is_due_at(name, p).is_some_and(|at| at <= now))
@@ -74,16 +74,16 @@ impl Worker {
         let Some(command) = self.spec_of(name).and_then(|c| command(c, kind, &id, ip)) else {
             return;
         };
-        if let Some(probe) = self.probes.get_mut(&(name.to_owned(), kind)) {
+        if let Some(probe) = self.probes.get_mut(&(name.into(), kind)) {
             probe.in_flight = true;
             probe.schedule(started, io.now());
         }
         match command {
-            Ok(command) => self.submit(io, Purpose::Probe(name.to_owned(), kind, id), command),
+            Ok(command) => self.submit(io, Purpose::Probe(name.into(), kind, id), command),
             Err(text) => {
                 let text = format!("{} probe errored: {text}", kind.word());
                 self.container_event(io, name, EventType::Warning, "Unhealthy", &text);
-                if let Some(probe) = self.probes.get_mut(&(name.to_owned(), kind)) {
+                if let Some(probe) = self.probes.get_mut(&(name.into(), kind)) {
                     probe.in_flight = false;
                 }
             }
@@ -99,12 +99,12 @@ impl Worker {
         io: &mut Io<'_, '_>,
     ) {
         let current = self.record.container(name).and_then(|r| r.running());
-        if current.is_none_or(|instance| instance.id != id) {
+        if current.is_none_or(|instance| *instance.id != *id) {
             return;
         }
         let away = matches!(result, Err(Error::Unavailable(_)));
         let outcome = outcome(result);
-        let Some(probe) = self.probes.get_mut(&(name.to_owned(), kind)) else { return };
+        let Some(probe) = self.probes.get_mut(&(name.into(), kind)) else { return };
         probe.in_flight = false;
         let verdict = match &outcome {
             Outcome::Errored(_) if away => return,
@@ -155,7 +155,7 @@ impl Worker {
         let instance = self.record.container(name).and_then(|record| record.running());
         let started = instance.and_then(|instance| instance.started_at).unwrap_or_default();
         for kind in [Kind::Liveness, Kind::Readiness] {
-            if let Some(probe) = self.probes.get_mut(&(name.to_owned(), kind)) {
+            if let Some(probe) = self.probes.get_mut(&(name.into(), kind)) {
                 probe.schedule(started, now);
             }
         }

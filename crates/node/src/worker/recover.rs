@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use apimachinery::ObjectExt as _;
-use cri::{Command, ContainerState, ContainerStatus, SandboxStatus};
+use cri::{Command, ContainerState, ContainerStatus, Id, SandboxStatus};
 use world::Time;
 
 use super::io::{Io, Purpose};
@@ -24,8 +24,7 @@ impl Worker {
         self.record.started_at = started.unwrap_or(self.record.started_at);
         sandboxes.sort_by_key(|sandbox| sandbox.attempt);
         for sandbox in &sandboxes {
-            self.own(&sandbox.id, io);
-            self.sandboxes.insert(sandbox.id.clone());
+            self.own_sandbox(&sandbox.id, io);
         }
         if let Some(SandboxStatus { id, ip, attempt, running, .. }) = sandboxes.pop() {
             self.record.sandboxes = attempt + 1;
@@ -49,12 +48,12 @@ impl Worker {
 
     /// Removes an instance that an agent before this one made and that may be starting. Nothing is
     /// started before that has succeeded.
-    pub(super) fn remove_stray(&mut self, id: String, io: &mut Io<'_, '_>) {
-        self.strays.insert(id.clone(), None);
-        self.submit(io, Purpose::Stray(id.clone()), Command::RemoveContainer { id });
+    pub(super) fn remove_stray(&mut self, id: Id, io: &mut Io<'_, '_>) {
+        self.strays.insert(Id::clone(&id), None);
+        self.submit(io, Purpose::Stray(Id::clone(&id)), Command::RemoveContainer { id });
     }
 
-    pub(super) fn stray_removed(&mut self, id: String, removed: bool, now: Time) {
+    pub(super) fn stray_removed(&mut self, id: Id, removed: bool, now: Time) {
         if removed {
             self.strays.remove(&id);
             self.dirty = true;
@@ -92,7 +91,7 @@ impl Worker {
     pub(super) fn remove_strays(&mut self, io: &mut Io<'_, '_>) {
         let now = io.now();
         let due = self.strays.iter().filter(|(_, at)| at.is_some_and(|at| at <= now));
-        let due: Vec<String> = due.map(|(id, _)| id.clone()).collect();
+        let due: Vec<Id> = due.map(|(id, _)| id.clone()).collect();
         for id in due {
             self.remove_stray(id, io);
         }
@@ -109,7 +108,7 @@ impl Worker {
 
     /// Whether the worker knows of sandbox `id` of its pod.
     pub(crate) fn has_sandbox(&self, id: &str) -> bool {
-        self.owned.iter().any(|own| own == id)
+        self.owned.iter().any(|own| **own == *id)
     }
 
     /// Whether a sandbox that the worker does not know of may be the one that it has asked for.
@@ -123,19 +122,19 @@ impl Worker {
     }
 
     fn adopt_container(&mut self, container: &ContainerStatus, io: &mut Io<'_, '_>) {
-        let said = |key: &str| container.annotations.get(key).cloned().unwrap_or_default();
+        let said = |key: &str| container.annotations.get(key).map_or("", String::as_str);
         let instance = Instance {
             id: container.id.clone(),
             attempt: container.attempt,
-            image: said(IMAGE),
-            image_id: said(IMAGE_ID),
+            image: said(IMAGE).into(),
+            image_id: said(IMAGE_ID).into(),
             created_at: container.created_at,
             started_at: container.started_at,
-            exit: container.exit.as_ref().map(exit_of),
-            hash: u64::from_str_radix(&said(HASH), 16).unwrap_or_default(),
+            exit: container.exit.as_ref().map(|exit| Box::new(exit_of(exit))),
+            hash: u64::from_str_radix(said(HASH), 16).unwrap_or_default(),
         };
         let record = self.record.container_mut(&container.name);
-        let oldest = std::mem::replace(&mut record.previous, record.current.take());
+        let oldest = std::mem::replace(&mut record.previous, record.current.take().map(Box::new));
         let running = instance.runs().then_some(instance.started_at).flatten();
         record.current = Some(instance);
         if let Some(oldest) = oldest {

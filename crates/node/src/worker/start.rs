@@ -5,7 +5,7 @@
 use apimachinery::ObjectExt as _;
 use apimachinery::Value;
 use controller_runtime::EventType;
-use cri::{Command, Error, Image, Reply};
+use cri::{Command, Error, Id, Image, Reply};
 
 use super::io::{Io, Purpose};
 use super::{Active, Starting, Worker};
@@ -22,7 +22,7 @@ impl Worker {
         let killed = self.killed.contains(name);
         let record = self.record.container_mut(name);
         let exited = if killed {
-            record.previous.as_ref().and_then(|instance| instance.exit.as_ref())
+            record.previous.as_ref().and_then(|instance| instance.exit.as_deref())
         } else {
             record.last_exit()
         };
@@ -64,7 +64,7 @@ impl Worker {
         io: &mut Io<'_, '_>,
     ) {
         let record = self.record.container_mut(&starting.name);
-        record.waiting = Some((reason.to_owned(), message));
+        record.waiting = Some(Box::new((reason.to_owned(), message)));
         if starting.init {
             self.steps.clear();
         }
@@ -174,13 +174,14 @@ impl Worker {
         );
         match made {
             Ok((mut config, warnings)) => {
-                let sandbox = sandbox.clone();
+                let sandbox = Id::clone(sandbox);
+                config.pod_uid = std::sync::Arc::clone(&self.uid);
                 config.pid_of = self.target_of(container);
                 for warning in warnings {
                     let reason = "InvalidEnvironmentVariableNames";
                     self.event(io, EventType::Warning, reason, &warning, "");
                 }
-                self.active = Some(Active::Create(starting, image));
+                self.active = Some(Active::Create(starting, Box::new(image)));
                 let config = Box::new(config);
                 self.submit(io, Purpose::Step, Command::CreateContainer { sandbox, config });
             }
@@ -194,7 +195,7 @@ impl Worker {
     }
 
     /// The running container whose processes an ephemeral container is to see.
-    fn target_of(&self, container: &Value) -> String {
+    fn target_of(&self, container: &Value) -> Id {
         let target = self.record.container(container.str_at(&["targetContainerName"]));
         let running = target.and_then(|record| record.running());
         running.map(|instance| instance.id.clone()).unwrap_or_default()
@@ -217,19 +218,20 @@ impl Worker {
             }
         };
         self.own(&id, io);
+        let image_id = io.tickets.image_id(image);
         let hash = self.spec_of(&starting.name).map_or(0, container_hash);
         let record = self.record.container_mut(&starting.name);
         let instance = Instance {
             id: id.clone(),
             attempt: record.next_attempt(),
             image: image.tag.clone(),
-            image_id: crate::container::image_id(image),
+            image_id,
             created_at: io.now(),
             started_at: None,
             exit: None,
             hash,
         };
-        let oldest = std::mem::replace(&mut record.previous, record.current.take());
+        let oldest = std::mem::replace(&mut record.previous, record.current.take().map(Box::new));
         record.current = Some(instance);
         if let Some(oldest) = oldest {
             self.submit(io, Purpose::Forget, Command::RemoveContainer { id: oldest.id });
@@ -277,12 +279,12 @@ impl Worker {
         let finished_at = io.now();
         if let Some(instance) = &mut self.record.container_mut(name).current {
             let said = error.strip_prefix("Error response from daemon: ").unwrap_or(error);
-            instance.exit = Some(Exit {
+            instance.exit = Some(Box::new(Exit {
                 code: cannot_run_code(error),
-                reason: "ContainerCannotRun".to_owned(),
+                reason: "ContainerCannotRun",
                 message: said.to_owned(),
                 finished_at,
-            });
+            }));
         }
         self.dirty = true;
         self.start_failed(starting, "RunContainerError", message(&id), io);
@@ -312,7 +314,7 @@ impl Worker {
         self.container_event(io, name, EventType::Warning, "FailedPostStartHook", &message);
         self.start_failed(starting, &format!("PostStartHookError: {error}"), message, io);
         self.kill(name, "FailedPostStartHook", io);
-        self.active = Some(Active::Kill(name.to_owned()));
+        self.active = Some(Active::Kill(name.into()));
         self.after_exit(io);
     }
 }

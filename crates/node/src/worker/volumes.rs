@@ -34,7 +34,9 @@ impl Worker {
     pub(super) fn volumes_ready(&mut self, io: &mut Io<'_, '_>) -> bool {
         match pod_volumes(&self.pod, self.place(), &io.objects(&self.pod)) {
             Ok(volumes) => {
-                self.mounting.volumes = volumes;
+                if !volumes.is_empty() || self.mounting.is_some() {
+                    self.mounting.get_or_insert_default().volumes = volumes;
+                }
                 self.plan_rotation(io);
                 true
             }
@@ -48,7 +50,13 @@ impl Worker {
     /// Says which volumes are not there, at once each and after a while all, and comes back later.
     pub(super) fn mount_failed(&mut self, failures: &[Failure], io: &mut Io<'_, '_>) {
         let now = io.now();
-        let since = *self.mounting.since.get_or_insert(now);
+        let mounting = self.mounting.get_or_insert_default();
+        let since = *mounting.since.get_or_insert(now);
+        let reports = !mounting.reported && now.since(since) >= TIMEOUT;
+        mounting.reported |= reports;
+        let (least, most) = (Duration::from_millis(500), Duration::from_secs(122));
+        mounting.delay = (mounting.delay * 2).clamp(least, most);
+        self.resync_at = Some(now + mounting.delay);
         for failure in failures.iter().filter(|failure| !failure.message.is_empty()) {
             let message = format!(
                 "MountVolume.SetUp failed for volume {:?} : {}",
@@ -56,15 +64,11 @@ impl Worker {
             );
             self.event(io, EventType::Warning, "FailedMount", &message, "");
         }
-        if !self.mounting.reported && now.since(since) >= TIMEOUT {
-            self.mounting.reported = true;
+        if reports {
             let volumes: Vec<&str> = failures.iter().map(|f| f.volume.as_str()).collect();
             let message = self.unmounted(&volumes);
             self.event(io, EventType::Warning, "FailedMount", &message, "");
         }
-        let (least, most) = (Duration::from_millis(500), Duration::from_secs(122));
-        self.mounting.delay = (self.mounting.delay * 2).clamp(least, most);
-        self.resync_at = Some(now + self.mounting.delay);
     }
 
     fn unmounted(&self, volumes: &[&str]) -> String {

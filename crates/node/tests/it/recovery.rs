@@ -186,7 +186,7 @@ fn strays(fixture: &Fixture) -> Vec<String> {
         }
     }
     let running = containers.iter().filter(|one| one.state == cri::ContainerState::Running);
-    let strange = running.filter(|one| !wanted.contains(&one.id));
+    let strange = running.filter(|one| !wanted.contains(&*one.id));
     let strange = strange.map(|one| format!("container {} {}", one.pod_uid, one.name));
     let gone = sandboxes.iter().filter(|one| !pods.iter().any(|pod| *pod.uid() == *one.pod_uid));
     strange.chain(gone.map(|one| format!("sandbox {}", one.pod_uid))).collect()

@@ -1,7 +1,7 @@
 //! What is done with pods, and what their statuses, probes and containers come to.
 
 use apimachinery::ObjectExt as _;
-use apimachinery::{Value, json};
+use apimachinery::{Text, Value, json};
 use cri::{ContainerConfig, HttpGet, Image};
 use node::container;
 use node::env::{Place, Source};
@@ -29,20 +29,19 @@ pub(super) fn register(suites: &mut Suites) {
 /// A container's instance as the kubelet's own status describes it.
 fn instance(status: &Value, container: Option<&Value>) -> Instance {
     let state = status.str_at(&["State"]);
-    let exit = (state == "exited").then(|| Exit {
-        code: status.int_at(&["ExitCode"]).unwrap_or_default(),
-        reason: String::new(),
-        message: String::new(),
-        finished_at: Time::default(),
+    let exit = (state == "exited").then(|| {
+        let code = status.int_at(&["ExitCode"]).unwrap_or_default();
+        let (reason, message, finished_at) = ("", String::new(), Time::default());
+        Box::new(Exit { code, reason, message, finished_at })
     });
     let started = matches!(state, "running" | "exited");
     // Upstream's test changes one hash to this number.
     let changed = status.int_at(&["Hash"]) == Some(432_423_432);
     Instance {
-        id: status.str_at(&["ID", "ID"]).to_owned(),
+        id: status.str_at(&["ID", "ID"]).into(),
         attempt: 0,
-        image: String::new(),
-        image_id: String::new(),
+        image: Text::new(),
+        image_id: Text::new(),
         created_at: Time::default(),
         started_at: started.then(Time::default),
         exit,
@@ -53,8 +52,8 @@ fn instance(status: &Value, container: Option<&Value>) -> Instance {
 fn record_of(pod: &Value, status: &Value) -> PodRecord {
     let mut record = PodRecord::new(Time::default());
     if let Some(sandbox) = status.list_at(&["SandboxStatuses"]).first() {
-        let id = sandbox.str_at(&["id"]).to_owned();
-        let ip = sandbox.str_at(&["network", "ip"]).to_owned();
+        let id = sandbox.str_at(&["id"]).into();
+        let ip = sandbox.str_at(&["network", "ip"]).into();
         let attempt = sandbox.int_at(&["metadata", "attempt"]).unwrap_or_default();
         record.sandboxes = u32::try_from(attempt).expect("a small number") + 1;
         record.sandbox = match sandbox.int_at(&["state"]) {
@@ -277,8 +276,8 @@ impl Source for Nothing {
 }
 
 fn image(user: &str) -> Image {
-    let (id, tag, repo_digest) = (String::new(), String::new(), String::new());
-    Image { id, tag, repo_digest, user: user.to_owned() }
+    let (id, tag, repo_digest) = (Text::new(), Text::new(), Text::new());
+    Image { id, tag, repo_digest, user: user.into() }
 }
 
 fn configured(pod: &Value, container: &Value) -> ContainerConfig {

@@ -2,57 +2,105 @@
 //!
 //! Invariant: what is shared is equal to what it stands for.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
+use std::hash::Hash;
 use std::sync::Arc;
 
-use crate::config::ContainerConfig;
+use rustc_hash::FxHashSet;
 
-/// How many of the newest containers others are compared with.
-const REMEMBERED: usize = 16;
+use crate::config::{ContainerConfig, Mount};
 
-/// Parts of the newest containers.
+/// How many parts are looked through for the first time for those that nobody has any more.
+const MANY: usize = 256;
+
+/// What is kept of a container's configuration once it is made, besides what is its own.
+#[derive(Debug)]
+pub(super) struct Kept {
+    pub(super) env: Arc<[(String, String)]>,
+    pub(super) part: Arc<Part>,
+}
+
+/// What follows from the template alone.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(super) struct Part {
+    pub(super) name: String,
+    pub(super) attempt: u32,
+    pub(super) mounts: Vec<Mount>,
+    pub(super) annotations: Arc<BTreeMap<String, String>>,
+}
+
+/// The parts that there are.
 #[derive(Debug, Default)]
 pub(super) struct Alike {
-    environments: VecDeque<Arc<[(String, String)]>>,
-    annotations: VecDeque<Arc<BTreeMap<String, String>>>,
+    environments: Once<[(String, String)]>,
+    parts: Once<Part>,
 }
 
 impl Alike {
-    /// Lets `config` share what an earlier one has too.
-    pub(super) fn share(&mut self, config: &mut ContainerConfig) {
-        share(&mut self.environments, &mut config.env);
-        share(&mut self.annotations, &mut config.annotations);
+    /// Of `config` what is kept, shared with all that have the same.
+    pub(super) fn keep(&mut self, config: ContainerConfig) -> Kept {
+        let ContainerConfig { name, attempt, mounts, annotations, env, .. } = config;
+        let part = Part { name, attempt, mounts, annotations };
+        Kept { env: self.environments.share(env), part: self.parts.share(Arc::new(part)) }
     }
 }
 
-fn share<T: PartialEq + ?Sized>(known: &mut VecDeque<Arc<T>>, new: &mut Arc<T>) {
-    if let Some(equal) = known.iter().find(|known| *known == new) {
-        *new = Arc::clone(equal);
-        return;
+/// Values of which no two are equal.
+#[derive(Debug)]
+struct Once<T: ?Sized> {
+    known: FxHashSet<Arc<T>>,
+    /// With how many to look for those that nobody has any more.
+    most: usize,
+}
+
+impl<T: ?Sized> Default for Once<T> {
+    fn default() -> Self {
+        Self { known: FxHashSet::default(), most: MANY }
     }
-    if known.len() == REMEMBERED {
-        known.pop_back();
+}
+
+impl<T: Hash + Eq + ?Sized> Once<T> {
+    fn share(&mut self, new: Arc<T>) -> Arc<T> {
+        if let Some(known) = self.known.get(&new) {
+            return Arc::clone(known);
+        }
+        if self.known.len() >= self.most {
+            self.known.retain(|known| Arc::strong_count(known) > 1);
+            self.most = MANY.max(self.known.len() * 2);
+        }
+        self.known.insert(Arc::clone(&new));
+        new
     }
-    known.push_front(Arc::clone(new));
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn config(value: &str) -> ContainerConfig {
+        ContainerConfig {
+            env: Arc::from([("A".to_owned(), value.to_owned())]),
+            ..ContainerConfig::default()
+        }
+    }
+
     #[test]
     fn what_is_equal_is_kept_once() {
         let mut alike = Alike::default();
-        let config = |value: &str| ContainerConfig {
-            env: Arc::from([("A".to_owned(), value.to_owned())]),
-            ..ContainerConfig::default()
-        };
-        let (mut one, mut other, mut equal) = (config("1"), config("2"), config("1"));
-        for config in [&mut one, &mut other, &mut equal] {
-            alike.share(config);
-        }
+        let [one, other, equal] = ["1", "2", "1"].map(|value| alike.keep(config(value)));
         assert!(Arc::ptr_eq(&one.env, &equal.env) && !Arc::ptr_eq(&one.env, &other.env));
-        assert_eq!((&*other.env, one.name.as_str()), (&*config("2").env, ""));
-        assert!(Arc::ptr_eq(&one.annotations, &other.annotations));
+        assert_eq!((&*other.env, other.part.name.as_str()), (&*config("2").env, ""));
+        assert!(Arc::ptr_eq(&one.part, &other.part));
+    }
+
+    #[test]
+    fn what_nobody_has_any_more_is_forgotten() {
+        let mut alike = Alike::default();
+        let held = alike.keep(config("held"));
+        for number in 0..3 * MANY {
+            drop(alike.keep(config(&number.to_string())));
+        }
+        assert!(alike.environments.known.len() <= MANY);
+        assert!(Arc::ptr_eq(&alike.keep(config("held")).env, &held.env));
     }
 }

@@ -6,7 +6,7 @@ use super::super::behaviour::seconds;
 use super::super::images::Resolved;
 use super::State;
 use crate::config::Credentials;
-use crate::runtime::{Error, Image, Reply, Ticket};
+use crate::runtime::{Error, Reply, Ticket};
 
 impl State {
     pub(super) fn image_status(&mut self, ticket: Ticket, image: &str) {
@@ -14,31 +14,20 @@ impl State {
         let behaviour = &found.behaviour;
         let absent =
             behaviour.missing || behaviour.pull_error.is_some() || behaviour.pull_seconds.is_some();
-        let present = !absent || self.pulled.contains(&found.digest);
-        let image = present.then(|| self.image(image));
+        let present = !absent || self.pulled.contains(&*found.image.id);
+        let image = present.then(|| found.image.clone());
         self.done(ticket, Duration::ZERO, Ok(Reply::Image(image)));
-    }
-
-    fn image(&self, reference: &str) -> Image {
-        let found = self.images.resolve(reference);
-        Image {
-            repo_digest: format!("{}@{}", found.repository, found.digest),
-            id: found.digest,
-            tag: found.tag,
-            user: found.behaviour.user.clone().unwrap_or_default(),
-        }
     }
 
     pub(super) fn pull(&mut self, ticket: Ticket, reference: &str, shown: &[Credentials]) {
         let found = self.images.resolve(reference);
         if let Some(text) = self.pull_failure(&found, reference, shown) {
-            *self.failed_pulls.entry(found.digest).or_default() += 1;
+            *self.failed_pulls.entry(found.image.id.to_string()).or_default() += 1;
             return self.done(ticket, self.jittered(300), Err(Error::Engine(text)));
         }
-        self.pulled.insert(found.digest);
+        self.pulled.insert(found.image.id.to_string());
         let after = found.behaviour.pull_seconds.map_or_else(|| self.jittered(200), seconds);
-        let image = self.image(reference);
-        self.done(ticket, after, Ok(Reply::Image(Some(image))));
+        self.done(ticket, after, Ok(Reply::Image(Some(found.image.clone()))));
     }
 
     /// Why a pull fails, if it does.
@@ -49,7 +38,7 @@ impl State {
         shown: &[Credentials],
     ) -> Option<String> {
         let behaviour = &found.behaviour;
-        let failed = self.failed_pulls.get(&found.digest).copied().unwrap_or_default();
+        let failed = self.failed_pulls.get(&*found.image.id).copied().unwrap_or_default();
         if behaviour.pull_failures.is_some_and(|most| failed >= most) {
             return None;
         }

@@ -66,7 +66,7 @@ impl State {
         for container in home.containers.iter().filter_map(|id| self.containers.get(id)) {
             // A subPath keeps what it was mounted with.
             let whole = |mount: &&Mount| mount.volume == volume && mount.sub_path.is_empty();
-            for at in container.config.mounts.iter().filter(whole) {
+            for at in container.config.part.mounts.iter().filter(whole) {
                 if let Some(seen) = &container.files {
                     mount(seen, at, &files);
                 }
