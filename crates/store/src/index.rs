@@ -25,9 +25,6 @@ use crate::lease::LeaseId;
 use crate::range::Range;
 use crate::value::{KeyValue, Revision, Value};
 
-/// A key's deque of past versions gives its memory back when it runs empty beyond this capacity.
-const KEPT_CAPACITY: usize = 8;
-
 #[derive(Debug)]
 pub(crate) struct Index<V> {
     entries: BTreeMap<Arc<str>, Entry<V>>,
@@ -36,7 +33,43 @@ pub(crate) struct Index<V> {
 #[derive(Debug)]
 struct Entry<V> {
     current: Version<V>,
-    past: VecDeque<Version<V>>,
+    past: Past<V>,
+}
+
+/// The retained versions before the current one. Most keys have none, which takes one word.
+#[derive(Debug)]
+struct Past<V>(Option<Box<VecDeque<Version<V>>>>);
+
+impl<V> Past<V> {
+    fn len(&self) -> usize {
+        self.0.as_ref().map_or(0, |versions| versions.len())
+    }
+
+    fn get(&self, index: usize) -> Option<&Version<V>> {
+        self.0.as_ref()?.get(index)
+    }
+
+    fn front(&self) -> Option<&Version<V>> {
+        self.get(0)
+    }
+
+    fn pop_front(&mut self) {
+        let Some(versions) = &mut self.0 else { return };
+        versions.pop_front();
+        if versions.is_empty() {
+            self.0 = None;
+        }
+    }
+
+    fn push_back(&mut self, version: Version<V>) {
+        self.0.get_or_insert_with(|| Box::new(VecDeque::with_capacity(1))).push_back(version);
+    }
+
+    /// How many versions are not younger than `revision`.
+    fn until(&self, revision: Revision) -> usize {
+        let until = |version: &Version<V>| version.revision <= revision;
+        self.0.as_ref().map_or(0, |versions| versions.partition_point(until))
+    }
 }
 
 /// What the key was from `revision` on; no `kv` means that it did not exist.
@@ -57,8 +90,7 @@ impl<V> Entry<V> {
         if self.current.revision <= revision {
             return self.current.kv.as_ref();
         }
-        let younger = self.past.partition_point(|version| version.revision <= revision);
-        self.past.get(younger.checked_sub(1)?)?.kv.as_ref()
+        self.past.get(self.past.until(revision).checked_sub(1)?)?.kv.as_ref()
     }
 
     fn replace(&mut self, version: Version<V>) {
@@ -79,10 +111,7 @@ impl<V> Entry<V> {
         if self.past.front().is_some_and(|v| v.revision <= revision && v.kv.is_none()) {
             self.past.pop_front();
         }
-        if self.past.is_empty() && self.past.capacity() > KEPT_CAPACITY {
-            self.past = VecDeque::new();
-        }
-        self.past.is_empty() && self.current.revision <= revision && self.current.kv.is_none()
+        self.past.len() == 0 && self.current.revision <= revision && self.current.kv.is_none()
     }
 }
 
@@ -139,7 +168,7 @@ impl<V: Value> Index<V> {
         let Some(entry) = self.entries.get_mut(key.as_ref()) else {
             let kv = created(key.into(), value, lease, revision);
             let current = Version { revision, kv: Some(Arc::clone(&kv)) };
-            let entry = Entry { current, past: VecDeque::new() };
+            let entry = Entry { current, past: Past(None) };
             self.entries.insert(Arc::clone(&kv.key), entry);
             return Change { kv, prev: None };
         };
