@@ -1,20 +1,23 @@
 //! Current objects of every watched resource, with the indexes that controllers look things up by.
 //!
 //! Invariant: lists come in key order; an index never names an object that is not in the cache.
+//! Invariant: hash maps are only asked, never listed; whatever is listed stands in an ordered one.
 
 mod labels;
+mod objects;
 mod owned;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Bound;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use api::Resource;
 use apimachinery::selector::LabelSelector;
 use apimachinery::{ObjectExt as _, Value};
+use rustc_hash::FxHashMap;
 
 use self::labels::{Labels, Selectors};
+use self::objects::Objects;
 pub use self::owned::Alike;
 use self::owned::Owned;
 use crate::controller::Change;
@@ -31,15 +34,21 @@ fn id_of(resource: &Resource) -> ResourceId {
 /// The caches of all resources that some controller watches.
 #[derive(Debug, Default)]
 pub struct Caches {
-    by_resource: BTreeMap<ResourceId, Cache>,
+    caches: Vec<Cache>,
+    by_resource: BTreeMap<ResourceId, usize>,
+    /// The same for the resources that were added themselves, by where they are described: other
+    /// versions of theirs are described elsewhere.
+    by_address: FxHashMap<usize, usize>,
     looked_at: AtomicU64,
 }
 
 #[derive(Debug, Default)]
 struct Cache {
-    objects: BTreeMap<Key, Arc<Value>>,
+    objects: Objects,
+    /// How often something has changed.
+    changes: u64,
     by_owner: Owned,
-    by_node: BTreeMap<String, BTreeSet<Key>>,
+    by_node: Sets,
     /// Of what has controllers that select it: pods, and the replica sets and replication
     /// controllers of rollouts.
     by_label: Option<Labels>,
@@ -48,18 +57,31 @@ struct Cache {
     by_selector: Selectors,
 }
 
+/// Keys by what they have in common.
+type Sets = FxHashMap<String, BTreeSet<Key>>;
+
 impl Caches {
+    fn slot(&self, resource: &Resource) -> Option<usize> {
+        let slot = self.by_address.get(&std::ptr::from_ref(resource).addr());
+        slot.or_else(|| self.by_resource.get(&id_of(resource))).copied()
+    }
+
+    fn of(&self, resource: &Resource) -> Option<&Cache> {
+        Some(&self.caches[self.slot(resource)?])
+    }
+
     /// The object under `namespace` (empty for cluster scope) and `name`.
     #[must_use]
     pub fn get(&self, resource: &Resource, namespace: &str, name: &str) -> Option<Arc<Value>> {
-        self.get_key(resource, &Key::new(namespace, name))
+        self.look();
+        self.of(resource)?.objects.named(namespace, name).cloned()
     }
 
     /// The object under `key`.
     #[must_use]
     pub fn get_key(&self, resource: &Resource, key: &Key) -> Option<Arc<Value>> {
         self.look();
-        self.by_resource.get(&id_of(resource))?.objects.get(key).cloned()
+        self.of(resource)?.objects.get(key).cloned()
     }
 
     /// All objects of a namespace, or of the cluster when `namespace` is empty, in key order.
@@ -74,13 +96,10 @@ impl Caches {
         resource: &Resource,
         namespace: &'a str,
     ) -> impl Iterator<Item = (&'a Key, Arc<Value>)> {
-        let start = Bound::Included(Key::new(namespace, ""));
-        let cache = self.by_resource.get(&id_of(resource)).into_iter();
+        let cache = self.of(resource).filter(|cache| !cache.objects.is_empty()).into_iter();
         let found = cache.flat_map(move |cache| {
-            cache
-                .objects
-                .range((start.clone(), Bound::Unbounded))
-                .take_while(move |(key, _)| namespace.is_empty() || key.namespace() == namespace)
+            let objects = cache.objects.from(Key::new(namespace, ""));
+            objects.take_while(move |(key, _)| namespace.is_empty() || key.namespace() == namespace)
         });
         found.inspect(|_| self.look()).map(|(key, object)| (key, Arc::clone(object)))
     }
@@ -88,7 +107,7 @@ impl Caches {
     /// The objects whose `controllerRef` has `owner_uid`, in key order.
     #[must_use]
     pub fn owned_by(&self, resource: &Resource, owner_uid: &str) -> Vec<Arc<Value>> {
-        let cache = self.by_resource.get(&id_of(resource));
+        let cache = self.of(resource);
         let owned = cache.into_iter().flat_map(|cache| {
             let keys = cache.by_owner.keys(owner_uid);
             keys.filter_map(|key| cache.objects.get(key).cloned())
@@ -99,7 +118,7 @@ impl Caches {
     /// How many pods the controller with `owner_uid` has, by their labels. The cost does not grow with
     /// their number.
     pub fn pods_of(&self, owner_uid: &str) -> impl Iterator<Item = &Alike> {
-        let cache = self.by_resource.get(&id_of(&api::PODS)).into_iter();
+        let cache = self.of(&api::PODS).into_iter();
         cache.flat_map(move |cache| cache.by_owner.tally(owner_uid))
     }
 
@@ -119,7 +138,7 @@ impl Caches {
         namespace: &str,
         selector: &LabelSelector,
     ) -> Vec<Arc<Value>> {
-        let Some(cache) = self.by_resource.get(&id_of(resource)) else { return Vec::new() };
+        let Some(cache) = self.of(resource) else { return Vec::new() };
         self.chosen(cache, cache.by_label.as_ref(), (resource, namespace), selector)
     }
 
@@ -131,7 +150,7 @@ impl Caches {
         namespace: &str,
         selector: &LabelSelector,
     ) -> Vec<Arc<Value>> {
-        let Some(cache) = self.by_resource.get(&id_of(resource)) else { return Vec::new() };
+        let Some(cache) = self.of(resource) else { return Vec::new() };
         let labels = cache.by_label.as_ref().map(|_| &cache.orphans);
         let mut found = self.chosen(cache, labels, (resource, namespace), selector);
         found.retain(|object| object.controller_ref().is_none());
@@ -168,7 +187,7 @@ impl Caches {
     /// key order; the caller looks at the selectors. Cost as of [`Caches::selected`].
     #[must_use]
     pub fn may_select(&self, resource: &Resource, object: &Value) -> Vec<Arc<Value>> {
-        let Some(cache) = self.by_resource.get(&id_of(resource)) else { return Vec::new() };
+        let Some(cache) = self.of(resource) else { return Vec::new() };
         let keys = cache.by_selector.candidates(object);
         let keys = keys.iter().inspect(|_| self.look());
         keys.filter_map(|key| cache.objects.get(key).cloned()).collect()
@@ -187,7 +206,7 @@ impl Caches {
     /// Whether some controller watches `resource`.
     #[must_use]
     pub fn has(&self, resource: &Resource) -> bool {
-        self.by_resource.contains_key(&id_of(resource))
+        self.slot(resource).is_some()
     }
 
     fn indexed(
@@ -195,7 +214,7 @@ impl Caches {
         resource: &Resource,
         keys: impl Fn(&Cache) -> Option<&BTreeSet<Key>>,
     ) -> Vec<Arc<Value>> {
-        let Some(cache) = self.by_resource.get(&id_of(resource)) else { return Vec::new() };
+        let Some(cache) = self.of(resource) else { return Vec::new() };
         let keys = keys(cache).into_iter().flatten().inspect(|_| self.look());
         keys.filter_map(|key| cache.objects.get(key).cloned()).collect()
     }
@@ -205,64 +224,99 @@ impl Caches {
         let mut copy = Self::default();
         for resource in resources {
             copy.add_resource(resource);
-            let Some(cache) = self.by_resource.get(&id_of(resource)) else { continue };
-            for object in cache.objects.values() {
+            let Some(cache) = self.of(resource) else { continue };
+            for object in cache.objects.keys().filter_map(|key| cache.objects.get(key)) {
                 copy.upsert(resource, Arc::clone(object));
             }
         }
         copy
     }
 
-    pub(crate) fn add_resource(&mut self, resource: &Resource) {
-        self.cache(resource);
+    pub(crate) fn add_resource(&mut self, resource: &'static Resource) {
+        let slot = self.slot_for(resource);
+        self.by_address.insert(std::ptr::from_ref(resource).addr(), slot);
     }
 
-    fn cache(&mut self, resource: &Resource) -> &mut Cache {
-        self.by_resource.entry(id_of(resource)).or_insert_with(|| {
+    fn slot_for(&mut self, resource: &Resource) -> usize {
+        *self.by_resource.entry(id_of(resource)).or_insert_with(|| {
             let selected = [&api::PODS, &api::REPLICA_SETS, &api::REPLICATION_CONTROLLERS];
             let is_selected = selected.iter().any(|other| id_of(other) == id_of(resource));
             let are_pods = id_of(&api::PODS) == id_of(resource);
             let by_owner = Owned::new(are_pods);
             let by_label = is_selected.then(Labels::default);
-            Cache { by_owner, by_label, ..Cache::default() }
+            self.caches.push(Cache { by_owner, by_label, ..Cache::default() });
+            self.caches.len() - 1
         })
     }
 
+    /// Grows with every change to an object of `resource`.
+    pub(crate) fn changes(&self, resource: &Resource) -> u64 {
+        self.of(resource).map_or(0, |cache| cache.changes)
+    }
+
     pub(crate) fn keys(&self, resource: &Resource) -> Vec<Key> {
-        let cache = self.by_resource.get(&id_of(resource));
+        let cache = self.of(resource);
         cache.map(|cache| cache.objects.keys().cloned().collect()).unwrap_or_default()
     }
 
     /// Stores `object` under its key and gives the change.
     pub(crate) fn upsert(&mut self, resource: &Resource, object: Arc<Value>) -> Change {
-        let cache = self.cache(resource);
-        let key = Key::of(&object);
-        let old = cache.objects.insert(key.clone(), Arc::clone(&object));
-        if old.as_ref().is_some_and(|old| indexed_alike(old, &object)) {
-            cache.recount(&key, &object);
-        } else {
-            if let Some(old) = &old {
-                cache.unindex(&key, old);
-            }
-            cache.index(&key, &object);
-        }
+        let slot = self.slot(resource).unwrap_or_else(|| self.slot_for(resource));
+        let old = self.caches[slot].upsert(&object);
         Change { old, new: Some(object) }
     }
 
     /// Removes the object under `key`; `None` when it was not there.
     pub(crate) fn remove(&mut self, resource: &Resource, key: &Key) -> Option<Change> {
-        let cache = self.by_resource.get_mut(&id_of(resource))?;
-        let old = cache.objects.remove(key)?;
-        cache.unindex(key, &old);
+        let slot = self.slot(resource)?;
+        let old = self.caches[slot].remove(key)?;
         Some(Change { old: Some(old), new: None })
     }
 }
 
 impl Cache {
-    /// Counts an object as it is now; what every other index says of it is the same as before.
-    fn recount(&mut self, key: &Key, object: &Value) {
-        let Some(owner) = object.controller_ref() else { return };
-        self.by_owner.renew(owner.str_at(&["uid"]), key, object);
+    /// Stores `object` and gives what it replaces.
+    fn upsert(&mut self, object: &Arc<Value>) -> Option<Arc<Value>> {
+        self.changes += 1;
+        let Some(old) = self.objects.replace(object) else {
+            let key = Key::of(object);
+            self.index(&key, object);
+            self.objects.add(&key, object);
+            return None;
+        };
+        self.reindex(&old, object);
+        Some(old)
+    }
+
+    fn remove(&mut self, key: &Key) -> Option<Arc<Value>> {
+        let old = self.objects.remove(key)?;
+        self.changes += 1;
+        self.unindex(key, &old);
+        Some(old)
+    }
+
+    /// Lets the indexes tell of `new` in the place of `old`; most writes are of a status, which only
+    /// the tallies show.
+    fn reindex(&mut self, old: &Value, new: &Value) {
+        let alike = old.labels() == new.labels()
+            && old.owner_references() == new.owner_references()
+            && old.at(&["spec", "selector"]) == new.at(&["spec", "selector"]);
+        if !alike {
+            let Some(key) = self.objects.key_of(new) else { return };
+            self.unindex(&key, old);
+            self.index(&key, new);
+            return;
+        }
+        let nodes = (old.str_at(&["spec", "nodeName"]), new.str_at(&["spec", "nodeName"]));
+        if nodes.0 != nodes.1
+            && let Some(key) = self.objects.key_of(new)
+        {
+            drop_from(&mut self.by_node, nodes.0, &key);
+            add_to(&mut self.by_node, nodes.1, &key);
+        }
+        if let Some(owner) = new.controller_ref() {
+            self.by_owner.renew(owner.str_at(&["uid"]), old, new);
+        }
     }
 
     fn index(&mut self, key: &Key, object: &Value) {
@@ -271,10 +325,7 @@ impl Cache {
             None if self.by_label.is_some() => self.orphans.insert(key, object),
             None => {}
         }
-        let node = object.str_at(&["spec", "nodeName"]);
-        if !node.is_empty() {
-            self.by_node.entry(node.to_owned()).or_default().insert(key.clone());
-        }
+        add_to(&mut self.by_node, object.str_at(&["spec", "nodeName"]), key);
         if let Some(labels) = &mut self.by_label {
             labels.insert(key, object);
         }
@@ -283,14 +334,11 @@ impl Cache {
 
     fn unindex(&mut self, key: &Key, object: &Value) {
         match object.controller_ref() {
-            Some(owner) => self.by_owner.remove(owner.str_at(&["uid"]), key),
+            Some(owner) => self.by_owner.remove(owner.str_at(&["uid"]), key, object),
             None if self.by_label.is_some() => self.orphans.remove(key, object),
             None => {}
         }
-        let node = object.str_at(&["spec", "nodeName"]);
-        if !node.is_empty() {
-            drop_from(&mut self.by_node, node, key);
-        }
+        drop_from(&mut self.by_node, object.str_at(&["spec", "nodeName"]), key);
         if let Some(labels) = &mut self.by_label {
             labels.remove(key, object);
         }
@@ -298,15 +346,18 @@ impl Cache {
     }
 }
 
-/// Whether every index finds both in the same places; most writes are of a status.
-fn indexed_alike(old: &Value, new: &Value) -> bool {
-    old.labels() == new.labels()
-        && old.owner_references() == new.owner_references()
-        && old.at(&["spec", "nodeName"]) == new.at(&["spec", "nodeName"])
-        && old.at(&["spec", "selector"]) == new.at(&["spec", "selector"])
+/// Puts `key` among those of `value`, which is empty for those that belong to nothing.
+fn add_to(index: &mut Sets, value: &str, key: &Key) {
+    if value.is_empty() {
+        return;
+    }
+    match index.get_mut(value) {
+        Some(keys) => keys.insert(key.clone()),
+        None => index.entry(value.to_owned()).or_default().insert(key.clone()),
+    };
 }
 
-fn drop_from(index: &mut BTreeMap<String, BTreeSet<Key>>, value: &str, key: &Key) {
+fn drop_from(index: &mut Sets, value: &str, key: &Key) {
     if let Some(keys) = index.get_mut(value) {
         keys.remove(key);
         if keys.is_empty() {

@@ -57,7 +57,8 @@ impl Key {
         self.parts().1
     }
 
-    fn parts(&self) -> (&str, &str) {
+    /// Namespace and name.
+    pub(crate) fn parts(&self) -> (&str, &str) {
         self.0.split_once(SEPARATOR).unwrap_or(("", &self.0))
     }
 }
@@ -84,7 +85,7 @@ impl PartialOrd for Key {
 
 impl Hash for Key {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.hash(state);
+        self.parts().hash(state);
     }
 }
 

@@ -9,6 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
+use rustc_hash::{FxHashMap, FxHashSet};
 use world::{Time, World};
 
 use crate::key::Key;
@@ -26,10 +27,11 @@ pub(crate) type Item = (usize, Key);
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
     ready: VecDeque<Item>,
-    waiting: BTreeSet<Item>,
-    timers: BTreeSet<(Time, u64, Item)>,
-    due: BTreeMap<Item, (Time, u64)>,
-    failures: BTreeMap<Item, u32>,
+    waiting: FxHashSet<Item>,
+    /// By when they are due and, of the same time, which came first.
+    timers: BTreeMap<(Time, u64), Item>,
+    due: FxHashMap<Item, (Time, u64)>,
+    failures: FxHashMap<Item, u32>,
     sequence: u64,
 }
 
@@ -45,7 +47,7 @@ impl Queue {
         self.cancel(&item);
         self.sequence += 1;
         self.due.insert(item.clone(), (at, self.sequence));
-        self.timers.insert((at, self.sequence, item));
+        self.timers.insert((at, self.sequence), item);
     }
 
     /// Sets a timer after the back-off of another failure.
@@ -70,7 +72,7 @@ impl Queue {
     pub(crate) fn forget_controller(&mut self, index: usize) {
         self.ready.retain(|(owner, _)| *owner != index);
         self.waiting.retain(|(owner, _)| *owner != index);
-        self.timers.retain(|(_, _, (owner, _))| *owner != index);
+        self.timers.retain(|_, (owner, _)| *owner != index);
         self.due.retain(|(owner, _), _| *owner != index);
         self.failures.retain(|(owner, _), _| *owner != index);
     }
@@ -86,25 +88,25 @@ impl Queue {
     }
 
     fn cancel(&mut self, item: &Item) {
-        if let Some((at, sequence)) = self.due.remove(item) {
-            self.timers.remove(&(at, sequence, item.clone()));
+        if let Some(timer) = self.due.remove(item) {
+            self.timers.remove(&timer);
         }
     }
 
     /// Moves every timer that is due at `now` to the ready queue.
     pub(crate) fn release_due(&mut self, now: Time) {
-        while let Some((at, _, _)) = self.timers.first() {
-            if *at > now {
+        while let Some(timer) = self.timers.first_entry() {
+            if timer.key().0 > now {
                 break;
             }
-            let Some((_, _, item)) = self.timers.pop_first() else { break };
+            let item = timer.remove();
             self.due.remove(&item);
             self.add(item);
         }
     }
 
     pub(crate) fn next_due(&self) -> Option<Time> {
-        self.timers.first().map(|(at, _, _)| *at)
+        self.timers.first_key_value().map(|((at, _), _)| *at)
     }
 
     /// Out of a long queue the oldest item moves into the gap: which of the oldest comes next is drawn

@@ -5,11 +5,13 @@
 //!
 //! Invariant: what a lookup gives is a superset of what matches; the caller compares.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use apimachinery::selector::{LabelSelector, Operator};
 use apimachinery::{ObjectExt as _, Value};
+use rustc_hash::FxHashMap;
 
+use super::{Sets, add_to, drop_from};
 use crate::key::Key;
 
 /// Namespace, label and value, joined by a character that none of them may hold.
@@ -22,19 +24,19 @@ fn bucket(namespace: &str, label: &str, value: &str) -> Bucket {
 /// Keys by label.
 #[derive(Debug, Default)]
 pub(super) struct Labels {
-    keys: BTreeMap<Bucket, BTreeSet<Key>>,
+    keys: Sets,
 }
 
 impl Labels {
     pub(super) fn insert(&mut self, key: &Key, object: &Value) {
         for bucket in buckets(key.namespace(), object) {
-            self.keys.entry(bucket).or_default().insert(key.clone());
+            add_to(&mut self.keys, &bucket, key);
         }
     }
 
     pub(super) fn remove(&mut self, key: &Key, object: &Value) {
         for bucket in buckets(key.namespace(), object) {
-            super::drop_from(&mut self.keys, &bucket, key);
+            drop_from(&mut self.keys, &bucket, key);
         }
     }
 
@@ -83,8 +85,8 @@ fn exact(selector: &LabelSelector) -> impl Iterator<Item = (&str, &str)> {
 /// Objects with a selector, by a label that it asks for.
 #[derive(Debug, Default)]
 pub(super) struct Selectors {
-    keys: BTreeMap<Bucket, BTreeSet<Key>>,
-    chosen: BTreeMap<Key, Bucket>,
+    keys: Sets,
+    chosen: FxHashMap<Key, Bucket>,
 }
 
 impl Selectors {
@@ -96,18 +98,21 @@ impl Selectors {
         let wanted = wanted(selector).map(|(label, value)| bucket(key.namespace(), label, value));
         let rare = wanted.min_by_key(|bucket| self.keys.get(bucket).map_or(0, BTreeSet::len));
         let bucket = rare.unwrap_or_else(|| bucket(key.namespace(), "", ""));
-        self.keys.entry(bucket.clone()).or_default().insert(key.clone());
+        add_to(&mut self.keys, &bucket, key);
         self.chosen.insert(key.clone(), bucket);
     }
 
     pub(super) fn remove(&mut self, key: &Key) {
         if let Some(bucket) = self.chosen.remove(key) {
-            super::drop_from(&mut self.keys, &bucket, key);
+            drop_from(&mut self.keys, &bucket, key);
         }
     }
 
     /// The keys of the objects that may select `object`, in order.
     pub(super) fn candidates(&self, object: &Value) -> BTreeSet<Key> {
+        if self.keys.is_empty() {
+            return BTreeSet::new();
+        }
         let namespace = object.namespace();
         let rest = bucket(namespace, "", "");
         let buckets = buckets(namespace, object).chain([rest]);

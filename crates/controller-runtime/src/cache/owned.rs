@@ -5,13 +5,12 @@
 //!
 //! Invariant: the tally of an owner is what counting its pods would give.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::sync::Arc;
 
 use api::views::pod::{is_active, is_ready};
-use apimachinery::Map;
-use apimachinery::{ObjectExt as _, Value};
+use apimachinery::{Map, ObjectExt as _, Value};
+use rustc_hash::FxHashMap;
 
 use crate::key::Key;
 
@@ -29,9 +28,8 @@ pub struct Alike {
 }
 
 /// What is counted of one pod.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Standing {
-    labels: Arc<str>,
     active: bool,
     ready: bool,
 }
@@ -39,14 +37,15 @@ struct Standing {
 /// The objects of one owner.
 #[derive(Debug, Default)]
 struct Objects {
-    entries: BTreeMap<Key, Option<Standing>>,
-    tally: BTreeMap<Arc<str>, Alike>,
+    keys: BTreeSet<Key>,
+    /// By their labels.
+    tally: BTreeMap<Box<str>, Alike>,
 }
 
 /// Objects by the UID of their controller.
 #[derive(Debug, Default)]
 pub(super) struct Owned {
-    by_uid: BTreeMap<String, Objects>,
+    by_uid: FxHashMap<Box<str>, Objects>,
     /// Whether they are pods, which are counted.
     counted: bool,
 }
@@ -57,7 +56,7 @@ impl Owned {
     }
 
     pub(super) fn keys(&self, uid: &str) -> impl Iterator<Item = &Key> {
-        self.by_uid.get(uid).into_iter().flat_map(|objects| objects.entries.keys())
+        self.by_uid.get(uid).into_iter().flat_map(|objects| objects.keys.iter())
     }
 
     pub(super) fn tally(&self, uid: &str) -> impl Iterator<Item = &Alike> {
@@ -66,51 +65,53 @@ impl Owned {
 
     /// Takes in an object of `uid` that was not there.
     pub(super) fn insert(&mut self, uid: &str, key: &Key, object: &Value) {
-        let standing = self.counted.then(|| Standing::of(object, text_of(object)));
-        let objects = self.by_uid.entry(uid.to_owned()).or_default();
-        if let Some(standing) = &standing {
-            objects.count(standing, object);
+        let objects = match self.by_uid.get_mut(uid) {
+            Some(objects) => objects,
+            None => self.by_uid.entry(Box::from(uid)).or_default(),
+        };
+        if self.counted {
+            objects.count(&text_of(object), Standing::of(object), object);
         }
-        objects.entries.insert(key.clone(), standing);
+        objects.keys.insert(key.clone());
     }
 
-    /// Takes in a newer form that has the same labels and the same owner.
-    pub(super) fn renew(&mut self, uid: &str, key: &Key, object: &Value) {
-        let Some(objects) = self.by_uid.get_mut(uid) else { return };
-        let Some(Some(old)) = objects.entries.get_mut(key) else { return };
-        let new = Standing::of(object, Arc::clone(&old.labels));
-        if *old != new {
-            let old = std::mem::replace(old, new.clone());
-            objects.count(&new, object);
-            objects.discount(&old);
+    /// Takes in a newer form of an object that has the same labels and the same owner.
+    pub(super) fn renew(&mut self, uid: &str, old: &Value, new: &Value) {
+        let (was, is) = (Standing::of(old), Standing::of(new));
+        if !self.counted || was == is {
+            return;
         }
+        let Some(objects) = self.by_uid.get_mut(uid) else { return };
+        let labels = text_of(new);
+        objects.count(&labels, is, new);
+        objects.discount(&labels, was);
     }
 
-    pub(super) fn remove(&mut self, uid: &str, key: &Key) {
+    /// Forgets an object of `uid` that was as `object` is.
+    pub(super) fn remove(&mut self, uid: &str, key: &Key, object: &Value) {
         let Some(objects) = self.by_uid.get_mut(uid) else { return };
-        if let Some(Some(standing)) = objects.entries.remove(key) {
-            objects.discount(&standing);
+        if objects.keys.remove(key) && self.counted {
+            objects.discount(&text_of(object), Standing::of(object));
         }
-        if objects.entries.is_empty() {
+        if objects.keys.is_empty() {
             self.by_uid.remove(uid);
         }
     }
 }
 
 impl Standing {
-    fn of(pod: &Value, labels: Arc<str>) -> Self {
-        Self { labels, active: is_active(pod), ready: is_ready(pod) }
+    fn of(pod: &Value) -> Self {
+        Self { active: is_active(pod), ready: is_ready(pod) }
     }
 }
 
 impl Objects {
-    fn count(&mut self, standing: &Standing, object: &Value) {
-        let alike = match self.tally.get_mut(&standing.labels) {
+    fn count(&mut self, labels: &str, standing: Standing, object: &Value) {
+        let alike = match self.tally.get_mut(labels) {
             Some(alike) => alike,
             None => {
-                let labels = object.labels().cloned();
-                let alike = Alike { labels, ..Alike::default() };
-                self.tally.entry(Arc::clone(&standing.labels)).or_insert(alike)
+                let alike = Alike { labels: object.labels().cloned(), ..Alike::default() };
+                self.tally.entry(Box::from(labels)).or_insert(alike)
             }
         };
         alike.total += 1;
@@ -118,24 +119,24 @@ impl Objects {
         alike.ready += usize::from(standing.active && standing.ready);
     }
 
-    fn discount(&mut self, standing: &Standing) {
-        let Some(alike) = self.tally.get_mut(&standing.labels) else { return };
+    fn discount(&mut self, labels: &str, standing: Standing) {
+        let Some(alike) = self.tally.get_mut(labels) else { return };
         alike.total -= 1;
         alike.active -= usize::from(standing.active);
         alike.ready -= usize::from(standing.active && standing.ready);
         if alike.total == 0 {
-            self.tally.remove(&standing.labels);
+            self.tally.remove(labels);
         }
     }
 }
 
 /// The labels in a form that can be a key.
-fn text_of(object: &Value) -> Arc<str> {
+fn text_of(object: &Value) -> String {
     let mut text = String::with_capacity(64);
     for (label, value) in object.labels().into_iter().flatten() {
         let _ = writeln!(text, "{label}={}", value.as_str().unwrap_or_default());
     }
-    Arc::from(text)
+    text
 }
 
 #[cfg(test)]
@@ -144,10 +145,10 @@ mod tests {
 
     use super::*;
 
-    fn pod(label: &str, phase: &str, ready: &str) -> Arc<Value> {
+    fn pod(label: &str, phase: &str, ready: &str) -> Value {
         let conditions = json!([{"type": "Ready", "status": ready}]);
-        Arc::new(json!({"metadata": {"labels": {"app": label}},
-            "status": {"phase": phase, "conditions": conditions}}))
+        json!({"metadata": {"labels": {"app": label}},
+            "status": {"phase": phase, "conditions": conditions}})
     }
 
     fn tally(owned: &Owned) -> Vec<(String, usize, usize)> {
@@ -159,17 +160,18 @@ mod tests {
     fn the_tally_follows_every_change() {
         let mut owned = Owned::new(true);
         let (a, b, c) = (Key::new("ns", "a"), Key::new("ns", "b"), Key::new("ns", "c"));
-        owned.insert("u", &a, &pod("web", "Pending", "False"));
-        owned.insert("u", &b, &pod("web", "Running", "True"));
+        let (waiting, running, ended) = ("Pending", "Running", "Succeeded");
+        owned.insert("u", &a, &pod("web", waiting, "False"));
+        owned.insert("u", &b, &pod("web", running, "True"));
         owned.insert("u", &c, &pod("db", "Failed", "True"));
         assert_eq!(tally(&owned), [("db".into(), 0, 0), ("web".into(), 2, 1)]);
-        owned.renew("u", &a, &pod("web", "Running", "True"));
-        owned.renew("u", &b, &pod("web", "Succeeded", "True"));
+        owned.renew("u", &pod("web", waiting, "False"), &pod("web", running, "True"));
+        owned.renew("u", &pod("web", running, "True"), &pod("web", ended, "True"));
         assert_eq!(tally(&owned), [("db".into(), 0, 0), ("web".into(), 1, 1)]);
-        owned.remove("u", &c);
-        owned.remove("u", &a);
+        owned.remove("u", &c, &pod("db", "Failed", "True"));
+        owned.remove("u", &a, &pod("web", running, "True"));
         assert_eq!(tally(&owned), [("web".into(), 0, 0)]);
-        owned.remove("u", &b);
+        owned.remove("u", &b, &pod("web", ended, "True"));
         assert_eq!(tally(&owned), []);
         assert_eq!(owned.keys("u").count(), 0);
     }
