@@ -4,11 +4,11 @@
 //!
 //! Mirrors: `pkg/kubelet/kubelet_pods.go`, `pkg/kubelet/status/generate.go`.
 
+mod alike;
 pub mod conditions;
 
 use apimachinery::ObjectExt as _;
-use apimachinery::object::map_of;
-use apimachinery::{Value, json};
+use apimachinery::{Text, Value, json};
 use world::Time;
 
 use crate::record::{ContainerRecord, Instance, PodRecord, RestartPolicy};
@@ -40,34 +40,42 @@ pub fn pod_status(input: &Input<'_>) -> Value {
     let conditions = conditions::conditions(input, phase, &inits, &apps);
     apps.sort_by(|a, b| a.str_at(&["name"]).cmp(b.str_at(&["name"])));
 
-    let mut status = map_of([
+    // Put together in one go, so that no room is left over.
+    let mut members: Vec<(&str, Value)> = Vec::with_capacity(12);
+    members.extend([
         ("phase", phase.into()),
         ("conditions", conditions.into()),
         ("hostIP", host_ip.into()),
-        ("startTime", record.started_at.rfc3339().into()),
-        ("containerStatuses", apps.into()),
+        ("startTime", alike::time(record.started_at).into()),
+        ("containerStatuses", listed(apps)),
     ]);
     if let Some((reason, message)) = record.failed.as_deref() {
-        status.set(&["reason"], json!(reason));
-        status.set(&["message"], json!(message));
+        members.push(("reason", reason.into()));
+        members.push(("message", message.into()));
     }
     if !inits.is_empty() {
-        status.set(&["initContainerStatuses"], Value::from(inits));
+        members.push(("initContainerStatuses", inits.into()));
     }
     if !joined.is_empty() {
-        status.set(&["ephemeralContainerStatuses"], Value::from(joined));
+        members.push(("ephemeralContainerStatuses", joined.into()));
     }
     let host_network = pod.bool_at(&["spec", "hostNetwork"]);
     let ip = if host_network { host_ip } else { record.ip() };
     if !ip.is_empty() {
-        status.set(&["podIP"], json!(ip));
+        members.push(("podIP", ip.into()));
     }
     for kept in ["qosClass", "nominatedNodeName"] {
         if let Some(value) = pod.at(&["status", kept]) {
-            status.set(&[kept], value.clone());
+            members.push((kept, value.clone()));
         }
     }
-    status
+    members.into_iter().collect()
+}
+
+/// The statuses of containers; those of pods that wait are likely to be another's too.
+fn listed(statuses: Vec<Value>) -> Value {
+    let wait = |status: &Value| status.at(&["state", "waiting"]).is_some();
+    if statuses.iter().all(wait) { alike::list(statuses).into() } else { statuses.into() }
 }
 
 fn container_statuses(input: &Input<'_>, list: &str) -> Vec<Value> {
@@ -118,6 +126,9 @@ fn container_status(input: &Input<'_>, container: &Value, role: Role) -> Value {
     let has_init = !input.pod.list_at(&["spec", "initContainers"]).is_empty();
     let default = if has_init { "PodInitializing" } else { "ContainerCreating" };
 
+    if record.is_none_or(|record| *record == ContainerRecord::default()) {
+        return waiting_status(container, default);
+    }
     let mut state = current.map_or_else(
         || json!({"waiting": {"reason": default}}),
         |instance| instance_state(instance, input.scheme),
@@ -133,24 +144,56 @@ fn container_status(input: &Input<'_>, container: &Value, role: Role) -> Value {
             state.set(&["waiting", "message"], json!(message));
         }
     }
-    let image = current.map(|i| i.image.as_str()).filter(|image| !image.is_empty());
-    let mut status = map_of([
-        ("name", name.into()),
+    let image = current.map(|i| &i.image).filter(|image| !image.is_empty());
+    let image = image.map_or_else(|| text_of(container, "image"), Value::from);
+    let mut members: Vec<(&str, Value)> = Vec::with_capacity(9);
+    members.extend([
+        ("name", text_of(container, "name")),
         ("state", state),
         ("lastState", last),
         ("ready", ready.into()),
         ("restartCount", current.map_or(0, |instance| instance.attempt).into()),
-        ("image", image.unwrap_or_else(|| container.str_at(&["image"])).into()),
-        ("imageID", current.map_or("", |instance| instance.image_id.as_str()).into()),
+        ("image", image),
+        ("imageID", current.map_or_else(|| "".into(), |instance| Value::from(&instance.image_id))),
     ]);
     if let Some(started) = record.and_then(|record| record.started) {
         let running = current.is_some_and(Instance::runs);
-        status.set(&["started"], json!(started && running));
+        members.push(("started", (started && running).into()));
     }
     if let Some(instance) = current {
-        status.set(&["containerID"], json!(format!("{}://{}", input.scheme, instance.id)));
+        members.push(("containerID", container_id(input.scheme, instance)));
     }
-    status
+    members.into_iter().collect()
+}
+
+/// The text of a field, as it is kept there.
+fn text_of(container: &Value, field: &str) -> Value {
+    let text = container.at(&[field]).filter(|value| value.is_string());
+    text.cloned().unwrap_or_else(|| "".into())
+}
+
+fn container_id(scheme: &str, instance: &Instance) -> Value {
+    let mut id = Text::with_capacity(scheme.len() + 3 + instance.id.len());
+    for part in [scheme, "://", &instance.id] {
+        id.push_str(part);
+    }
+    id.into()
+}
+
+/// The status of a container of which nothing is known yet.
+fn waiting_status(container: &Value, reason: &'static str) -> Value {
+    let (name, image) = (text_of(container, "name"), text_of(container, "image"));
+    alike::waiting(alike::Waiting { name, image, reason }, |of| {
+        json!({
+            "name": of.name,
+            "state": {"waiting": {"reason": of.reason}},
+            "lastState": {},
+            "ready": false,
+            "restartCount": 0,
+            "image": of.image,
+            "imageID": "",
+        })
+    })
 }
 
 fn is_ready(record: Option<&ContainerRecord>, role: Role) -> bool {
@@ -187,9 +230,9 @@ fn instance_state(instance: &Instance, scheme: &str) -> Value {
         let mut terminated = json!({
             "exitCode": exit.code,
             "reason": exit.reason,
-            "startedAt": started.rfc3339(),
-            "finishedAt": exit.finished_at.rfc3339(),
-            "containerID": format!("{scheme}://{}", instance.id),
+            "startedAt": alike::time(started),
+            "finishedAt": alike::time(exit.finished_at),
+            "containerID": container_id(scheme, instance),
         });
         if !exit.message.is_empty() {
             terminated.set(&["message"], json!(exit.message));
@@ -197,7 +240,10 @@ fn instance_state(instance: &Instance, scheme: &str) -> Value {
         return json!({"terminated": terminated});
     }
     match instance.started_at {
-        Some(started) => json!({"running": {"startedAt": started.rfc3339()}}),
+        Some(started) => alike::running(
+            alike::time(started),
+            |started| json!({"running": {"startedAt": started}}),
+        ),
         None => json!({"waiting": {"reason": "ContainerCreating"}}),
     }
 }

@@ -117,6 +117,8 @@ pub(crate) struct Worker {
 /// Whether two documents say the same; a null member says nothing (the API drops it).
 fn same(a: &Value, b: &Value) -> bool {
     match (a, b) {
+        (Value::Object(a), Value::Object(b)) if a.is_same(b) => true,
+        (Value::Array(a), Value::Array(b)) if std::ptr::eq(a.as_slice(), b.as_slice()) => true,
         (Value::Object(a), Value::Object(b)) => {
             let covers = |a: &Map, b: &Map| {
                 let told = a.iter().filter(|(_, value)| !value.is_null());
@@ -209,11 +211,11 @@ impl Worker {
     /// As [`Self::own`], for a sandbox.
     fn own_sandbox(&mut self, id: &Id, io: &mut Io<'_, '_>) {
         self.own(id, io);
-        self.to_remove(Id::clone(id));
+        self.note_sandbox(Id::clone(id));
     }
 
     /// Sandbox `id` is to be removed with the pod.
-    fn to_remove(&mut self, id: Id) {
+    fn note_sandbox(&mut self, id: Id) {
         if let Err(place) = self.sandboxes.binary_search(&id) {
             self.sandboxes.reserve_exact(1);
             self.sandboxes.insert(place, id);
@@ -513,7 +515,7 @@ impl Worker {
             Purpose::Remove(id) => {
                 self.removing -= 1;
                 if result.is_err() {
-                    self.to_remove(id);
+                    self.note_sandbox(id);
                     self.fail_sync(io);
                 }
             }

@@ -1,9 +1,9 @@
 //! The conditions that the agent owns, in upstream's order.
 
 use apimachinery::ObjectExt as _;
-use apimachinery::{Value, json};
+use apimachinery::{List, Text, Value};
 
-use super::Input;
+use super::{Input, alike};
 
 /// One condition before its transition time is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,18 +29,14 @@ impl Verdict {
 }
 
 /// `Initialized`, `Ready`, `ContainersReady`, `PodScheduled`, then whatever others have set.
-pub(super) fn conditions(
-    input: &Input<'_>,
-    phase: &str,
-    inits: &[Value],
-    apps: &[Value],
-) -> Vec<Value> {
+pub(super) fn conditions(input: &Input<'_>, phase: &str, inits: &[Value], apps: &[Value]) -> List {
     let spec = input.pod.at(&["spec"]).unwrap_or(&Value::Null);
     let old = input.pod.list_at(&["status", "conditions"]);
+    let containers = containers_ready(spec, Some(apps), phase);
     let own = [
         initialized(spec, Some(inits), phase),
-        ready(spec, old, Some(apps), phase),
-        containers_ready(spec, Some(apps), phase),
+        ready_if(containers.clone(), spec, old),
+        containers,
         Verdict::yes("PodScheduled"),
     ];
     let mut conditions: Vec<Value> = own
@@ -52,7 +48,7 @@ pub(super) fn conditions(
         .collect();
     let foreign = |c: &&Value| own.iter().all(|verdict| verdict.kind != c.str_at(&["type"]));
     conditions.extend(old.iter().filter(foreign).cloned());
-    conditions
+    alike::list(conditions)
 }
 
 fn condition(input: &Input<'_>, verdict: &Verdict, before: Option<&Value>) -> Value {
@@ -64,19 +60,22 @@ fn condition(input: &Input<'_>, verdict: &Verdict, before: Option<&Value>) -> Va
     {
         return before.clone();
     }
-    let mut condition = json!({
-        "type": verdict.kind,
-        "status": status,
-        "lastProbeTime": null,
-        "lastTransitionTime": since.map_or_else(|| input.now.rfc3339(), str::to_owned),
-    });
-    if !verdict.reason.is_empty() {
-        condition.set(&["reason"], json!(verdict.reason));
+    match since {
+        Some(since) => alike::condition(verdict, since, document),
+        None => alike::condition(verdict, &alike::time(input.now), document),
     }
-    if !verdict.message.is_empty() {
-        condition.set(&["message"], json!(verdict.message));
-    }
-    condition
+}
+
+fn document(verdict: &Verdict, since: Text) -> Value {
+    let status = if verdict.status { "True" } else { "False" };
+    let members = [
+        ("type", Value::from(verdict.kind)),
+        ("status", status.into()),
+        ("lastTransitionTime", since.into()),
+    ];
+    let told = [("reason", verdict.reason), ("message", &verdict.message)];
+    let told = told.into_iter().filter(|(_, text)| !text.is_empty());
+    members.into_iter().chain(told.map(|(name, text)| (name, text.into()))).collect()
 }
 
 /// Since when a condition has had `status`; `None` when that is news.
@@ -175,7 +174,11 @@ pub fn ready(
     statuses: Option<&[Value]>,
     phase: &str,
 ) -> Verdict {
-    let containers = containers_ready(spec, statuses, phase);
+    ready_if(containers_ready(spec, statuses, phase), spec, conditions)
+}
+
+/// The same, of what is known of the containers.
+fn ready_if(containers: Verdict, spec: &Value, conditions: &[Value]) -> Verdict {
     if !containers.status {
         return Verdict { kind: "Ready", ..containers };
     }
