@@ -184,11 +184,11 @@ impl Builtin {
 fn view(id: &str, config: &ContainerConfig, started_at: Time) -> BuiltinContainer {
     BuiltinContainer {
         id: id.to_owned(),
-        pod_namespace: config.pod_namespace.clone(),
-        pod_name: config.pod_name.clone(),
+        pod_namespace: config.pod_namespace.to_string(),
+        pod_name: config.pod_name.to_string(),
         pod_uid: config.pod_uid.to_string(),
-        image: config.image.clone(),
-        command: config.command.iter().chain(&config.args).cloned().collect(),
+        image: config.image.to_string(),
+        command: config.command.iter().chain(&*config.args).cloned().collect(),
         env: config.env.to_vec(),
         started_at,
     }
@@ -284,7 +284,7 @@ impl Inner {
         let status = |(id, c): (&Id, &Container)| ContainerStatus {
             id: id.clone(),
             pod_uid: c.config.pod_uid.clone(),
-            name: c.config.name.clone(),
+            name: c.config.name.to_string(),
             attempt: c.config.attempt,
             annotations: (*c.config.annotations).clone(),
             created_at: c.created_at,
@@ -379,7 +379,7 @@ impl<R: ContainerRuntime> WithBuiltins<R> {
                 if !self.runs(&command) {
                     return Some(Command::CreateContainer { sandbox, config });
                 }
-                (config.command, config.args) = (command, Vec::new());
+                (config.command, config.args) = (command.into(), Arc::default());
                 self.create(ticket, sandbox, config);
             }
             Command::StartContainer { id } if self.knows(&id) => self.start(ticket, &id),

@@ -4,25 +4,27 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use apimachinery::{Map, Text};
+
 use crate::runtime::Id;
 
 /// A pod sandbox to be run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PodSandboxConfig {
     /// Pod name.
-    pub name: String,
+    pub name: Text,
     /// Pod namespace.
-    pub namespace: String,
+    pub namespace: Text,
     /// Pod uid.
     pub uid: Id,
     /// Number of earlier sandboxes of this pod.
     pub attempt: u32,
     /// Host name inside the pod.
-    pub hostname: String,
-    /// The pod's labels.
-    pub labels: BTreeMap<String, String>,
-    /// The pod's annotations.
-    pub annotations: BTreeMap<String, String>,
+    pub hostname: Text,
+    /// The pod's labels: texts.
+    pub labels: Map,
+    /// The pod's annotations, likewise.
+    pub annotations: Map,
     /// Whether the pod uses the host's network.
     pub host_network: bool,
     /// Host ports to publish.
@@ -30,7 +32,7 @@ pub struct PodSandboxConfig {
     /// Extra lines of `/etc/hosts`: an address and its names.
     pub host_aliases: Vec<(String, Vec<String>)>,
     /// The domain that the host name is found under; empty without one.
-    pub domain: String,
+    pub domain: Text,
     /// What `/etc/resolv.conf` says besides the engine's own.
     pub dns: Dns,
     /// Kernel settings of the pod.
@@ -112,33 +114,33 @@ pub struct PortMapping {
     pub protocol: String,
 }
 
-/// A container to be created.
+/// A container to be created; clones share what is not small.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ContainerConfig {
     /// Name in the pod.
-    pub name: String,
+    pub name: Text,
     /// Number of earlier instances (the restart count).
     pub attempt: u32,
     /// Pod name.
-    pub pod_name: String,
+    pub pod_name: Text,
     /// Pod namespace.
-    pub pod_namespace: String,
+    pub pod_namespace: Text,
     /// Pod uid.
     pub pod_uid: Id,
     /// Reference as written in the pod.
-    pub image: String,
+    pub image: Text,
     /// The engine's id of the image, as [`crate::Image::id`] said.
-    pub image_id: String,
+    pub image_id: Text,
     /// Replaces the image's entry point when not empty.
-    pub command: Vec<String>,
+    pub command: Arc<[String]>,
     /// Replaces the image's command when not empty.
-    pub args: Vec<String>,
+    pub args: Arc<[String]>,
     /// Replaces the image's working directory when not empty.
-    pub working_dir: String,
+    pub working_dir: Text,
     /// Environment in order; names are unique.
     pub env: Arc<[(String, String)]>,
     /// Mounts in order; their volumes are the sandbox's.
-    pub mounts: Vec<Mount>,
+    pub mounts: Arc<[Mount]>,
     /// Annotations that become engine labels, e.g. `io.kubernetes.container.hash`.
     pub annotations: Arc<BTreeMap<String, String>>,
     /// Whether to allocate a terminal.
@@ -150,9 +152,9 @@ pub struct ContainerConfig {
     /// Limits.
     pub resources: ContainerResources,
     /// Security settings.
-    pub security: ContainerSecurity,
+    pub security: Arc<ContainerSecurity>,
     /// Where the process leaves its termination message.
-    pub termination_message_path: String,
+    pub termination_message_path: Text,
     /// Whether it uses the host's network.
     pub host_network: bool,
     /// Whether it sees the processes of the pod's other containers.

@@ -135,10 +135,10 @@ impl Bench<'_> {
 
     fn sandbox(&mut self, name: &str) -> Result<SandboxStatus, String> {
         let config = PodSandboxConfig {
-            name: name.to_owned(),
-            namespace: "conformance".to_owned(),
+            name: name.into(),
+            namespace: "conformance".into(),
             uid: format!("uid-{name}").into(),
-            hostname: name.to_owned(),
+            hostname: name.into(),
             ..PodSandboxConfig::default()
         };
         match self.done(Command::RunPodSandbox { config: Box::new(config) })? {
@@ -159,15 +159,15 @@ impl Bench<'_> {
         let found = self.image(program)?;
         let (image, command) = self.harness.program(program);
         let config = ContainerConfig {
-            name: "main".to_owned(),
-            pod_name: "pod".to_owned(),
-            pod_namespace: "conformance".to_owned(),
+            name: "main".into(),
+            pod_name: "pod".into(),
+            pod_namespace: "conformance".into(),
             pod_uid: sandbox.pod_uid.clone(),
-            image,
-            image_id: found.id.into(),
-            command,
+            image: image.into(),
+            image_id: found.id,
+            command: command.into(),
             annotations: Arc::new(BTreeMap::from([("example".to_owned(), "kept".to_owned())])),
-            termination_message_path: "/dev/termination-log".to_owned(),
+            termination_message_path: "/dev/termination-log".into(),
             ..ContainerConfig::default()
         };
         let command =

@@ -1,11 +1,12 @@
 //! A container and a sandbox as the runtime is told about them.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use apimachinery::ObjectExt as _;
-use apimachinery::Value;
+use apimachinery::ObjectExt;
 use apimachinery::quantity::Quantity;
+use apimachinery::{Text, Value};
 use cri::{
     ContainerConfig, ContainerResources, ContainerSecurity, Dns, Id, Image, PodSandboxConfig,
     PodVolume, PortMapping,
@@ -13,6 +14,7 @@ use cri::{
 
 use crate::env::{Environment, Error, Place, Source};
 use crate::expansion::expand;
+use crate::recent::Recent;
 use crate::record::container_hash;
 use crate::volumes::mounts;
 
@@ -28,32 +30,133 @@ pub fn container_config(
     place: Place<'_>,
     source: &dyn Source,
 ) -> Result<(ContainerConfig, Vec<String>), Error> {
-    let Environment { values, warnings } = crate::env::environment(pod, container, place, source)?;
+    let services = source.services();
+    let template =
+        Template { pod, container, attempt, image, memory: place.allocatable.1, services };
+    let (mut config, warnings) = template.config(place, source)?;
+    config.pod_name = text(pod, &["metadata", "name"]);
+    config.pod_namespace = text(pod, &["metadata", "namespace"]);
+    config.pod_uid = pod.uid().into();
+    Ok((config, warnings))
+}
+
+/// A text of a document, shared with it.
+fn text(document: &Value, path: &[&str]) -> Text {
+    match document.at(path) {
+        Some(Value::String(text)) => text.clone(),
+        _ => Text::new(),
+    }
+}
+
+/// What a configuration follows from, unless its environment tells of the pod or of other objects.
+struct Template<'a> {
+    pod: &'a Value,
+    container: &'a Value,
+    attempt: u32,
+    image: &'a Image,
+    memory: i64,
+    services: Vec<Arc<Value>>,
+}
+
+/// A [`Template`] that is remembered.
+#[derive(Debug)]
+struct Known {
+    pod: Value,
+    container: Value,
+    attempt: u32,
+    image: Image,
+    memory: i64,
+    services: Vec<Arc<Value>>,
+}
+
+thread_local! {
+    static CONFIGS: RefCell<Recent<Known, ContainerConfig>> = const { RefCell::new(Recent::new()) };
+}
+
+impl Template<'_> {
+    fn config(
+        &self,
+        place: Place<'_>,
+        source: &dyn Source,
+    ) -> Result<(ContainerConfig, Vec<String>), Error> {
+        let plain = self.container.at(&["envFrom"]).is_none();
+        let variables = self.container.list_at(&["env"]);
+        if !plain || variables.iter().any(|variable| variable.at(&["valueFrom"]).is_some()) {
+            return made(self, place, source);
+        }
+        if let Some(known) = CONFIGS.with_borrow(|configs| configs.get(|known| self.is(known))) {
+            return Ok((known, Vec::new()));
+        }
+        let (config, warnings) = made(self, place, source)?;
+        if warnings.is_empty() {
+            let known = Known {
+                pod: self.pod.clone(),
+                container: self.container.clone(),
+                attempt: self.attempt,
+                image: self.image.clone(),
+                memory: self.memory,
+                services: self.services.clone(),
+            };
+            CONFIGS.with_borrow_mut(|configs| configs.put(known, config.clone()));
+        }
+        Ok((config, warnings))
+    }
+
+    fn is(&self, known: &Known) -> bool {
+        let same = |path: &[&str]| self.pod.at(path) == known.pod.at(path);
+        self.container == &known.container
+            && self.attempt == known.attempt
+            && self.image == &known.image
+            && self.memory == known.memory
+            && same(&["metadata", "annotations"])
+            && same(&["metadata", "namespace"])
+            && same(&["status", "qosClass"])
+            && same_spec(self.pod, &known.pod)
+            && self.services.len() == known.services.len()
+            && self.services.iter().zip(&known.services).all(|(one, other)| Arc::ptr_eq(one, other))
+    }
+}
+
+/// Whether the specs of two pods differ in nothing that containers are told.
+fn same_spec(one: &Value, other: &Value) -> bool {
+    let of = |pod| ObjectExt::map_at(pod, &["spec"]).into_iter().flatten();
+    let told = |(name, _): &(&Text, &Value)| !matches!(name.as_str(), "nodeName" | "hostname");
+    of(one).filter(told).eq(of(other).filter(told))
+}
+
+fn made(
+    template: &Template<'_>,
+    place: Place<'_>,
+    source: &dyn Source,
+) -> Result<(ContainerConfig, Vec<String>), Error> {
+    let Template { pod, container, attempt, image, services, .. } = template;
+    let environment = crate::env::environment_with(pod, container, place, services, source)?;
+    let Environment { values, warnings } = environment;
     let security = security(pod, container);
     check_non_root(pod, container, image)?;
-    let expanded = |field: &str| -> Vec<String> {
+    let expanded = |field: &str| -> Arc<[String]> {
         let words = container.list_at(&[field]).iter().filter_map(Value::as_str);
         words.map(|word| expand(word, &values)).collect()
     };
     let config = ContainerConfig {
-        name: container.str_at(&["name"]).to_owned(),
-        attempt,
-        pod_name: pod.name().to_owned(),
-        pod_namespace: pod.namespace().to_owned(),
-        pod_uid: pod.uid().into(),
-        image: container.str_at(&["image"]).to_owned(),
-        image_id: image.id.to_string(),
+        name: text(container, &["name"]),
+        attempt: *attempt,
+        pod_name: Text::new(),
+        pod_namespace: Text::new(),
+        pod_uid: Id::default(),
+        image: text(container, &["image"]),
+        image_id: image.id.clone(),
         command: expanded("command"),
         args: expanded("args"),
-        working_dir: container.str_at(&["workingDir"]).to_owned(),
-        mounts: mounts(pod, container),
-        annotations: Arc::new(annotations(pod, container, attempt, image)),
+        working_dir: text(container, &["workingDir"]),
+        mounts: mounts(pod, container).into(),
+        annotations: Arc::new(annotations(pod, container, *attempt, image)),
         tty: container.bool_at(&["tty"]),
         stdin: container.bool_at(&["stdin"]),
         stdin_once: container.bool_at(&["stdinOnce"]),
         resources: resources(pod, container, place.allocatable.1),
-        security,
-        termination_message_path: container.str_at(&["terminationMessagePath"]).to_owned(),
+        security: Arc::new(security),
+        termination_message_path: text(container, &["terminationMessagePath"]),
         fallback_to_logs: container.str_at(&["terminationMessagePolicy"])
             == "FallbackToLogsOnError",
         host_network: pod.bool_at(&["spec", "hostNetwork"]),
@@ -235,12 +338,6 @@ fn resources(pod: &Value, container: &Value, capacity: i64) -> ContainerResource
     }
 }
 
-fn text_map(pod: &Value, field: &str) -> BTreeMap<String, String> {
-    let map = pod.map_at(&["metadata", field]).into_iter().flatten();
-    map.map(|(key, value)| (key.to_string(), value.as_str().unwrap_or_default().to_owned()))
-        .collect()
-}
-
 /// The pod's host name: `spec.hostname` or its name, cut to 63 letters.
 #[must_use]
 pub fn hostname(pod: &Value) -> String {
@@ -312,8 +409,13 @@ fn dns(pod: &Value) -> Dns {
             dns.options.push(format!("{name}{colon}{value}"));
         }
     }
-    let mut seen = std::collections::BTreeSet::new();
-    dns.searches.retain(|domain| seen.insert(domain.clone()));
+    let mut searches: Vec<String> = Vec::with_capacity(dns.searches.len());
+    for domain in dns.searches.drain(..) {
+        if !searches.contains(&domain) {
+            searches.push(domain);
+        }
+    }
+    dns.searches = searches;
     dns.searches.truncate(6);
     dns.servers.truncate(3);
     dns
@@ -323,9 +425,10 @@ fn dns(pod: &Value) -> Dns {
 #[must_use]
 pub fn sysctls(pod: &Value) -> BTreeMap<String, String> {
     let mut all = BTreeMap::new();
-    for kind in ["sysctls", "unsafe-sysctls"] {
-        let key = format!("security.alpha.kubernetes.io/{kind}");
-        let listed = pod.annotation(&key).unwrap_or_default().split(',');
+    for key in
+        ["security.alpha.kubernetes.io/sysctls", "security.alpha.kubernetes.io/unsafe-sysctls"]
+    {
+        let listed = pod.annotation(key).unwrap_or_default().split(',');
         let pairs = listed.filter_map(|pair| pair.split_once('='));
         all.extend(pairs.map(|(name, value)| (name.trim().to_owned(), value.to_owned())));
     }
@@ -350,17 +453,17 @@ pub fn sandbox_config(pod: &Value, attempt: u32, volumes: Vec<PodVolume>) -> Pod
     };
     let group = pod.int_at(&["spec", "securityContext", "fsGroup"]);
     PodSandboxConfig {
-        name: pod.name().to_owned(),
-        namespace: pod.namespace().to_owned(),
+        name: text(pod, &["metadata", "name"]),
+        namespace: text(pod, &["metadata", "namespace"]),
         uid: pod.uid().into(),
         attempt,
-        hostname: hostname(pod),
-        labels: text_map(pod, "labels"),
-        annotations: text_map(pod, "annotations"),
+        hostname: hostname(pod).into(),
+        labels: pod.labels().cloned().unwrap_or_default(),
+        annotations: pod.map_at(&["metadata", "annotations"]).cloned().unwrap_or_default(),
         host_network: pod.bool_at(&["spec", "hostNetwork"]),
         ports: pod.list_at(&["spec", "containers"]).iter().flat_map(port_mappings).collect(),
         host_aliases: aliases.collect(),
-        domain,
+        domain: domain.into(),
         dns: dns(pod),
         sysctls: sysctls(pod),
         volumes,

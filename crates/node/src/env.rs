@@ -106,9 +106,20 @@ pub fn environment(
     place: Place<'_>,
     source: &dyn Source,
 ) -> Result<Environment, Error> {
+    environment_with(pod, container, place, &source.services(), source)
+}
+
+/// The same, with the services that `source` has told.
+pub(crate) fn environment_with(
+    pod: &Value,
+    container: &Value,
+    place: Place<'_>,
+    services: &[Arc<Value>],
+    source: &dyn Source,
+) -> Result<Environment, Error> {
     let mut made = Environment::default();
-    for service in source.services() {
-        service_variables(&service, &mut made.values);
+    for service in services {
+        service_variables(service, &mut made.values);
     }
     for from in container.list_at(&["envFrom"]) {
         env_from(pod, from, source, &mut made)?;

@@ -27,6 +27,7 @@ pub mod node_status;
 pub mod plan;
 pub mod probe;
 pub mod pull_secrets;
+mod recent;
 pub mod record;
 pub mod status;
 pub mod streams;

@@ -2,6 +2,7 @@
 //!
 //! Invariant: a record changes only by what the runtime reported or by what the worker has begun.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use apimachinery::ObjectExt as _;
@@ -11,6 +12,7 @@ use world::Time;
 
 use crate::backoff::Backoff;
 use crate::probe::Kind;
+use crate::recent::Recent;
 
 /// One pod on this node.
 #[derive(Debug, Clone, PartialEq)]
@@ -270,8 +272,18 @@ pub fn field_path(pod: &Value, name: &str) -> Option<String> {
 /// Hash of one container's part of a pod, by which a changed one is recognised.
 #[must_use]
 pub fn container_hash(container: &Value) -> u64 {
-    // FNV-1a; the number only has to be stable within this process.
-    container.to_string().bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    thread_local! {
+        static HASHES: RefCell<Recent<Value, u64>> = const { RefCell::new(Recent::new()) };
+    }
+    HASHES.with_borrow_mut(|hashes| {
+        let known = hashes.get(|known| known == container);
+        known.unwrap_or_else(|| {
+            // FNV-1a; the number only has to be stable within this process.
+            let text = container.to_string();
+            let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+                (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+            });
+            hashes.put(container.clone(), hash)
+        })
     })
 }

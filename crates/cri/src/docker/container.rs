@@ -49,7 +49,7 @@ pub(super) async fn create(
     );
     let uid = &*config.pod_uid;
     let mut binds = Vec::new();
-    for mount in &config.mounts {
+    for mount in config.mounts.iter() {
         binds.push(volume::bind(shared, uid, sandbox, mount).await?);
     }
     let mounted = |path: &str| config.mounts.iter().any(|mount| mount.path == path);
@@ -70,7 +70,7 @@ pub(super) async fn create(
     let birth = exits::Birth {
         sandbox: Some(sandbox.to_owned()),
         pod_uid: config.pod_uid.to_string(),
-        name: config.name.clone(),
+        name: config.name.to_string(),
         fallback_to_logs: config.fallback_to_logs,
         message_file,
     };
@@ -88,7 +88,7 @@ fn body(
     let text = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
     let env = config.env.iter().map(|(name, value)| format!("{name}={value}")).collect();
     ContainerCreateBody {
-        image: Some(config.image_id.clone()),
+        image: Some(config.image_id.to_string()),
         entrypoint: words(&config.command),
         cmd: words(&config.args),
         env: Some(env),

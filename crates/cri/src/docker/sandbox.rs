@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use apimachinery::Value;
 use bollard::models::{ContainerCreateBody, HealthConfig, HostConfig, PortBinding};
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, RemoveContainerOptionsBuilder, StopContainerOptionsBuilder,
@@ -117,7 +118,7 @@ fn body(shared: &Shared, config: &PodSandboxConfig, binds: Vec<String>) -> Conta
     let list = |words: &[String]| (!words.is_empty()).then(|| words.to_vec());
     let sysctls = config.sysctls.clone().into_iter().collect();
     ContainerCreateBody {
-        hostname: (!config.host_network).then(|| config.hostname.clone()),
+        hostname: (!config.host_network).then(|| config.hostname.to_string()),
         image: Some(shared.pause_image.lock().clone()),
         labels: Some(labels(shared, config).into_iter().collect()),
         exposed_ports: published.then(|| config.ports.iter().map(port).collect()),
@@ -144,10 +145,11 @@ pub(super) fn no_healthcheck() -> HealthConfig {
 }
 
 fn labels(shared: &Shared, config: &PodSandboxConfig) -> BTreeMap<String, String> {
-    let mut labels = config.labels.clone();
-    for (key, value) in &config.annotations {
-        labels.insert(format!("annotation.{key}"), value.clone());
-    }
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let own = config.labels.iter().map(|(key, value)| (key.to_string(), text(value)));
+    let told = config.annotations.iter();
+    let told = told.map(|(key, value)| (format!("annotation.{key}"), text(value)));
+    let mut labels: BTreeMap<String, String> = own.chain(told).collect();
     let attempt = config.attempt.to_string();
     let own = [
         ("io.kubernetes.pod.name", config.name.as_str()),

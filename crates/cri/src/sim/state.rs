@@ -83,7 +83,7 @@ pub(super) struct State {
 #[derive(Debug)]
 struct Sandbox {
     pod_uid: Id,
-    pod_name: Box<str>,
+    pod_name: Text,
     attempt: u32,
     ip: Option<Ipv4Addr>,
     running: bool,
@@ -271,7 +271,7 @@ impl State {
         }
         let sandbox = Sandbox {
             pod_uid: Id::clone(&config.uid),
-            pod_name: config.name.into(),
+            pod_name: config.name,
             attempt: config.attempt,
             ip,
             running: true,
@@ -442,7 +442,7 @@ impl State {
         let containers = self.containers.iter().map(|(id, c)| ContainerStatus {
             id: Id::clone(id),
             pod_uid: pod_uid(c).cloned().unwrap_or_default(),
-            name: c.config.part.name.clone(),
+            name: c.config.part.name.to_string(),
             attempt: c.config.part.attempt,
             annotations: (*c.config.part.annotations).clone(),
             created_at: c.created_at,
@@ -560,14 +560,14 @@ impl State {
         let mounts = &container.config.part.mounts;
         let files = container.files.get_or_insert_with(|| {
             let files = Files::default();
-            for mount in mounts {
+            for mount in mounts.iter() {
                 let inside = volumes.and_then(|all| all.get(&mount.volume));
                 volumes::mount(&files, mount, inside.map_or(&[], Vec::as_slice));
             }
             files
         });
         Some(Some(Place {
-            hostname: home.map(|home| String::from(&*home.pod_name)).unwrap_or_default(),
+            hostname: home.map(|home| home.pod_name.to_string()).unwrap_or_default(),
             env: container.config.env.to_vec(),
             behaviour: Arc::clone(&container.behaviour),
             age: now.since(start),
@@ -593,7 +593,7 @@ impl State {
                 let container = self.containers.get(&id)?;
                 let age = now.since(container.running_since()?);
                 let (cpu_nano, memory_bytes) = container.behaviour.usage_at(age);
-                let (pod_uid, name) = (pod_uid.to_owned(), container.config.part.name.clone());
+                let (pod_uid, name) = (pod_uid.to_owned(), container.config.part.name.to_string());
                 let id = id.to_string();
                 let window = Duration::from_secs(30);
                 Some(ContainerUsage { id, pod_uid, name, at: now, window, cpu_nano, memory_bytes })

@@ -46,7 +46,7 @@ impl Fixture {
             other => panic!("{other:?}"),
         };
         let config = Box::new(ContainerConfig {
-            image: IMAGE.to_owned(),
+            image: IMAGE.into(),
             pod_uid: "u".into(),
             env: [("A".to_owned(), "1".to_owned())].into(),
             ..ContainerConfig::default()

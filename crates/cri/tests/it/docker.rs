@@ -208,7 +208,7 @@ fn check_mounts(cluster: &str, read_only_root: bool) {
                   $b grep -c -e Kubernetes-managed -e '10.9.8.7.a.b' /etc/hosts; $b grep ndots /etc/resolv.conf; \
                   $b sleep 2; $b cat /etc/app/d/x";
     let id = docker.image.split_once('@').unwrap().1.to_owned();
-    let mounts = vec![
+    let mounts = [
         mount("app", "", "/etc/app"),
         mount("app", "one", "/etc/one"),
         mount("tmp", "", "/scratch"),
@@ -216,18 +216,18 @@ fn check_mounts(cluster: &str, read_only_root: bool) {
         mount("mem", "", "/mem"),
     ];
     let container = ContainerConfig {
-        name: "main".to_owned(),
+        name: "main".into(),
         pod_uid: cluster.into(),
-        image: docker.image.clone(),
-        image_id: id,
-        command: ["/bin/busybox", "sh", "-c", script].map(str::to_owned).to_vec(),
+        image: docker.image.as_str().into(),
+        image_id: id.into(),
+        command: ["/bin/busybox", "sh", "-c", script].map(str::to_owned).into(),
         env: [("GREETING".to_owned(), "hi".to_owned())].into(),
-        mounts,
-        security: cri::ContainerSecurity {
+        mounts: mounts.into(),
+        security: Arc::new(cri::ContainerSecurity {
             user: "0".to_owned(),
             read_only_root,
             ..cri::ContainerSecurity::default()
-        },
+        }),
         ..ContainerConfig::default()
     };
     let create =
@@ -373,7 +373,8 @@ fn a_real_container_is_talked_to() {
     let run = Command::RunPodSandbox { config: Box::default() };
     let Reply::Sandbox(sandbox) = docker.call(run) else { panic!("a sandbox was asked for") };
     let (image, command) = docker.program(Program::Serves);
-    let image_id = docker.image.split_once('@').unwrap().1.to_owned();
+    let image_id = docker.image.split_once('@').unwrap().1.into();
+    let (image, command) = (image.into(), command.into());
     let config = ContainerConfig { image, image_id, command, ..ContainerConfig::default() };
     let create = Command::CreateContainer { sandbox: sandbox.id.clone(), config: Box::new(config) };
     let Reply::Container(id) = docker.call(create) else { panic!("a container was asked for") };

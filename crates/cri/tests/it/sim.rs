@@ -73,8 +73,7 @@ fn events_of_one_run(seed: u64) -> Vec<String> {
         let command = if ticket % 2 == 0 {
             Command::RunPodSandbox { config: Box::new(PodSandboxConfig::default()) }
         } else {
-            let config =
-                ContainerConfig { image: "prints".to_owned(), ..ContainerConfig::default() };
+            let config = ContainerConfig { image: "prints".into(), ..ContainerConfig::default() };
             Command::CreateContainer { sandbox: sandbox.clone(), config: Box::new(config) }
         };
         runtime.submit(ticket, command);

@@ -4,34 +4,12 @@
 //! Invariant: what is remembered follows from its key alone, and is what would be made anew.
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
 
 use apimachinery::{List, Text, Value};
 use world::Time;
 
 use super::conditions::Verdict;
-
-/// How many of each are remembered.
-const REMEMBERED: usize = 16;
-
-/// The newest values, by what each follows from.
-struct Recent<K, V>(VecDeque<(K, V)>);
-
-impl<K, V: Clone> Recent<K, V> {
-    const fn new() -> Self {
-        Self(VecDeque::new())
-    }
-
-    fn get(&self, is: impl Fn(&K) -> bool) -> Option<V> {
-        self.0.iter().find(|(key, _)| is(key)).map(|(_, value)| value.clone())
-    }
-
-    fn put(&mut self, key: K, value: V) -> V {
-        self.0.truncate(REMEMBERED - 1);
-        self.0.push_front((key, value.clone()));
-        value
-    }
-}
+use crate::recent::Recent;
 
 thread_local! {
     static TIMES: RefCell<Recent<i64, Text>> = const { RefCell::new(Recent::new()) };
@@ -96,8 +74,7 @@ pub(super) fn condition(
 /// A list of these.
 pub(super) fn list(items: Vec<Value>) -> List {
     LISTS.with_borrow_mut(|lists| {
-        let known = lists.0.iter().find(|(_, known)| known.as_slice() == items);
-        let known = known.map(|(_, known)| known.clone());
+        let known = lists.find(|known| known.as_slice() == items);
         known.unwrap_or_else(|| lists.put((), List::from(items)))
     })
 }

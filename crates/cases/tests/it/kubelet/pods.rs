@@ -323,7 +323,7 @@ fn security(suites: &mut Suites) {
         let key = "container.seccomp.security.alpha.kubernetes.io/c";
         let profile = row.arg("seccompProfile");
         let pod = json!({"metadata": {"annotations": {key: profile}}});
-        let got = configured(&pod, &json!({"name": "c"})).security.options;
+        let got = configured(&pod, &json!({"name": "c"})).security.options.clone();
         let want = row.arg("expectedOpts").as_array().cloned().unwrap_or_default();
         same(&json!(got), &Value::Array(want))
     });

@@ -43,7 +43,7 @@ pub(in crate::sim) fn command(base: &Behaviour, config: &ContainerConfig) -> Vec
     if config.command.is_empty() {
         return base.command.clone();
     }
-    config.command.iter().chain(&config.args).cloned().collect()
+    config.command.iter().chain(&*config.args).cloned().collect()
 }
 
 type Played = (Vec<(f64, String)>, (f64, i64));

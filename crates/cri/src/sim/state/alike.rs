@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::hash::Hash;
 use std::sync::Arc;
 
+use apimachinery::Text;
 use rustc_hash::FxHashSet;
 
 use crate::config::{ContainerConfig, Mount};
@@ -23,9 +24,9 @@ pub(super) struct Kept {
 /// What follows from the template alone.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(super) struct Part {
-    pub(super) name: String,
+    pub(super) name: Text,
     pub(super) attempt: u32,
-    pub(super) mounts: Vec<Mount>,
+    pub(super) mounts: Arc<[Mount]>,
     pub(super) annotations: Arc<BTreeMap<String, String>>,
 }
 
