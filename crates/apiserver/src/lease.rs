@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use store::{Compare, LeaseId, Op, OpResponse, Revision, Txn};
+use store::{LeaseId, Revision};
 use world::Time;
 
 use crate::server::ApiServer;
@@ -39,23 +39,9 @@ impl ApiServer {
         expected: Revision,
         value: Stored,
     ) -> Option<Stored> {
-        let Some(time_to_live) = strategy.time_to_live() else {
-            let written = if expected == 0 {
-                self.store().create(key, value)
-            } else {
-                self.store().update(key, expected, value)
-            };
-            return written.ok().map(|kv| kv.value.clone());
-        };
-        let lease = self.lease(time_to_live);
-        let txn = Txn::new()
-            .when(Compare::mod_revision(key).equal(expected))
-            .then(Op::put_leased(key, value, lease));
-        let response = self.store().txn(txn).ok().filter(|response| response.succeeded)?;
-        response.responses.into_iter().find_map(|response| match response {
-            OpResponse::Put { kv, .. } => Some(kv.value.clone()),
-            _ => None,
-        })
+        let lease = strategy.time_to_live().map(|time_to_live| self.lease(time_to_live));
+        let written = self.store().put_at(key, expected, value, lease);
+        written.ok().map(|kv| kv.value.clone())
     }
 
     fn lease(&self, time_to_live: Duration) -> LeaseId {

@@ -11,7 +11,7 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use apimachinery::{ObjectExt as _, Value};
+use apimachinery::{ObjectExt as _, Text, Value};
 use bytes::Bytes;
 use store::Revision;
 
@@ -42,6 +42,17 @@ impl Stored {
     pub fn new(value: Value) -> Self {
         let size = size_of_parts(&value);
         Self::with(Arc::new(value), size)
+    }
+
+    /// Wraps the next version of `old`; only what differs is looked at.
+    pub(crate) fn revised(value: Value, old: &Self) -> Self {
+        match &old.0 {
+            Form::Document(document) => {
+                let grown = growth(&document.value, &value);
+                Self::with(Arc::new(value), document.size.saturating_add_signed(grown))
+            }
+            Form::Event(_) => Self::new(value),
+        }
     }
 
     fn with(value: Arc<Value>, size: usize) -> Self {
@@ -124,12 +135,34 @@ fn size_of_parts(value: &Value) -> usize {
             HEADER + size_of_val(items.as_slice()) + items.iter().map(size_of_parts).sum::<usize>()
         }
         Value::Object(members) => {
-            let parts = members.iter().map(|(name, value)| {
-                size_of_val(name) + size_of_text(name) + size_of_val(value) + size_of_parts(value)
-            });
-            HEADER + parts.sum::<usize>()
+            HEADER + members.iter().map(|(name, value)| size_of_member(name, value)).sum::<usize>()
         }
     }
+}
+
+/// By how much [`size_of_parts`] of `new` exceeds that of `old`.
+fn growth(old: &Value, new: &Value) -> isize {
+    match (old, new) {
+        (Value::Object(old), Value::Object(new)) if old.is_same(new) => 0,
+        (Value::Object(old), Value::Object(new)) => {
+            let kept = new.iter().map(|(name, value)| match old.get(name) {
+                Some(old) => growth(old, value),
+                None => signed(size_of_member(name, value)),
+            });
+            let gone = old.iter().filter(|(name, _)| !new.contains_key(name));
+            let gone = gone.map(|(name, value)| signed(size_of_member(name, value)));
+            kept.sum::<isize>() - gone.sum::<isize>()
+        }
+        (old, new) => signed(size_of_parts(new)) - signed(size_of_parts(old)),
+    }
+}
+
+fn signed(size: usize) -> isize {
+    isize::try_from(size).unwrap_or(isize::MAX)
+}
+
+fn size_of_member(name: &str, value: &Value) -> usize {
+    size_of::<(Text, Value)>() + size_of_text(name) + size_of_parts(value)
 }
 
 fn size_of_text(text: &str) -> usize {
@@ -190,5 +223,20 @@ mod tests {
         let (short, long) = (of(json!({"a": "b"})), of(json!({"a": "b".repeat(1000)})));
         assert_eq!(long - short, 1000 + HEADER);
         assert!(of(json!([short, [long], {"x": []}])) > of(json!([])));
+    }
+
+    #[test]
+    fn a_version_is_as_large_as_the_same_document_made_anew() {
+        let long = "l".repeat(40);
+        let old = json!({"a": {"b": 1, "c": [long, {"d": long}], "e": long}, "f": {"g": 2}});
+        let mut new = old.clone();
+        new["a"]["c"][1]["d"] = json!("short");
+        new["a"].remove(&["e"]);
+        new["f"]["another name that is long"] = json!([1, 2, 3]);
+        new["h"] = json!({"i": long});
+        for (old, new) in [(&old, &new), (&new, &old), (&old, &old), (&old, &json!({}))] {
+            let revised = Stored::revised(new.clone(), &Stored::new(old.clone()));
+            assert_eq!(revised.size(), Stored::new(new.clone()).size());
+        }
     }
 }

@@ -215,7 +215,7 @@ impl ApiServer {
         }
         let ends = old.int_at(&["metadata", "deletionGracePeriodSeconds"]) == Some(0)
             && wanted.list_at(&["metadata", "finalizers"]).is_empty();
-        let value = Stored::new(wanted);
+        let value = Stored::revised(wanted, &current.value);
         if call.options.dry_run {
             return Ok(Some(value));
         }

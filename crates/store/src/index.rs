@@ -115,6 +115,32 @@ impl<V> Entry<V> {
     }
 }
 
+impl<V: Value> Entry<V> {
+    fn put(
+        &mut self,
+        key: impl Into<Arc<str>>,
+        mut value: V,
+        lease: Option<LeaseId>,
+        revision: Revision,
+    ) -> Change<V> {
+        value.committed(revision);
+        let prev = self.current.kv.clone();
+        let kv = match &prev {
+            Some(prev) => Arc::new(KeyValue {
+                key: Arc::clone(&prev.key),
+                value,
+                create_revision: prev.create_revision,
+                mod_revision: revision,
+                version: prev.version + 1,
+                lease,
+            }),
+            None => created(key.into(), value, lease, revision),
+        };
+        self.replace(Version { revision, kv: Some(Arc::clone(&kv)) });
+        Change { kv, prev }
+    }
+}
+
 impl<V> Index<V> {
     pub(crate) fn new() -> Self {
         Self { entries: BTreeMap::new() }
@@ -157,35 +183,50 @@ impl<V: Value> Index<V> {
     pub(crate) fn put<K>(
         &mut self,
         key: K,
-        mut value: V,
+        value: V,
         lease: Option<LeaseId>,
         revision: Revision,
     ) -> Change<V>
     where
         K: AsRef<str> + Into<Arc<str>>,
     {
+        match self.entries.get_mut(key.as_ref()) {
+            Some(entry) => entry.put(key, value, lease, revision),
+            None => self.insert(key.into(), value, lease, revision),
+        }
+    }
+
+    /// Puts `key` if what it is now is `expected`; otherwise gives what it is.
+    pub(crate) fn put_if(
+        &mut self,
+        key: &str,
+        value: V,
+        lease: Option<LeaseId>,
+        revision: Revision,
+        expected: impl Fn(Option<&Arc<KeyValue<V>>>) -> bool,
+    ) -> Result<Change<V>, Option<Arc<KeyValue<V>>>> {
+        match self.entries.get_mut(key) {
+            Some(entry) if expected(entry.current.kv.as_ref()) => {
+                Ok(entry.put(key, value, lease, revision))
+            }
+            Some(entry) => Err(entry.current.kv.clone()),
+            None if expected(None) => Ok(self.insert(key.into(), value, lease, revision)),
+            None => Err(None),
+        }
+    }
+
+    fn insert(
+        &mut self,
+        key: Arc<str>,
+        mut value: V,
+        lease: Option<LeaseId>,
+        revision: Revision,
+    ) -> Change<V> {
         value.committed(revision);
-        let Some(entry) = self.entries.get_mut(key.as_ref()) else {
-            let kv = created(key.into(), value, lease, revision);
-            let current = Version { revision, kv: Some(Arc::clone(&kv)) };
-            let entry = Entry { current, past: Past(None) };
-            self.entries.insert(Arc::clone(&kv.key), entry);
-            return Change { kv, prev: None };
-        };
-        let prev = entry.current.kv.clone();
-        let kv = match &prev {
-            Some(prev) => Arc::new(KeyValue {
-                key: Arc::clone(&prev.key),
-                value,
-                create_revision: prev.create_revision,
-                mod_revision: revision,
-                version: prev.version + 1,
-                lease,
-            }),
-            None => created(key.into(), value, lease, revision),
-        };
-        entry.replace(Version { revision, kv: Some(Arc::clone(&kv)) });
-        Change { kv, prev }
+        let kv = created(Arc::clone(&key), value, lease, revision);
+        let current = Version { revision, kv: Some(Arc::clone(&kv)) };
+        self.entries.insert(key, Entry { current, past: Past(None) });
+        Change { kv, prev: None }
     }
 
     /// Deletes `key`; `None` when it does not exist. The change's `kv` is the deletion's mark.

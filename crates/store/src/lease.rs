@@ -10,6 +10,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustc_hash::FxHashSet;
 use world::Time;
 
 /// The name of a lease.
@@ -60,7 +61,15 @@ pub(crate) struct LeaseTable {
 struct Lease {
     ttl: Duration,
     deadline: Time,
-    keys: BTreeSet<Arc<str>>,
+    keys: FxHashSet<Arc<str>>,
+}
+
+impl Lease {
+    fn sorted_keys(&self) -> Vec<Arc<str>> {
+        let mut keys: Vec<_> = self.keys.iter().cloned().collect();
+        keys.sort_unstable();
+        keys
+    }
 }
 
 impl LeaseTable {
@@ -68,7 +77,7 @@ impl LeaseTable {
         self.granted += 1;
         let id = LeaseId(self.granted);
         let deadline = now + ttl;
-        self.leases.insert(id, Lease { ttl, deadline, keys: BTreeSet::new() });
+        self.leases.insert(id, Lease { ttl, deadline, keys: FxHashSet::default() });
         self.deadlines.insert((deadline, id));
         id
     }
@@ -100,10 +109,10 @@ impl LeaseTable {
     }
 
     /// Forgets the lease and returns its keys in byte order.
-    pub(crate) fn remove(&mut self, id: LeaseId) -> Option<BTreeSet<Arc<str>>> {
+    pub(crate) fn remove(&mut self, id: LeaseId) -> Option<Vec<Arc<str>>> {
         let lease = self.leases.remove(&id)?;
         self.deadlines.remove(&(lease.deadline, id));
-        Some(lease.keys)
+        Some(lease.sorted_keys())
     }
 
     pub(crate) fn next_deadline(&self) -> Option<Time> {
@@ -116,9 +125,9 @@ impl LeaseTable {
     }
 
     pub(crate) fn info(&self, id: LeaseId) -> Option<LeaseInfo> {
-        let Lease { ttl, deadline, keys } = self.leases.get(&id)?;
-        let keys = keys.iter().cloned().collect();
-        Some(LeaseInfo { id, ttl: *ttl, deadline: *deadline, keys })
+        let lease = self.leases.get(&id)?;
+        let (ttl, deadline, keys) = (lease.ttl, lease.deadline, lease.sorted_keys());
+        Some(LeaseInfo { id, ttl, deadline, keys })
     }
 
     pub(crate) fn ids(&self) -> Vec<LeaseId> {

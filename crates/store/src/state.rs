@@ -152,6 +152,27 @@ impl<V: Value> State<V> {
         change
     }
 
+    /// Creates or changes `key` if it is at `expected` (0: it does not exist) and there is such a lease;
+    /// otherwise gives what it is.
+    pub(crate) fn put_at(
+        &mut self,
+        key: &str,
+        expected: Revision,
+        value: V,
+        lease: Option<LeaseId>,
+        effects: &mut Effects<V>,
+    ) -> Result<Change<V>, Option<Arc<KeyValue<V>>>> {
+        if lease.is_some_and(|lease| !self.leases.contains(lease)) {
+            return Err(self.index.current(key).cloned());
+        }
+        let is_expected = |current: Option<&Arc<KeyValue<V>>>| {
+            current.map_or(0, |current| current.mod_revision) == expected
+        };
+        let change = self.index.put_if(key, value, lease, self.revision + 1, is_expected)?;
+        self.record(EventKind::Put, &change, effects);
+        Ok(change)
+    }
+
     /// Deletes `key` and returns its last version; `None` when it does not exist.
     pub(crate) fn delete(
         &mut self,

@@ -142,7 +142,7 @@ impl<V: Value> Store<V> {
     /// # Errors
     /// [`Conflict`] when it exists.
     pub fn create(&self, key: &str, value: V) -> Result<Arc<KeyValue<V>>, Conflict<V>> {
-        self.put_if(key, value, |current| current.is_none())
+        self.put_at(key, 0, value, None)
     }
 
     /// Changes `key`, which must not have changed since `mod_revision`. Takes it off the lease it
@@ -156,7 +156,33 @@ impl<V: Value> Store<V> {
         mod_revision: Revision,
         value: V,
     ) -> Result<Arc<KeyValue<V>>, Conflict<V>> {
-        self.put_if(key, value, |current| current.is_some_and(|kv| kv.mod_revision == mod_revision))
+        if mod_revision == 0 {
+            let state = self.state.read();
+            let current = state.index.current(key).cloned();
+            return Err(Conflict { current, revision: state.revision });
+        }
+        self.put_at(key, mod_revision, value, None)
+    }
+
+    /// Creates `key`, or changes it if `expected` is not 0, which must be the revision of its last
+    /// change. It ends with `lease`, if that is given.
+    ///
+    /// # Errors
+    /// [`Conflict`] when it is at another revision, or there is no such lease.
+    pub fn put_at(
+        &self,
+        key: &str,
+        expected: Revision,
+        value: V,
+        lease: Option<LeaseId>,
+    ) -> Result<Arc<KeyValue<V>>, Conflict<V>> {
+        self.write(|state, effects| match state.put_at(key, expected, value, lease, effects) {
+            Ok(change) => {
+                state.commit(effects);
+                Ok(change.kv)
+            }
+            Err(current) => Err(Conflict { current, revision: state.revision }),
+        })
     }
 
     /// Deletes `key`, which must not have changed since `mod_revision` if that is given. Returns its
@@ -273,23 +299,6 @@ impl<V: Value> Store<V> {
     #[must_use]
     pub fn next_lease_deadline(&self) -> Option<Time> {
         self.state.read().leases.next_deadline()
-    }
-
-    fn put_if(
-        &self,
-        key: &str,
-        value: V,
-        expected: impl FnOnce(Option<&Arc<KeyValue<V>>>) -> bool,
-    ) -> Result<Arc<KeyValue<V>>, Conflict<V>> {
-        self.write(|state, effects| {
-            let current = state.index.current(key);
-            if !expected(current) {
-                return Err(Conflict { current: current.cloned(), revision: state.revision });
-            }
-            let change = state.put(key, value, None, effects);
-            state.commit(effects);
-            Ok(change.kv)
-        })
     }
 
     fn write<R>(&self, change: impl FnOnce(&mut State<V>, &mut Effects<V>) -> R) -> R {

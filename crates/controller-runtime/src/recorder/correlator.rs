@@ -6,10 +6,11 @@
 //! Invariant: pure but for its own memory; the instant is handed in.
 //! Mirrors: `k8s.io/client-go/tools/record/events_cache.go`.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
-use apimachinery::{ObjectExt as _, Value};
+use apimachinery::{ObjectExt as _, Text, Value};
+use rustc_hash::FxHashMap;
 use world::Time;
 
 use super::EventRecord;
@@ -28,7 +29,7 @@ const REFILL: Duration = Duration::from_secs(300);
 const COMBINED: &str = "(combined from similar events): ";
 
 /// What is the same about events that are one.
-pub(super) type Identity = String;
+pub(super) type Identity = Text;
 
 /// What to do about an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,13 +45,13 @@ pub(super) struct Verdict {
 /// A map that forgets what came first.
 #[derive(Debug)]
 pub(super) struct Memory<T> {
-    entries: BTreeMap<Identity, T>,
+    entries: FxHashMap<Identity, T>,
     order: VecDeque<Identity>,
 }
 
 impl<T> Default for Memory<T> {
     fn default() -> Self {
-        Self { entries: BTreeMap::new(), order: VecDeque::new() }
+        Self { entries: FxHashMap::default(), order: VecDeque::new() }
     }
 }
 
@@ -61,14 +62,8 @@ impl<T> Memory<T> {
 
     /// Forgets what `begins` so.
     pub(super) fn forget(&mut self, begins: &str) {
-        let from = self.entries.range(begins.to_owned()..).map(|(identity, _)| identity);
-        let gone: BTreeSet<Identity> =
-            from.take_while(|identity| identity.starts_with(begins)).cloned().collect();
-        if gone.is_empty() {
-            return;
-        }
-        self.entries.retain(|identity, _| !gone.contains(identity));
-        self.order.retain(|identity| !gone.contains(identity));
+        self.entries.retain(|identity, _| !identity.starts_with(begins));
+        self.order.retain(|identity| !identity.starts_with(begins));
     }
 
     pub(super) fn put(&mut self, identity: Identity, entry: T) {
@@ -86,7 +81,7 @@ impl<T> Memory<T> {
 
 #[derive(Debug)]
 struct Similar {
-    messages: BTreeSet<String>,
+    messages: BTreeSet<Text>,
     last: Time,
 }
 
@@ -116,26 +111,32 @@ impl Correlator {
         record: &EventRecord<'_>,
         now: Time,
     ) -> Verdict {
-        let object = object_identity(involved, record);
-        let kind = format!("{object}\n{}\n{}", record.event_type.as_str(), record.reason);
-        let (identity, message) = if self.many_similar(&kind, record.message, now) {
-            (kind, format!("{COMBINED}{}", record.message))
-        } else {
-            let identity = format!("{kind}\n{}\n{}", record.field_path, record.message);
-            (identity, record.message.to_owned())
-        };
-        Verdict { identity, message, told: self.take_token(object, now) }
+        let mut identity = identity(involved, record.component, record.host);
+        let told = self.take_token(&identity, now);
+        for part in [record.event_type.as_str(), record.reason] {
+            identity.push('\n');
+            identity.push_str(part);
+        }
+        if self.many_similar(&identity, record.message, now) {
+            let message = format!("{COMBINED}{}", record.message);
+            return Verdict { identity: identity.into(), message, told };
+        }
+        for part in [record.field_path, record.message] {
+            identity.push('\n');
+            identity.push_str(part);
+        }
+        Verdict { identity: identity.into(), message: record.message.to_owned(), told }
     }
 
     fn many_similar(&mut self, kind: &str, message: &str, now: Time) -> bool {
         let fresh = |similar: &&mut Similar| now.since(similar.last) <= SIMILAR_WITHIN;
         let Some(similar) = self.similar.get_mut(kind).filter(fresh) else {
-            let messages = BTreeSet::from([message.to_owned()]);
-            self.similar.put(kind.to_owned(), Similar { messages, last: now });
+            let messages = BTreeSet::from([Text::from(message)]);
+            self.similar.put(kind.into(), Similar { messages, last: now });
             return false;
         };
         similar.last = now;
-        similar.messages.insert(message.to_owned());
+        similar.messages.insert(message.into());
         if similar.messages.len() < SIMILAR {
             return false;
         }
@@ -143,9 +144,9 @@ impl Correlator {
         true
     }
 
-    fn take_token(&mut self, object: Identity, now: Time) -> bool {
-        let Some(bucket) = self.buckets.get_mut(&object) else {
-            self.buckets.put(object, Bucket { tokens: BURST - 1, at: now });
+    fn take_token(&mut self, object: &str, now: Time) -> bool {
+        let Some(bucket) = self.buckets.get_mut(object) else {
+            self.buckets.put(object.into(), Bucket { tokens: BURST - 1, at: now });
             return true;
         };
         while bucket.tokens < BURST && now.since(bucket.at) >= REFILL {
@@ -163,13 +164,8 @@ impl Correlator {
     }
 }
 
-/// The object and the source. What tells most apart comes first, so that few letters are compared.
-fn object_identity(involved: &Value, record: &EventRecord<'_>) -> Identity {
-    identity(involved, record.component, record.host)
-}
-
 /// What every identity of events of `component` on `host` about `involved` begins with.
-pub(super) fn identity(involved: &Value, component: &str, host: &str) -> Identity {
+pub(super) fn identity(involved: &Value, component: &str, host: &str) -> String {
     [
         involved.uid(),
         involved.name(),
