@@ -13,8 +13,9 @@ mod core;
 mod openshift;
 mod platform;
 
-use std::collections::BTreeMap;
 use std::sync::LazyLock;
+
+use rustc_hash::FxHashMap;
 
 pub use crate::resources::apps::{
     CONTROLLER_REVISIONS, CRON_JOBS, DAEMON_SETS, DEPLOYMENTS, HORIZONTAL_POD_AUTOSCALERS, JOBS,
@@ -113,7 +114,8 @@ static GROUP_VERSIONS: &[&[&Resource]] = &[
 
 static ALL: LazyLock<Vec<&'static Resource>> = LazyLock::new(|| GROUP_VERSIONS.concat());
 
-type Index = BTreeMap<(&'static str, &'static str, &'static str), &'static Resource>;
+/// By group, version and name.
+type Index = FxHashMap<(&'static str, &'static str, &'static str), &'static Resource>;
 
 static BY_PLURAL: LazyLock<Index> =
     LazyLock::new(|| ALL.iter().map(|r| ((r.group, r.version, r.plural), *r)).collect());
@@ -121,7 +123,7 @@ static BY_PLURAL: LazyLock<Index> =
 /// Kinds that two resources share (`templates` and `processedtemplates`) belong to the one that is
 /// stored.
 static BY_KIND: LazyLock<Index> = LazyLock::new(|| {
-    let mut index = Index::new();
+    let mut index = Index::default();
     for resource in ALL.iter().filter(|r| r.plural != "processedtemplates") {
         index.insert((resource.group, resource.version, resource.kind), resource);
     }
@@ -150,12 +152,16 @@ pub fn find_kind(group: &str, version: &str, kind: &str) -> Option<&'static Reso
 /// The resource of `resource`'s plural in the version that its objects are stored in.
 #[must_use]
 pub fn storage_of(resource: &'static Resource) -> &'static Resource {
-    find(resource.storage.0, resource.storage.1, resource.plural).unwrap_or(resource)
+    let (group, version) = resource.storage;
+    if (resource.group, resource.version) == (group, version) {
+        return resource;
+    }
+    find(group, version, resource.plural).unwrap_or(resource)
 }
 
 fn lookup(index: &'static Index, a: &str, b: &str, c: &str) -> Option<&'static Resource> {
     // The map is covariant in the lifetime of its keys, so borrowed keys find static ones.
-    let index: &BTreeMap<(&str, &str, &str), &'static Resource> = index;
+    let index: &FxHashMap<(&str, &str, &str), &'static Resource> = index;
     index.get(&(a, b, c)).copied()
 }
 

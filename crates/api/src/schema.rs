@@ -1,14 +1,18 @@
 //! What every kind looks like: names and types of fields, list and patch keys, field numbers.
 //!
 //! The table is generated from `facts/` by `cargo xtask codegen`; one `static` per type, so that
-//! nothing is built when the program starts. Reading order: [`Type`], [`Field`], [`FieldKind`],
-//! [`type_of`].
+//! nothing but an index of kinds is built when the program runs. Reading order: [`Type`], [`Field`],
+//! [`FieldKind`], [`type_of`].
 //!
 //! Invariant: fields are sorted by name; kinds are sorted by group, version and kind.
 
 mod patch;
 #[rustfmt::skip]
 mod table;
+
+use std::sync::LazyLock;
+
+use rustc_hash::FxHashMap;
 
 /// A struct of the API, e.g. `io.k8s.api.core.v1.PodSpec`.
 #[derive(Debug)]
@@ -126,13 +130,14 @@ pub fn type_of(group: &str, version: &str, kind: &str) -> Option<&'static Type> 
         "DeleteOptions" | "WatchEvent" => ("", "v1"),
         _ => (group, version),
     };
-    table::KINDS
-        .binary_search_by(|known| {
-            (known.group, known.version, known.kind).cmp(&(group, version, kind))
-        })
-        .ok()
-        .map(|index| table::KINDS[index].of)
+    // The map is covariant in the lifetime of its keys, so borrowed keys find static ones.
+    let types: &FxHashMap<(&str, &str, &str), &'static Type> = &TYPES;
+    types.get(&(group, version, kind)).copied()
 }
+
+/// [`table::KINDS`] by group, version and kind.
+static TYPES: LazyLock<FxHashMap<(&'static str, &'static str, &'static str), &'static Type>> =
+    LazyLock::new(|| table::KINDS.iter().map(|k| ((k.group, k.version, k.kind), k.of)).collect());
 
 impl Type {
     /// The field of a JSON name.

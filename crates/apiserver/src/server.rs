@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use api::{Resource, Verb};
 use apimachinery::Status;
+use rustc_hash::FxHashMap;
 use store::Store;
 use world::World;
 
@@ -41,8 +42,8 @@ pub struct ApiServer(Arc<Inner>);
 struct Inner {
     world: World,
     store: Store<Stored>,
-    strategies: BTreeMap<Identity, Box<dyn Strategy>>,
-    handlers: BTreeMap<Identity, BTreeMap<&'static str, Box<dyn RestHandler>>>,
+    strategies: FxHashMap<Identity, Box<dyn Strategy>>,
+    handlers: FxHashMap<Identity, BTreeMap<&'static str, Box<dyn RestHandler>>>,
     admission: Vec<Box<dyn Admission>>,
     logs: Option<Arc<dyn PodLogs>>,
     streams: Option<Arc<dyn PodStreams>>,
@@ -161,7 +162,7 @@ impl ApiServer {
             world,
             store,
             strategies: strategies.into_iter().map(|(r, s)| (identity(r), s)).collect(),
-            handlers: BTreeMap::new(),
+            handlers: FxHashMap::default(),
             admission: vec![Box::new(NamespaceLifecycle)],
             logs: None,
             streams: None,
