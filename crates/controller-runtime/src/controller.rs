@@ -113,6 +113,21 @@ impl Change {
     pub fn object(&self) -> &Arc<Value> {
         self.new.as_ref().or(self.old.as_ref()).expect("a change has a side")
     }
+
+    /// Whether the object has and had a controller, and never one of kind `kind`: most changes are of
+    /// such objects, and nothing to the controllers of all other kinds.
+    #[must_use]
+    pub fn is_of_others_than(&self, kind: &str) -> bool {
+        let of_other = |object: &Arc<Value>| {
+            object.controller_ref().is_some_and(|controller| controller.kind() != kind)
+        };
+        let (Some(old), Some(new)) = (&self.old, &self.new) else {
+            return of_other(self.object());
+        };
+        // What stays the same is the same list in both.
+        let same = std::ptr::eq(old.owner_references(), new.owner_references());
+        of_other(new) && (same || of_other(old))
+    }
 }
 
 /// Turns a change into the keys that must be looked at.

@@ -55,6 +55,9 @@ pub struct Driver {
     queue: Queue,
     recorder: Recorder,
     parker: Arc<Parker>,
+    news: News,
+    /// The numbers of the reflectors that must list.
+    unlisted: Vec<usize>,
     seen_revision: u64,
     faults: Option<Faults>,
     killed: Vec<usize>,
@@ -76,8 +79,22 @@ struct Predecessor {
     writes: u64,
 }
 
+/// The numbers of the reflectors whose watches have something, told by whichever thread has written.
+type News = Arc<Mutex<Vec<usize>>>;
+
+/// What a reflector works with.
+struct Reach<'a> {
+    client: &'a Client,
+    caches: &'a mut Caches,
+    queue: &'a mut Queue,
+    news: &'a News,
+    /// Nobody waits in a simulated world.
+    parker: Option<&'a Arc<Parker>>,
+}
+
 #[derive(Debug)]
 struct Reflector {
+    index: usize,
     resource: &'static Resource,
     watch: Option<Watch>,
     subscribers: Vec<(usize, MapFn)>,
@@ -123,6 +140,8 @@ impl Driver {
             queue: Queue::default(),
             recorder,
             parker: Arc::default(),
+            news: News::default(),
+            unlisted: Vec::new(),
             seen_revision: 0,
             faults: None,
             killed: Vec::new(),
@@ -178,9 +197,10 @@ impl Driver {
     /// The watch of one resource, number `index` of those there are (round and round), is answered
     /// with "too old resource version": what was not heard yet is never heard, and all is listed anew.
     pub fn cut_watch(&mut self, index: usize) {
-        let count = self.reflectors.len().max(1);
-        if let Some(reflector) = self.reflectors.get_mut(index % count) {
+        let index = index % self.reflectors.len().max(1);
+        if let Some(reflector) = self.reflectors.get_mut(index) {
             reflector.watch = None;
+            self.unlisted.push(index);
             self.seen_revision = 0;
         }
     }
@@ -236,10 +256,13 @@ impl Driver {
             reflector.subscribers.push((index, map));
             // Listed anew, so that the newcomer hears of what is there.
             reflector.watch = None;
+            self.unlisted.push(reflector.index);
         } else {
             self.caches.add_resource(resource);
             let subscribers = vec![(index, map)];
-            self.reflectors.push(Reflector { resource, watch: None, subscribers });
+            let index = self.reflectors.len();
+            self.reflectors.push(Reflector { index, resource, watch: None, subscribers });
+            self.unlisted.push(index);
         }
         self.seen_revision = 0;
     }
@@ -376,13 +399,26 @@ impl Driver {
 
     fn drain_watches(&mut self) {
         let revision = self.server.store().revision();
-        if revision == self.seen_revision {
+        let mut woken = std::mem::take(&mut *self.news.lock());
+        if revision == self.seen_revision && woken.is_empty() {
             return;
         }
-        // Nobody waits in a simulated world.
-        let parker = (!self.world.is_simulated()).then_some(&self.parker);
-        for reflector in &mut self.reflectors {
-            reflector.drain(&self.client, &mut self.caches, &mut self.queue, parker);
+        woken.append(&mut self.unlisted);
+        woken.sort_unstable();
+        woken.dedup();
+        let mut reach = Reach {
+            client: &self.client,
+            caches: &mut self.caches,
+            queue: &mut self.queue,
+            news: &self.news,
+            parker: (!self.world.is_simulated()).then_some(&self.parker),
+        };
+        for index in woken {
+            let reflector = &mut self.reflectors[index];
+            reflector.drain(&mut reach);
+            if reflector.watch.is_none() {
+                self.unlisted.push(index);
+            }
         }
         self.seen_revision = revision;
     }
@@ -445,16 +481,10 @@ impl Reflector {
         self.resource.plural == resource.plural && self.resource.storage.0 == resource.storage.0
     }
 
-    fn drain(
-        &mut self,
-        client: &Client,
-        caches: &mut Caches,
-        queue: &mut Queue,
-        parker: Option<&Arc<Parker>>,
-    ) {
+    fn drain(&mut self, reach: &mut Reach<'_>) {
         loop {
             let Some(watch) = &mut self.watch else {
-                if let Err(status) = self.relist(client, caches, queue, parker) {
+                if let Err(status) = self.relist(reach) {
                     tracing::warn!(resource = self.resource.plural, %status, "list failed");
                     return;
                 }
@@ -463,12 +493,13 @@ impl Reflector {
             match watch.try_next() {
                 None => return,
                 Some(WatchEvent::Added(object) | WatchEvent::Modified(object)) => {
-                    let change = caches.upsert(self.resource, object.value());
-                    self.notify(caches, queue, &change);
+                    let change = reach.caches.upsert(self.resource, object.value());
+                    self.notify(reach, &change);
                 }
                 Some(WatchEvent::Deleted(object)) => {
-                    if let Some(change) = caches.remove(self.resource, &Key::of(&object.value())) {
-                        self.notify(caches, queue, &change);
+                    let key = Key::of(&object.value());
+                    if let Some(change) = reach.caches.remove(self.resource, &key) {
+                        self.notify(reach, &change);
                     }
                 }
                 Some(WatchEvent::Bookmark(_) | WatchEvent::InitialEventsEnd(_)) => {}
@@ -477,40 +508,39 @@ impl Reflector {
         }
     }
 
-    fn relist(
-        &mut self,
-        client: &Client,
-        caches: &mut Caches,
-        queue: &mut Queue,
-        parker: Option<&Arc<Parker>>,
-    ) -> Result<(), Status> {
-        let list = client.list_with(self.resource, "", &ListOptions::default())?;
-        let mut gone: BTreeSet<Key> = caches.keys(self.resource).into_iter().collect();
+    fn relist(&mut self, reach: &mut Reach<'_>) -> Result<(), Status> {
+        let list = reach.client.list_with(self.resource, "", &ListOptions::default())?;
+        let mut gone: BTreeSet<Key> = reach.caches.keys(self.resource).into_iter().collect();
         for object in list.items {
             let key = Key::of(&object.value());
             gone.remove(&key);
-            let change = caches.upsert(self.resource, object.value());
-            self.notify(caches, queue, &change);
+            let change = reach.caches.upsert(self.resource, object.value());
+            self.notify(reach, &change);
         }
         for key in gone {
-            if let Some(change) = caches.remove(self.resource, &key) {
-                self.notify(caches, queue, &change);
+            if let Some(change) = reach.caches.remove(self.resource, &key) {
+                self.notify(reach, &change);
             }
         }
         let options =
             ListOptions { resource_version: list.resource_version, ..ListOptions::default() };
-        let mut watch = client.watch(self.resource, "", &options)?;
-        if let Some(parker) = parker.map(Arc::clone) {
-            watch.set_wake(Arc::new(move || Wake::wake_by_ref(&parker)));
-        }
+        let mut watch = reach.client.watch(self.resource, "", &options)?;
+        let (index, news) = (self.index, Arc::clone(reach.news));
+        let parker = reach.parker.map(Arc::clone);
+        watch.set_wake(Arc::new(move || {
+            news.lock().push(index);
+            if let Some(parker) = &parker {
+                Wake::wake_by_ref(parker);
+            }
+        }));
         self.watch = Some(watch);
         Ok(())
     }
 
-    fn notify(&self, caches: &Caches, queue: &mut Queue, change: &Change) {
+    fn notify(&self, reach: &mut Reach<'_>, change: &Change) {
         for (index, map) in &self.subscribers {
-            for key in map(caches, change) {
-                queue.add((*index, key));
+            for key in map(reach.caches, change) {
+                reach.queue.add((*index, key));
             }
         }
     }

@@ -199,6 +199,10 @@ fn judge(caches: &Caches, ds: &Value, node: &Value) -> Verdict {
 /// The owner now and before, for an orphan every set that selects it, and for a pod that leaves its
 /// node every set that waits for room there.
 fn sets_of_pod(caches: &Caches, change: &Change) -> Vec<Key> {
+    let is_running = change.new.as_ref().is_some_and(|pod| !is_terminal(pod));
+    if is_running && change.is_of_others_than(DAEMON_SETS.kind) {
+        return Vec::new();
+    }
     if let (Some(old), Some(new)) = (&change.old, &change.new)
         && facts(old) == facts(new)
     {
@@ -211,7 +215,7 @@ fn sets_of_pod(caches: &Caches, change: &Change) -> Vec<Key> {
         let selecting = sets.filter(|ds| selector(ds).matches_object(pod));
         keys.extend(selecting.map(|ds| Key::of(&ds)));
     }
-    if change.new.as_ref().is_none_or(|pod| is_terminal(pod)) {
+    if !is_running {
         keys.extend(waiting_for_room(caches, node_name(pod)));
     }
     keys
@@ -245,11 +249,11 @@ fn sets_of_node(caches: &Caches, change: &Change) -> Vec<Key> {
 /// Whether a changed node may have to run other daemon pods than before.
 #[must_use]
 pub fn placement_may_differ(old: &Value, new: &Value) -> bool {
-    let facts = |node: &Value| {
-        let allocatable = node.at(&["status", "allocatable"]).cloned();
-        (node.uid().to_owned(), node.labels().cloned(), node.at(&["spec"]).cloned(), allocatable)
-    };
-    facts(old) != facts(new)
+    let (spec, allocatable) = (&["spec"], &["status", "allocatable"]);
+    old.uid() != new.uid()
+        || old.labels() != new.labels()
+        || old.at(spec) != new.at(spec)
+        || old.at(allocatable) != new.at(allocatable)
 }
 
 /// Every set of a namespace whose node selector changes.

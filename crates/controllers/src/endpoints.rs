@@ -107,7 +107,9 @@ fn services_of_pod(caches: &Caches, change: &Change) -> Vec<Key> {
             sides.any(|pod| selector.matches_object(pod))
         })
     };
-    let sides = [&change.old, &change.new].into_iter().flatten();
+    let relabelled = change.old.as_ref().is_none_or(|old| old.labels() != change.object().labels());
+    let other = change.old.as_ref().filter(|_| relabelled);
+    let sides = other.into_iter().chain([change.object()]);
     let asked = sides.flat_map(|pod| caches.may_select(&SERVICES, pod));
     let keys: BTreeSet<Key> =
         asked.filter(|service| selects(service)).map(|service| Key::of(&service)).collect();

@@ -18,7 +18,7 @@ use std::sync::{Arc, LazyLock};
 
 use api::{Resource, Verb};
 use apimachinery::json;
-use apimachinery::{Gvk, ObjectExt as _, Value};
+use apimachinery::{ObjectExt as _, Value};
 use apiserver::{DeleteOptions, PatchKind};
 use controller_runtime::{
     Caches, Change, Context, Controller, CustomResources, Error, Key, Requeue, Watching,
@@ -250,9 +250,9 @@ fn facts(object: &Value) -> impl PartialEq + use<'_> {
 
 /// The resource that a kind is stored as.
 fn stored_resource(caches: &Caches, api_version: &str, kind: &str) -> Option<&'static Resource> {
-    let gvk = Gvk::from_api_version(api_version, kind);
-    let built_in = api::find_kind(&gvk.group, &gvk.version, kind).map(api::storage_of);
-    built_in.or_else(|| custom_of_kind(caches, &gvk.group, kind))
+    let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+    let built_in = api::find_kind(group, version, kind).map(api::storage_of);
+    built_in.or_else(|| custom_of_kind(caches, group, kind))
 }
 
 fn key_for(resource: &Resource, namespace: &str, name: &str) -> Key {

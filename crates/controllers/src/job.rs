@@ -129,6 +129,9 @@ fn write_status(
 
 /// The owner now and before; for an orphan every job of the namespace that selects it.
 fn jobs_of_pod(caches: &Caches, change: &Change) -> Vec<Key> {
+    if change.is_of_others_than(JOBS.kind) {
+        return Vec::new();
+    }
     if let (Some(old), Some(new)) = (&change.old, &change.new)
         && facts(old) == facts(new)
     {

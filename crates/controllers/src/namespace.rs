@@ -112,10 +112,12 @@ impl Controller for Namespace {
 
 /// The namespace of a pod that is gone, if that is being deleted.
 fn terminating_namespace(caches: &Caches, change: &Change) -> Vec<Key> {
+    if change.new.is_some() {
+        return Vec::new();
+    }
     let key = Key::new("", change.object().namespace());
     let namespace = caches.get_key(&NAMESPACES, &key);
-    let waits = change.new.is_none()
-        && namespace.is_some_and(|namespace| namespace.deletion_timestamp().is_some());
+    let waits = namespace.is_some_and(|namespace| namespace.deletion_timestamp().is_some());
     if waits { vec![key] } else { Vec::new() }
 }
 

@@ -233,15 +233,17 @@ fn touched(_: &Caches, change: &Change) -> Vec<Key> {
 
 /// The node that is not ready and got a pod all the same.
 fn node_of_new_pod(caches: &Caches, change: &Change) -> Vec<Key> {
-    let node_of = |pod: &Option<Arc<Value>>| {
-        pod.as_ref().map_or(String::new(), |pod| pod.str_at(&["spec", "nodeName"]).to_owned())
-    };
-    let name = node_of(&change.new);
-    if name.is_empty() || name == node_of(&change.old) {
+    let name = node_of(change.new.as_ref());
+    if name.is_empty() || name == node_of(change.old.as_ref()) {
         return Vec::new();
     }
-    let lost = caches.get(&NODES, "", &name).is_some_and(|node| !api::views::node::is_ready(&node));
-    if lost { vec![Key::new("", &name)] } else { Vec::new() }
+    let lost = caches.get(&NODES, "", name).is_some_and(|node| !api::views::node::is_ready(&node));
+    if lost { vec![Key::new("", name)] } else { Vec::new() }
+}
+
+/// The node that a pod is bound to.
+fn node_of(pod: Option<&Arc<Value>>) -> &str {
+    pod.map_or("", |pod| pod.str_at(&["spec", "nodeName"]))
 }
 
 /// Nobody can say any more whether the pods of a silent node are ready.

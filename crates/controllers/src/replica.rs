@@ -292,6 +292,9 @@ pub(crate) fn owners_of_pod(
     caches: &controller_runtime::Caches,
     change: &controller_runtime::Change,
 ) -> Vec<Key> {
+    if change.is_of_others_than(flavor.resource.kind) {
+        return Vec::new();
+    }
     if let (Some(old), Some(new)) = (&change.old, &change.new)
         && facts(old) == facts(new)
     {

@@ -103,6 +103,9 @@ fn claimed_pods(cx: &Context<'_>, set: &Value) -> Result<Vec<Arc<Value>>, Error>
 
 /// The owner now and before; for an orphan every set of the namespace that selects it.
 fn sets_of_pod(caches: &Caches, change: &Change) -> Vec<Key> {
+    if change.is_of_others_than(STATEFUL_SETS.kind) {
+        return Vec::new();
+    }
     if let (Some(old), Some(new)) = (&change.old, &change.new)
         && facts(old) == facts(new)
     {

@@ -110,23 +110,21 @@ fn pods_of_tainted(caches: &Caches, change: &Change) -> Vec<Key> {
 
 /// A pod that came to a tainted node, or whose tolerations changed there, or that goes from it.
 fn bound_pod(caches: &Caches, change: &Change) -> Vec<Key> {
-    let facts = |pod: &Value| {
-        let tolerations = pod.at(&["spec", "tolerations"]).cloned();
-        (
-            pod.str_at(&["spec", "nodeName"]).to_owned(),
-            tolerations,
-            pod.deletion_timestamp().is_some(),
-        )
-    };
-    let sides = [&change.old, &change.new].map(|side| side.as_deref().map(facts));
     let tainted = |pod: &Value| {
         let node = caches.get(&NODES, "", pod.str_at(&["spec", "nodeName"]));
         node.is_some_and(|node| !no_execute(&node).is_empty())
     };
+    let sides = [&change.old, &change.new].map(|side| side.as_deref().map(facts));
     if sides[0] == sides[1] || !tainted(change.object()) {
         return Vec::new();
     }
     vec![Key::of(change.object())]
+}
+
+/// Everything about a pod that its stay depends on.
+fn facts(pod: &Value) -> impl PartialEq + use<'_> {
+    let spec = (pod.str_at(&["spec", "nodeName"]), pod.at(&["spec", "tolerations"]));
+    (spec, pod.deletion_timestamp().is_some())
 }
 
 #[cfg(test)]

@@ -128,8 +128,8 @@ fn quotas_around(caches: &Caches, change: &Change) -> Vec<Key> {
 /// Whether an object came, went, ended or asks for something else.
 pub(super) fn matters(change: &Change) -> bool {
     let (Some(old), Some(new)) = (&change.old, &change.new) else { return true };
-    let phase = |object: &Value| object.at(&["status", "phase"]).cloned();
-    phase(old) != phase(new)
+    let phase = &["status", "phase"];
+    old.at(phase) != new.at(phase)
         || old.deletion_timestamp() != new.deletion_timestamp()
         || (matches!(new.kind(), "Service" | "PersistentVolumeClaim")
             && old.get("spec") != new.get("spec"))
