@@ -14,12 +14,13 @@
 //! any node; here a heartbeat never counts and the back-off ends by itself.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use apimachinery::{ObjectExt as _, Value};
 use controller_runtime::Key;
+use rustc_hash::FxHashMap;
 use world::Time;
 
 use crate::pod::PodInfo;
@@ -62,7 +63,8 @@ impl Entry {
 /// The pods that wait for a node.
 #[derive(Debug, Default)]
 pub struct Queue {
-    entries: BTreeMap<Key, Entry>,
+    /// Only asked, never listed.
+    entries: FxHashMap<Key, Entry>,
     active: BTreeSet<Turn>,
     timers: BTreeSet<(Time, Key)>,
     unschedulable: BTreeSet<Key>,

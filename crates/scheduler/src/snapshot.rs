@@ -13,7 +13,7 @@ mod node;
 mod owners;
 mod volumes;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use api::views::node as views;
@@ -24,6 +24,7 @@ use api::{
 };
 use apimachinery::{ObjectExt as _, Text, Value};
 use controller_runtime::Key;
+use rustc_hash::FxHashMap;
 
 use crate::pod::PodInfo;
 pub(crate) use crate::snapshot::changes::{Changes, PodChange};
@@ -67,7 +68,10 @@ struct Place {
 #[derive(Debug, Default)]
 pub struct Snapshot {
     nodes: BTreeMap<Arc<str>, NodeInfo>,
-    placed: BTreeMap<Key, Place>,
+    /// Only asked, never listed.
+    placed: FxHashMap<Key, Place>,
+    /// The same pods, to be listed.
+    placed_order: BTreeSet<Key>,
     present: usize,
     /// What other pods can see of the pods that are there.
     pub groups: Groups,
@@ -166,10 +170,11 @@ impl Snapshot {
         &'a self,
         namespace: &'a str,
     ) -> impl Iterator<Item = (&'a Key, u32, &'a str)> {
-        let range = self.placed.range(Key::new(namespace, "")..);
-        range
-            .take_while(move |(key, _)| key.namespace() == namespace)
-            .map(|(key, place)| (key, place.group, &*place.node))
+        let range = self.placed_order.range(Key::new(namespace, "")..);
+        range.take_while(move |key| key.namespace() == namespace).filter_map(|key| {
+            let place = self.placed.get(key)?;
+            Some((key, place.group, &*place.node))
+        })
     }
 
     /// Records a node as it is now.
@@ -255,11 +260,13 @@ impl Snapshot {
         let group = self.groups.add(pod, &name);
         self.changes.pod(PodChange { group, rank: info.rank, added: true });
         self.placed.insert(key.clone(), Place { node: name, group });
+        self.placed_order.insert(key.clone());
     }
 
     /// Records that a pod takes nothing any more. Gives whether it had.
     pub fn displace(&mut self, key: &Key) -> bool {
         let Some(Place { node, group }) = self.placed.remove(key) else { return false };
+        self.placed_order.remove(key);
         let Some(info) = self.nodes.get_mut(&node) else { return false };
         if let Some(pod) = info.remove(key)
             && let Some(count) = self.priorities.get_mut(&pod.priority)
