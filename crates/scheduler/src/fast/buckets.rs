@@ -23,6 +23,8 @@ pub(super) struct Buckets {
     table: Vec<Bucket>,
     by_key: BTreeMap<Vec<i64>, u32>,
     free: Vec<u32>,
+    /// The bucket that was found last: nodes in a row often agree.
+    last: u32,
     nodes: usize,
 }
 
@@ -73,6 +75,14 @@ impl Buckets {
     }
 
     fn find(&mut self, key: &[i64]) -> u32 {
+        let last = self.table.get(self.last as usize);
+        if last.is_none_or(|bucket| bucket.count == 0 || bucket.key != key) {
+            self.last = self.find_by_key(key);
+        }
+        self.last
+    }
+
+    fn find_by_key(&mut self, key: &[i64]) -> u32 {
         if let Some(index) = self.by_key.get(key) {
             return *index;
         }

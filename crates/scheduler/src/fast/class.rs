@@ -46,6 +46,27 @@ struct KinCount {
     by_node: Vec<i64>,
 }
 
+/// What a part of a bucket's key tells of a node.
+#[derive(Debug, Clone, Copy)]
+enum Column {
+    /// The next of the numbers that the node has for itself.
+    Raw,
+    /// How many pods there are one's own; an index of [`Class::kin`].
+    Kin(usize),
+    /// How much the pods there draw.
+    Pull,
+}
+
+/// What placing a node takes, the same for all nodes.
+struct Rules<'a> {
+    /// The key's columns, with the places that the same priority looks at.
+    columns: Vec<(Column, &'a [u32])>,
+    /// Whether the spec alone says where the pod fits.
+    anywhere: bool,
+    /// Whether other pods have a say.
+    neighbours: bool,
+}
+
 /// Pods that ask the same and that other pods cannot tell apart.
 #[derive(Debug)]
 pub(super) struct Class {
@@ -113,10 +134,7 @@ impl Class {
             if everywhere {
                 dirty = (0..count(snapshot)).collect();
             }
-            let mut key = Vec::new();
-            for rank in dirty {
-                self.place(rank, &around, &mut key);
-            }
+            self.place_all(dirty.into_iter(), &around);
         } else {
             self.rebuild(&around);
         }
@@ -152,10 +170,7 @@ impl Class {
             }
         }
         self.buckets = Buckets::new(nodes);
-        let mut key = Vec::new();
-        for rank in 0..count(snapshot) {
-            self.place(rank, around, &mut key);
-        }
+        self.place_all(0..count(snapshot), around);
     }
 
     /// The effect of a group, if it has any.
@@ -213,45 +228,75 @@ impl Class {
         everywhere
     }
 
-    /// Puts one node where it belongs.
-    fn place(&mut self, rank: u32, around: &Surroundings<'_>, key: &mut Vec<i64>) {
-        if !self.fits(rank, around) {
-            self.buckets.put(rank, None);
-            return;
+    /// Puts nodes where they belong.
+    fn place_all(&mut self, ranks: impl Iterator<Item = u32>, around: &Surroundings<'_>) {
+        let rules = self.rules(around);
+        let mut key = Vec::new();
+        for rank in ranks {
+            if self.fits(rank, around, &rules) {
+                self.write_key(&mut key, rank, around, &rules);
+                self.buckets.put(rank, Some(&key));
+            } else {
+                self.buckets.put(rank, None);
+            }
         }
+    }
+
+    fn rules<'a>(&self, around: &'a Surroundings<'_>) -> Rules<'a> {
+        let (profile, places) = (around.profile, &around.nodes.places);
+        let priorities = profile.priorities.iter().zip(places);
+        let columns = priorities.filter_map(|((priority, _), places)| {
+            let column = match priority.source() {
+                Source::Node if priority.is_relative() => Column::Raw,
+                Source::Node => return None,
+                Source::Kin(kin) => Column::Kin(
+                    self.kin.iter().position(|known| known.kin == kin).unwrap_or_default(),
+                ),
+                Source::Pull => Column::Pull,
+            };
+            Some((column, places.as_slice()))
+        });
+        let columns = columns.collect();
+        let alone = self.neighbours.barred.is_empty()
+            && self.pod.affinity.required.is_empty()
+            && self.pod.affinity.required_anti.is_empty();
+        let mut predicates = profile.predicates.iter();
+        let asked = predicates.any(|predicate| predicate.scope() == Scope::Neighbours);
+        Rules { columns, anywhere: alone && self.wanted.is_empty(), neighbours: !alone && asked }
+    }
+
+    fn write_key(
+        &self,
+        key: &mut Vec<i64>,
+        rank: u32,
+        around: &Surroundings<'_>,
+        rules: &Rules<'_>,
+    ) {
         let state = around.spec.state(rank);
         key.clear();
         key.push(state.fixed);
         let mut raw = state.raw.iter();
-        for ((priority, _), places) in around.profile.priorities.iter().zip(&around.nodes.places) {
-            match priority.source() {
-                Source::Node if priority.is_relative() => key.extend(raw.next()),
-                Source::Node => continue,
-                Source::Kin(kin) => {
-                    let counts = self.kin.iter().find(|known| known.kin == kin);
-                    key.push(counts.map_or(0, |counts| counts.by_node[rank as usize]));
-                }
-                Source::Pull if self.neighbours.pull.is_empty() => key.push(0),
-                Source::Pull => {
+        for (column, places) in &rules.columns {
+            key.push(match column {
+                Column::Raw => raw.next().copied().unwrap_or_default(),
+                Column::Kin(kin) => self.kin[*kin].by_node[rank as usize],
+                Column::Pull if self.neighbours.pull.is_empty() => 0,
+                Column::Pull => {
                     let name = &around.snapshot.changes.names()[rank as usize];
                     let node = around.snapshot.node(name);
-                    key.push(node.map_or(0, |node| self.neighbours.pull_of(node.labels())));
+                    node.map_or(0, |node| self.neighbours.pull_of(node.labels()))
                 }
-            }
+            });
             let place = places.get(rank as usize).copied().unwrap_or(NOWHERE);
             key.push(i64::from(place));
         }
-        self.buckets.put(rank, Some(key));
     }
 
-    fn fits(&self, rank: u32, around: &Surroundings<'_>) -> bool {
+    fn fits(&self, rank: u32, around: &Surroundings<'_>, rules: &Rules<'_>) -> bool {
         if !around.spec.state(rank).fits {
             return false;
         }
-        let alone = self.neighbours.barred.is_empty()
-            && self.pod.affinity.required.is_empty()
-            && self.pod.affinity.required_anti.is_empty();
-        if alone && self.wanted.is_empty() {
+        if rules.anywhere {
             return true;
         }
         let name = &around.snapshot.changes.names()[rank as usize];
@@ -260,9 +305,7 @@ impl Class {
         if self.wanted.iter().any(|(key, value)| value_of(labels, key) != Some(value)) {
             return false;
         }
-        let mut predicates = around.profile.predicates.iter();
-        alone
-            || !predicates.any(|predicate| predicate.scope() == Scope::Neighbours)
+        !rules.neighbours
             || (!self.neighbours.bars(labels)
                 && self.neighbours.is_near(&self.pod, labels)
                 && self.neighbours.is_far(&self.pod, labels))
