@@ -12,7 +12,7 @@ use apimachinery::{Map, ObjectExt as _, Status, Text, Value, validation};
 use store::Revision;
 use world::{Time, Uuid};
 
-use crate::call::Call;
+use crate::call::{Call, PatchKind};
 use crate::client::Client;
 use crate::server::ApiServer;
 use crate::stored::Stored;
@@ -56,10 +56,23 @@ pub struct Told {
     pub host: Text,
 }
 
+/// What is told of an event that was seen again.
+#[derive(Debug, Clone)]
+pub struct Again {
+    /// How often it was seen.
+    pub count: i64,
+    /// When it was seen the last time.
+    pub at: Time,
+    /// A sentence for people, in the place of the one before.
+    pub message: Text,
+}
+
 /// A told event in the store.
 #[derive(Debug, Clone)]
 pub(crate) struct Kept {
     told: Told,
+    count: i64,
+    last: Time,
     uid: Uuid,
     pub(crate) revision: Revision,
 }
@@ -151,6 +164,8 @@ impl Kept {
     /// The event as it is stored.
     pub(crate) fn document(&self) -> Value {
         let mut event = self.told.document();
+        event.set(&["count"], self.count.into());
+        event.set(&["lastTimestamp"], self.last.rfc3339().into());
         event.set(&["metadata", "creationTimestamp"], self.told.at.rfc3339().into());
         event.set(&["metadata", "uid"], self.uid.to_string().into());
         if self.revision > 0 {
@@ -173,10 +188,23 @@ impl ApiServer {
         {
             return self.create(call, told.document()).map(drop);
         }
-        let kept = Kept { told, uid: self.world().uuid(), revision: 0 };
+        let kept = Kept { count: 1, last: told.at, told, uid: self.world().uuid(), revision: 0 };
         let key = key::object(call.resource, call.namespace, &name);
         let stored = self.put_at(self.strategy(call.resource), &key, 0, Stored::told(kept));
         stored.map(drop).ok_or_else(|| error::already_exists(call.resource, &name))
+    }
+
+    /// Changes an event that was told and not changed otherwise; `None` when that cannot be done here.
+    fn tell_again(&self, call: &Call<'_>, again: &Again) -> Option<()> {
+        if self.rules_see_events(call.namespace) {
+            return None;
+        }
+        let current = self.store().get(&key::object(call.resource, call.namespace, call.name))?;
+        let mut kept = current.value.event()?.clone();
+        kept.told.message.clone_from(&again.message);
+        (kept.count, kept.last) = (again.count, again.at);
+        let strategy = self.strategy(call.resource);
+        self.replace(strategy, &current, Stored::told(kept)).map(drop)
     }
 }
 
@@ -189,5 +217,21 @@ impl Client {
         let namespace = Text::from(told.namespace());
         let call = Call::new(self.user(), &api::EVENTS).within(&namespace);
         self.server().tell(&call, told)
+    }
+    /// Says of an event that it was seen again.
+    ///
+    /// # Errors
+    /// As [`Client::patch`].
+    pub fn tell_again(&self, namespace: &str, name: &str, again: Again) -> Result<(), Status> {
+        let call = Call::new(self.user(), &api::EVENTS).within(namespace).named(name);
+        if self.server().tell_again(&call, &again).is_some() {
+            return Ok(());
+        }
+        let patch = map_of([
+            ("count", again.count.into()),
+            ("lastTimestamp", again.at.rfc3339().into()),
+            ("message", Value::String(again.message)),
+        ]);
+        self.patch(&api::EVENTS, namespace, name, PatchKind::Merge, patch).map(drop)
     }
 }

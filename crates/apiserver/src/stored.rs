@@ -64,6 +64,14 @@ impl Stored {
         Self(Form::Event(Arc::new(event)))
     }
 
+    /// The event, if it is one and without its document.
+    pub(crate) fn event(&self) -> Option<&event::Kept> {
+        match &self.0 {
+            Form::Document(_) => None,
+            Form::Event(event) => Some(event),
+        }
+    }
+
     /// The document, in the version it was asked for (in the store: the storage version).
     #[must_use]
     pub fn value(&self) -> Arc<Value> {

@@ -10,9 +10,9 @@
 mod correlator;
 
 use apimachinery::json::Name as _;
-use apimachinery::{Map, Texts, Value, json};
-use apiserver::event::{Involved, Told};
-use apiserver::{Client, PatchKind};
+use apimachinery::{Map, Texts, Value};
+use apiserver::Client;
+use apiserver::event::{Again, Involved, Told};
 use world::World;
 
 use self::correlator::{Correlator, Identity, Memory, Verdict};
@@ -119,10 +119,8 @@ impl Recorder {
         if !told {
             return;
         }
-        let patch = json!({
-            "count": seen.count, "lastTimestamp": now.rfc3339(), "message": message});
-        let (namespace, name) = (seen.namespace.clone(), seen.name.clone());
-        let result = self.client.patch(&api::EVENTS, &namespace, &name, PatchKind::Merge, patch);
+        let again = Again { count: seen.count, at: now, message: self.messages.shared(&message) };
+        let result = self.client.tell_again(&seen.namespace, &seen.name, again);
         if result.is_err() {
             self.create(involved, &record, identity);
         }

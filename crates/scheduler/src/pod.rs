@@ -65,12 +65,12 @@ impl PodInfo {
         let (mut usage, mut limits) = (Resources::default(), Resources::default());
         for container in pod.list_at(&["spec", "containers"]) {
             usage.add(&views::container_requests(container));
-            limits.add(&Resources::read(container.at(&["resources", "limits"])));
+            limits.add(&Resources::read_shared(container.at(&["resources", "limits"])));
         }
         let mut request = usage.clone();
         for container in pod.list_at(&["spec", "initContainers"]) {
             request.raise_to(&views::container_requests(container));
-            limits.raise_to(&Resources::read(container.at(&["resources", "limits"])));
+            limits.raise_to(&Resources::read_shared(container.at(&["resources", "limits"])));
         }
         let facts = PodFacts {
             request,

@@ -220,7 +220,7 @@ impl Scheduler {
                 }
             }
         }
-        match write::bind(cx, &pod.pod, node) {
+        match cx.client.bind(&pod.pod, node) {
             Ok(()) => {
                 self.place(key, pod, node, facts);
                 write::scheduled(cx, &pod.pod, node, facts);

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use apimachinery::json::Memo;
 use apimachinery::quantity::Quantity;
 use apimachinery::{ObjectExt as _, Value};
 use world::Time;
@@ -44,6 +45,24 @@ impl Resources {
             }
         }
         resources
+    }
+
+    /// The same of a list that many pods have from one template.
+    #[must_use]
+    pub fn read_shared(list: Option<&Value>) -> Self {
+        thread_local! {
+            static READ: Memo<Resources> = const { Memo::new() };
+        }
+        let Some(members) = list.and_then(Value::as_object).filter(|list| !list.is_empty()) else {
+            return Self::default();
+        };
+        READ.with(|memo| {
+            memo.get(members).unwrap_or_else(|| {
+                let resources = Self::read(list);
+                memo.put(members.clone(), resources.clone());
+                resources
+            })
+        })
     }
 
     /// Adds another amount.
@@ -159,7 +178,7 @@ fn restart_counts(pod: &Value) -> impl Iterator<Item = i64> {
 /// What one container asks for.
 #[must_use]
 pub fn container_requests(container: &Value) -> Resources {
-    Resources::read(container.at(&["resources", "requests"]))
+    Resources::read_shared(container.at(&["resources", "requests"]))
 }
 
 /// What the pod asks for: its containers together, or the hungriest init container where that is
@@ -241,7 +260,7 @@ pub fn qos_class(pod: &Value) -> &'static str {
     for list in ["containers", "initContainers"] {
         for container in pod.list_at(&["spec", list]) {
             let requests = container_requests(container);
-            let limits = Resources::read(container.at(&["resources", "limits"]));
+            let limits = Resources::read_shared(container.at(&["resources", "limits"]));
             guaranteed &= limits.milli_cpu > 0 && limits.memory_bytes > 0;
             totals[0].add(&requests);
             totals[1].add(&limits);

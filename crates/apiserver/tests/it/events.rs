@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use apimachinery::{Map, ObjectExt as _, Status, Text, Value, json};
-use apiserver::event::{Involved, Told};
+use apiserver::event::{Again, Involved, Told};
 use apiserver::{
     Admission, AdmissionRequest, ApiServer, Client, DeleteOptions, ListOptions, PatchKind, User,
     WatchEvent,
@@ -96,6 +96,43 @@ fn told_events_are_listed_watched_counted_and_deleted() {
     client.tell(told(&client, 2)).unwrap();
     client.delete(&api::EVENTS, "test", "web-1.2", DeleteOptions::default()).unwrap();
     assert!(client.find(&api::EVENTS, "test", "web-1.2").unwrap().is_none());
+}
+
+#[test]
+fn an_event_that_is_told_again_is_counted() {
+    let client = cluster();
+    let now = client.server().world().now();
+    let at = now + std::time::Duration::from_secs(7);
+    let again = |count| Again { count, at, message: Text::from("another") };
+    let expected = |event: &Value, count: i64| {
+        let mut expected = event.clone();
+        for (path, value) in [
+            (&["count"] as &[&str], json!(count)),
+            (&["lastTimestamp"], json!(at.rfc3339())),
+            (&["message"], json!("another")),
+            (&["metadata", "resourceVersion"], json!("")),
+        ] {
+            expected.set(path, value);
+        }
+        expected
+    };
+    client.tell(told(&client, 1)).unwrap();
+    let event = stored(&client, "web-1.1");
+    // What was patched meanwhile is a document.
+    let patch = json!({"metadata": {"labels": {"a": "b"}}});
+    for count in [2, 3] {
+        client.tell_again("test", "web-1.1", again(count)).unwrap();
+        let mut counted = stored(&client, "web-1.1");
+        assert!(counted.resource_version() != event.resource_version());
+        counted.set(&["metadata", "resourceVersion"], json!(""));
+        let mut expected = expected(&event, count);
+        if count == 3 {
+            expected.set(&["metadata", "labels"], json!({"a": "b"}));
+        }
+        assert_eq!(counted, expected);
+        client.patch(&api::EVENTS, "test", "web-1.1", PatchKind::Merge, patch.clone()).unwrap();
+    }
+    assert!(client.tell_again("test", "web-1.9", again(2)).unwrap_err().is_not_found());
 }
 
 #[test]

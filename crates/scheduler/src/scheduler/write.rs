@@ -5,7 +5,7 @@
 use api::{PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, PODS};
 use apimachinery::json::Name as _;
 use apimachinery::{Map, json};
-use apimachinery::{ObjectExt as _, Status, Text, Value};
+use apimachinery::{ObjectExt as _, Text, Value};
 use apiserver::event::{Involved, Told};
 use apiserver::{DeleteOptions, PatchKind};
 use controller_runtime::{Context, Error, EventType, Key};
@@ -35,18 +35,6 @@ pub(super) fn tell(
     message: &str,
 ) {
     cx.recorder.event(DEFAULT_SCHEDULER, pod, kind, reason, message);
-}
-
-/// Binds the pod.
-pub(super) fn bind(cx: &Context<'_>, pod: &Value, node: &str) -> Result<(), Status> {
-    let (namespace, name) = (pod.namespace(), pod.name());
-    let binding = json!({
-        "apiVersion": "v1",
-        "kind": "Binding",
-        "metadata": {"name": name, "namespace": namespace, "uid": pod.uid()},
-        "target": {"kind": "Node", "name": node},
-    });
-    cx.client.subresource_create(&PODS, namespace, name, "binding", binding).map(|_| ())
 }
 
 /// Tells that the pod is bound, and from which facts that was decided. The facts stand on the event and
