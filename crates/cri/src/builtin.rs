@@ -284,9 +284,9 @@ impl Inner {
         let status = |(id, c): (&Id, &Container)| ContainerStatus {
             id: id.clone(),
             pod_uid: c.config.pod_uid.clone(),
-            name: c.config.name.to_string(),
+            name: c.config.name.clone(),
             attempt: c.config.attempt,
-            annotations: (*c.config.annotations).clone(),
+            annotations: Arc::clone(&c.config.annotations),
             created_at: c.created_at,
             started_at: c.started_at,
             state: match (c.started_at, &c.exit) {
@@ -294,7 +294,7 @@ impl Inner {
                 (Some(_), None) => ContainerState::Running,
                 (None, None) => ContainerState::Created,
             },
-            exit: c.exit.clone(),
+            exit: c.exit.clone().map(Box::new),
         };
         self.containers.iter().map(status).collect()
     }

@@ -272,11 +272,11 @@ pub struct ContainerStatus {
     /// Uid of the pod.
     pub pod_uid: Id,
     /// Name in the pod.
-    pub name: String,
+    pub name: Text,
     /// Number of earlier instances.
     pub attempt: u32,
     /// The annotations that it was created with.
-    pub annotations: BTreeMap<String, String>,
+    pub annotations: Arc<BTreeMap<String, String>>,
     /// When it was created.
     pub created_at: Time,
     /// When it was started.
@@ -284,7 +284,7 @@ pub struct ContainerStatus {
     /// Where it is in its life.
     pub state: ContainerState,
     /// How it ended, when it has.
-    pub exit: Option<ContainerExit>,
+    pub exit: Option<Box<ContainerExit>>,
 }
 
 /// How a container ended.

@@ -255,7 +255,7 @@ impl Agent {
                     finished_at: now,
                     message: String::new(),
                 };
-                worker.push(Input::Exited(known.unwrap_or_else(unseen)));
+                worker.push(Input::Exited(known.map_or_else(unseen, |exit| *exit)));
             }
             let uid = Arc::clone(&worker.uid);
             for sandbox in sandboxes.iter().filter(|s| !s.running && *s.pod_uid == *uid) {

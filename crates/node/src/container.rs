@@ -109,7 +109,6 @@ impl Template<'_> {
             && self.image == &known.image
             && self.memory == known.memory
             && same(&["metadata", "annotations"])
-            && same(&["metadata", "namespace"])
             && same(&["status", "qosClass"])
             && same_spec(self.pod, &known.pod)
             && self.services.len() == known.services.len()

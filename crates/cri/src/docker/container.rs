@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use apimachinery::Text;
 use bollard::container::LogOutput;
 use bollard::exec::{CreateExecOptions, StartExecResults};
 use bollard::models::{ContainerCreateBody, HostConfig};
@@ -254,19 +255,19 @@ pub(super) async fn list(shared: &Shared) -> Result<Reply, Error> {
             Some((key.strip_prefix("annotation.")?.to_owned(), value.clone()))
         });
         containers.push(ContainerStatus {
-            annotations: annotations.collect(),
+            annotations: Arc::new(annotations.collect()),
             created_at: Time::from_unix_seconds(created),
             started_at,
             id: id.into(),
             pod_uid: pod_uid.into(),
-            name: labels.get("io.kubernetes.container.name").cloned().unwrap_or_default(),
+            name: labels.get("io.kubernetes.container.name").map_or_else(Text::new, Text::from),
             attempt: attempt.and_then(|text| text.parse().ok()).unwrap_or_default(),
             state: match state.as_str() {
                 "created" => ContainerState::Created,
                 _ if running => ContainerState::Running,
                 _ => ContainerState::Exited,
             },
-            exit,
+            exit: exit.map(Box::new),
         });
     }
     Ok(Reply::List { sandboxes, containers })

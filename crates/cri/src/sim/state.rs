@@ -442,9 +442,9 @@ impl State {
         let containers = self.containers.iter().map(|(id, c)| ContainerStatus {
             id: Id::clone(id),
             pod_uid: pod_uid(c).cloned().unwrap_or_default(),
-            name: c.config.part.name.to_string(),
+            name: c.config.part.name.clone(),
             attempt: c.config.part.attempt,
-            annotations: (*c.config.part.annotations).clone(),
+            annotations: Arc::clone(&c.config.part.annotations),
             created_at: c.created_at,
             started_at: c.started_at,
             state: match (c.started_at, &c.exit) {
@@ -452,7 +452,7 @@ impl State {
                 (Some(_), None) => ContainerState::Running,
                 (None, None) => ContainerState::Created,
             },
-            exit: c.exit.as_deref().cloned(),
+            exit: c.exit.clone(),
         });
         let (mut sandboxes, mut containers): (Vec<_>, Vec<_>) =
             (sandboxes.collect(), containers.collect());

@@ -70,7 +70,7 @@ impl Recovery {
                 let mut containers = found.values_mut().flat_map(|(_, containers)| containers);
                 if let Some(container) = containers.find(|container| container.id == exit.id) {
                     container.state = ContainerState::Exited;
-                    container.exit = Some(exit);
+                    container.exit = Some(Box::new(exit));
                 }
             }
             (Self::Over(found), Ended::Sandbox(id)) => {
