@@ -205,14 +205,15 @@ impl Shifted {
 /// Whether pods like `other` mean anything for `pod`.
 #[must_use]
 pub fn concerns(pod: &PodInfo, other: &PodInfo) -> bool {
-    let (namespace, labels) = (other.pod.namespace(), other.pod.labels());
     let own = &pod.affinity;
-    if !own.is_empty()
-        && (all_match(&own.required, namespace, labels)
+    if !own.is_empty() {
+        let (namespace, labels) = (other.pod.namespace(), other.pod.labels());
+        if all_match(&own.required, namespace, labels)
             || all_match(&own.required_anti, namespace, labels)
-            || own.preferred.iter().any(|(_, term)| term.matches(namespace, labels)))
-    {
-        return true;
+            || own.preferred.iter().any(|(_, term)| term.matches(namespace, labels))
+        {
+            return true;
+        }
     }
     let theirs = &other.affinity;
     if theirs.is_empty() {

@@ -18,7 +18,7 @@
 //! Invariant: a key without a current value and without a past is not in the map once the history
 //! up to its deletion has been forgotten.
 
-use std::collections::{BTreeMap, Bound, VecDeque};
+use std::collections::{BTreeMap, Bound, VecDeque, btree_map};
 use std::sync::Arc;
 
 use crate::lease::LeaseId;
@@ -116,6 +116,19 @@ impl<V> Entry<V> {
 }
 
 impl<V: Value> Entry<V> {
+    /// A key that comes into being.
+    fn new(
+        key: &Arc<str>,
+        mut value: V,
+        lease: Option<LeaseId>,
+        revision: Revision,
+    ) -> (Self, Change<V>) {
+        value.committed(revision);
+        let kv = created(Arc::clone(key), value, lease, revision);
+        let current = Version { revision, kv: Some(Arc::clone(&kv)) };
+        (Self { current, past: Past(None) }, Change { kv, prev: None })
+    }
+
     fn put(
         &mut self,
         key: impl Into<Arc<str>>,
@@ -192,7 +205,12 @@ impl<V: Value> Index<V> {
     {
         match self.entries.get_mut(key.as_ref()) {
             Some(entry) => entry.put(key, value, lease, revision),
-            None => self.insert(key.into(), value, lease, revision),
+            None => {
+                let key = key.into();
+                let (entry, change) = Entry::new(&key, value, lease, revision);
+                self.entries.insert(key, entry);
+                change
+            }
         }
     }
 
@@ -205,28 +223,24 @@ impl<V: Value> Index<V> {
         revision: Revision,
         expected: impl Fn(Option<&Arc<KeyValue<V>>>) -> bool,
     ) -> Result<Change<V>, Option<Arc<KeyValue<V>>>> {
-        match self.entries.get_mut(key) {
-            Some(entry) if expected(entry.current.kv.as_ref()) => {
-                Ok(entry.put(key, value, lease, revision))
+        let entry = if expected(None) {
+            // Most likely new: the key is looked for once.
+            match self.entries.entry(key.into()) {
+                btree_map::Entry::Vacant(vacant) => {
+                    let (entry, change) = Entry::new(vacant.key(), value, lease, revision);
+                    vacant.insert(entry);
+                    return Ok(change);
+                }
+                btree_map::Entry::Occupied(occupied) => occupied.into_mut(),
             }
-            Some(entry) => Err(entry.current.kv.clone()),
-            None if expected(None) => Ok(self.insert(key.into(), value, lease, revision)),
-            None => Err(None),
+        } else {
+            self.entries.get_mut(key).ok_or(None)?
+        };
+        if expected(entry.current.kv.as_ref()) {
+            Ok(entry.put(key, value, lease, revision))
+        } else {
+            Err(entry.current.kv.clone())
         }
-    }
-
-    fn insert(
-        &mut self,
-        key: Arc<str>,
-        mut value: V,
-        lease: Option<LeaseId>,
-        revision: Revision,
-    ) -> Change<V> {
-        value.committed(revision);
-        let kv = created(Arc::clone(&key), value, lease, revision);
-        let current = Version { revision, kv: Some(Arc::clone(&kv)) };
-        self.entries.insert(key, Entry { current, past: Past(None) });
-        Change { kv, prev: None }
     }
 
     /// Deletes `key`; `None` when it does not exist. The change's `kv` is the deletion's mark.

@@ -135,3 +135,16 @@ fn lists_change_alone_too() {
     assert_eq!(changed.iter().map(Value::to_string).collect::<Vec<_>>(), ["0", "\"x\"", "3", "4"]);
     assert_eq!(original, List::from(vec![json!(1), json!(2), json!(3)]));
 }
+
+#[test]
+fn names_of_every_length_are_told_apart() {
+    for length in 0..24 {
+        let name = "n".repeat(length);
+        let map: Map = [(name.as_str(), json!(1))].into_iter().collect();
+        assert_eq!(map.get(&name), Some(&json!(1)));
+        for place in 0..length {
+            let other = format!("{}m{}", &name[..place], &name[place + 1..]);
+            assert_eq!(map.get(&other), None, "{other}");
+        }
+    }
+}
