@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use controller_runtime::Key;
+use rustc_hash::FxHashMap;
 
 /// The owners of one object, sorted by uid, with their keys where they are known.
 type Owners = Vec<(Arc<str>, Option<Key>)>;
@@ -13,8 +14,16 @@ type Owners = Vec<(Arc<str>, Option<Key>)>;
 /// The ownership of all objects that have owners.
 #[derive(Debug, Default)]
 pub(crate) struct Graph {
-    owners: BTreeMap<Key, Owners>,
-    dependents: BTreeMap<Arc<str>, BTreeSet<Key>>,
+    owners: FxHashMap<Key, Owners>,
+    dependents: FxHashMap<Arc<str>, Dependents>,
+}
+
+/// What one object owns.
+#[derive(Debug, Default)]
+struct Dependents {
+    /// The owner's key as the first of them tells it.
+    owner: Option<Key>,
+    keys: BTreeSet<Key>,
 }
 
 impl Graph {
@@ -31,25 +40,30 @@ impl Graph {
             }
         }
         let owners: Vec<_> =
-            owners.into_iter().map(|(uid, owner)| (self.depend(uid, key), owner)).collect();
+            owners.into_iter().map(|(uid, owner)| self.depend(uid, owner, key)).collect();
         if !owners.is_empty() {
             self.owners.insert(key.clone(), owners);
         }
         lost
     }
 
-    /// Notes that the object under `key` has the owner `uid`; gives the uid to be shared.
-    fn depend(&mut self, uid: String, key: &Key) -> Arc<str> {
-        let shared = self.dependents.get_key_value(&*uid).map(|(uid, _)| Arc::clone(uid));
-        let uid = shared.unwrap_or_else(|| Arc::from(uid));
-        self.dependents.entry(Arc::clone(&uid)).or_default().insert(key.clone());
-        uid
+    /// Notes that the object under `key` has the owner `uid`; gives what all dependents share of it.
+    fn depend(&mut self, uid: String, owner: Option<Key>, key: &Key) -> (Arc<str>, Option<Key>) {
+        let known = self.dependents.get_key_value(&*uid).map(|(uid, _)| Arc::clone(uid));
+        let uid = known.unwrap_or_else(|| Arc::from(uid));
+        let dependents = self.dependents.entry(Arc::clone(&uid)).or_default();
+        if dependents.keys.is_empty() {
+            dependents.owner.clone_from(&owner);
+        }
+        dependents.keys.insert(key.clone());
+        let is_known = dependents.owner == owner;
+        (uid, if is_known { dependents.owner.clone() } else { owner })
     }
 
     fn forget(&mut self, uid: &str, key: &Key) {
         if let Some(dependents) = self.dependents.get_mut(uid) {
-            dependents.remove(key);
-            if dependents.is_empty() {
+            dependents.keys.remove(key);
+            if dependents.keys.is_empty() {
                 self.dependents.remove(uid);
             }
         }
@@ -57,7 +71,7 @@ impl Graph {
 
     /// The keys of the objects that `uid` owns.
     pub(crate) fn dependents(&self, uid: &str) -> impl Iterator<Item = Key> {
-        self.dependents.get(uid).into_iter().flatten().cloned()
+        self.dependents.get(uid).into_iter().flat_map(|found| found.keys.iter().cloned())
     }
 }
 
