@@ -42,7 +42,9 @@ pub struct ApiServer(Arc<Inner>);
 struct Inner {
     world: World,
     store: Store<Stored>,
-    strategies: FxHashMap<Identity, Box<dyn Strategy>>,
+    strategies: FxHashMap<Identity, Arc<dyn Strategy>>,
+    /// The same for what is built in, by where it is described.
+    known: FxHashMap<usize, Arc<dyn Strategy>>,
     handlers: FxHashMap<Identity, BTreeMap<&'static str, Box<dyn RestHandler>>>,
     admission: Vec<Box<dyn Admission>>,
     logs: Option<Arc<dyn PodLogs>>,
@@ -61,7 +63,7 @@ impl Builder {
     /// Gives a resource rules of its own, in all versions it is served in.
     #[must_use]
     pub fn strategy(mut self, resource: &'static Resource, strategy: Box<dyn Strategy>) -> Self {
-        self.0.strategies.insert(identity(resource), strategy);
+        self.0.strategies.insert(identity(resource), Arc::from(strategy));
         self
     }
 
@@ -146,7 +148,12 @@ impl Builder {
 
     /// The server.
     #[must_use]
-    pub fn build(self) -> ApiServer {
+    pub fn build(mut self) -> ApiServer {
+        let generic: Arc<dyn Strategy> = Arc::new(Generic);
+        for resource in api::resources() {
+            let found = self.0.strategies.get(&identity(resource)).unwrap_or(&generic);
+            self.0.known.insert(std::ptr::from_ref(*resource).addr(), Arc::clone(found));
+        }
         self.0.authorizer.attach(&self.0.store);
         ApiServer(Arc::new(self.0))
     }
@@ -161,7 +168,8 @@ impl ApiServer {
         let builder = Builder(Inner {
             world,
             store,
-            strategies: strategies.into_iter().map(|(r, s)| (identity(r), s)).collect(),
+            strategies: strategies.into_iter().map(|(r, s)| (identity(r), Arc::from(s))).collect(),
+            known: FxHashMap::default(),
             handlers: FxHashMap::default(),
             admission: vec![Box::new(NamespaceLifecycle)],
             logs: None,
@@ -274,8 +282,8 @@ impl ApiServer {
     }
 
     pub(crate) fn strategy(&self, resource: &Resource) -> &dyn Strategy {
-        let found = self.0.strategies.get(&identity(resource));
-        match found {
+        let known = self.0.known.get(&std::ptr::from_ref(resource).addr());
+        match known.or_else(|| self.0.strategies.get(&identity(resource))) {
             Some(strategy) => &**strategy,
             None if custom::is_custom(resource) => &CustomStrategy,
             None => &Generic,

@@ -35,8 +35,8 @@ pub trait Controller: Send + fmt::Debug {
         Vec::new()
     }
 
-    /// Resources that it reads from now on too, e.g. custom ones that have come to be; asked before
-    /// every step.
+    /// Custom resources that it reads from now on too; asked before the first step, and whenever a
+    /// definition of one has changed.
     fn new_watches(&mut self, _caches: &Caches) -> Vec<Watching> {
         Vec::new()
     }

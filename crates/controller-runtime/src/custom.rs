@@ -17,17 +17,11 @@ use crate::cache::Caches;
 pub struct CustomResources {
     told: BTreeSet<(&'static str, &'static str)>,
     all: Vec<&'static Resource>,
-    /// How often definitions had changed when they were last looked at.
-    seen: u64,
 }
 
 impl CustomResources {
     /// The resources that have come to be since the last call.
     pub fn news(&mut self, caches: &Caches) -> Vec<&'static Resource> {
-        let changes = caches.changes(&CUSTOM_RESOURCE_DEFINITIONS);
-        if std::mem::replace(&mut self.seen, changes) == changes {
-            return Vec::new();
-        }
         let definitions = caches.iter(&CUSTOM_RESOURCE_DEFINITIONS, "");
         let resources = definitions.filter_map(|(_, definition)| custom_resource(&definition));
         let told = &mut self.told;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::task::Wake;
 use std::time::Duration;
 
-use api::Resource;
+use api::{CUSTOM_RESOURCE_DEFINITIONS, Resource};
 use apimachinery::Status;
 use apiserver::{ApiServer, Client, ListOptions, User, Watch, WatchEvent};
 use parking_lot::{Condvar, Mutex};
@@ -58,6 +58,8 @@ pub struct Driver {
     news: News,
     /// The numbers of the reflectors that must list.
     unlisted: Vec<usize>,
+    /// How often definitions had changed when the controllers were asked for new watches.
+    seen_definitions: Option<u64>,
     seen_revision: u64,
     faults: Option<Faults>,
     killed: Vec<usize>,
@@ -142,6 +144,7 @@ impl Driver {
             parker: Arc::default(),
             news: News::default(),
             unlisted: Vec::new(),
+            seen_definitions: None,
             seen_revision: 0,
             faults: None,
             killed: Vec::new(),
@@ -157,6 +160,7 @@ impl Driver {
             self.subscribe(watching.resource, index, watching.map);
         }
         self.controllers.push(controller);
+        self.seen_definitions = None;
     }
 
     /// Puts `controller` in the place of the one that was added as number `index` (from 0), as when a
@@ -225,6 +229,7 @@ impl Driver {
                 }
             }
         }
+        self.seen_definitions = None;
         std::mem::replace(&mut self.controllers[index], controller)
     }
 
@@ -351,9 +356,13 @@ impl Driver {
     }
 
     fn poll_controllers(&mut self) {
+        let definitions = Some(self.caches.changes(&CUSTOM_RESOURCE_DEFINITIONS));
+        let are_new = std::mem::replace(&mut self.seen_definitions, definitions) != definitions;
         for index in 0..self.controllers.len() {
-            for watching in self.controllers[index].new_watches(&self.caches) {
-                self.subscribe(watching.resource, index, watching.map);
+            if are_new {
+                for watching in self.controllers[index].new_watches(&self.caches) {
+                    self.subscribe(watching.resource, index, watching.map);
+                }
             }
             let mut cx = Context {
                 client: &self.client,
