@@ -38,6 +38,7 @@ struct Entry<V> {
 
 /// The retained versions before the current one. Most keys have none, which takes one word.
 #[derive(Debug)]
+#[expect(clippy::box_collection, reason = "one word in the place of four for most keys")]
 struct Past<V>(Option<Box<VecDeque<Version<V>>>>);
 
 impl<V> Past<V> {
