@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use apimachinery::Value;
 use apimachinery::quantity::Quantity;
 use cri::Credentials;
+use parking_lot::Mutex;
 
 /// How long until what could not be cleaned up is tried again.
 pub(crate) const HOUSEKEEPING: Duration = Duration::from_secs(2);
@@ -73,6 +75,8 @@ pub(crate) struct Served {
     pub(crate) milli_cpu: i64,
     /// Bytes of memory.
     pub(crate) memory: i64,
+    /// What the last pod that waited for its sandbox here had as its status.
+    waiting: Mutex<Value>,
 }
 
 impl Served {
@@ -80,6 +84,16 @@ impl Served {
         let read = |text: &str| Quantity::parse(text).ok();
         let milli_cpu = read(&config.cpu).map_or(i64::MAX, |q| q.milli_value());
         let memory = read(&config.memory).map_or(i64::MAX, |q| q.value());
-        Self { config, milli_cpu, memory }
+        Self { config, milli_cpu, memory, waiting: Mutex::default() }
+    }
+
+    /// The status of a pod that waits for its sandbox: pods of one template that came here together
+    /// have one.
+    pub(crate) fn shared(&self, status: Value) -> Value {
+        let mut known = self.waiting.lock();
+        if *known != status {
+            *known = status;
+        }
+        known.clone()
     }
 }

@@ -362,7 +362,10 @@ impl Worker {
             scheme: io.runtime.scheme(),
             now: io.now(),
         };
-        let status = pod_status(&input);
+        let mut status = pod_status(&input);
+        if self.record.sandbox == Sandbox::None {
+            status = self.node.shared(status);
+        }
         if !self.pod.at(&["status"]).is_some_and(|stored| same(stored, &status)) {
             match io.cx.client.replace_status(&api::PODS, &self.pod, status) {
                 Ok(stored) => self.pod = stored,

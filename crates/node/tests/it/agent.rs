@@ -47,6 +47,19 @@ fn a_pod_runs_is_ready_and_goes() {
 }
 
 #[test]
+fn pods_that_wait_for_the_same_have_one_status() {
+    let mut fixture = Fixture::new(1, &[("app:1", "{}")]);
+    let pods = ["one", "other"].map(|name| {
+        fixture.pod(name, &json!({}), &json!({}));
+        name
+    });
+    let waits = |pod: &Value| main_status(pod).at(&["state", "waiting"]).is_some();
+    let [one, other] = pods.map(|name| fixture.until(name, waits));
+    let status = |pod: &Value| pod.map_at(&["status"]).unwrap().clone();
+    assert!(status(&one).is_same(&status(&other)));
+}
+
+#[test]
 fn a_status_that_somebody_else_wrote_is_put_right() {
     let mut fixture = Fixture::new(1, &[("app:1", "{}")]);
     fixture.pod("web", &json!({}), &json!({}));
