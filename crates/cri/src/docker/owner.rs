@@ -1,14 +1,17 @@
 //! Whose an object of the engine is, and removing what is not wanted any more.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use bollard::Docker;
 use bollard::query_parameters::{
     ListContainersOptionsBuilder, ListImagesOptionsBuilder, ListNetworksOptionsBuilder,
     ListVolumesOptionsBuilder, RemoveContainerOptionsBuilder, RemoveImageOptionsBuilder,
-    RemoveVolumeOptionsBuilder,
+    RemoveVolumeOptionsBuilder, WaitContainerOptionsBuilder,
 };
+use futures_util::StreamExt as _;
 use futures_util::future::join_all;
+use world::edge::timeout;
 
 use super::{CLUSTER_LABEL, OWNER_LABEL, error};
 use crate::runtime::Error;
@@ -100,6 +103,9 @@ fn labelled<'a>(labels: impl Iterator<Item = (&'a String, &'a String)>) -> Label
     found
 }
 
+/// How long a removal that is under way is waited for.
+const REMOVAL: Duration = Duration::from_secs(10);
+
 async fn remove_containers(docker: &Docker, unwanted: Wanted<'_>) -> Result<(), Error> {
     let filters = filter().into_iter().collect();
     let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
@@ -110,7 +116,12 @@ async fn remove_containers(docker: &Docker, unwanted: Wanted<'_>) -> Result<(), 
     });
     join_all(ids.map(|id| async move {
         let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
-        drop(docker.remove_container(&id, Some(options)).await);
+        if docker.remove_container(&id, Some(options)).await.is_err() {
+            // Most likely it is being removed already: it is gone when that is done.
+            let removed = WaitContainerOptionsBuilder::default().condition("removed").build();
+            let mut gone = docker.wait_container(&id, Some(removed));
+            drop(timeout(REMOVAL, gone.next()).await);
+        }
     }))
     .await;
     Ok(())
