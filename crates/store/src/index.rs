@@ -22,12 +22,14 @@ use std::collections::{BTreeMap, Bound, VecDeque, btree_map};
 use std::sync::Arc;
 
 use crate::lease::LeaseId;
+use crate::place::{Directories, Place, Rank, Sought};
 use crate::range::Range;
 use crate::value::{KeyValue, Revision, Value};
 
 #[derive(Debug)]
 pub(crate) struct Index<V> {
-    entries: BTreeMap<Arc<str>, Entry<V>>,
+    entries: BTreeMap<Place, Entry<V>>,
+    directories: Directories,
 }
 
 #[derive(Debug)]
@@ -157,15 +159,25 @@ impl<V: Value> Entry<V> {
 
 impl<V> Index<V> {
     pub(crate) fn new() -> Self {
-        Self { entries: BTreeMap::new() }
+        Self { entries: BTreeMap::new(), directories: Directories::default() }
+    }
+
+    fn get(&self, key: &str) -> Option<&Entry<V>> {
+        let sought: &dyn Rank = &self.directories.seek(key);
+        self.entries.get(sought)
+    }
+
+    fn get_mut(&mut self, key: &str) -> Option<&mut Entry<V>> {
+        let sought: &dyn Rank = &self.directories.seek(key);
+        self.entries.get_mut(sought)
     }
 
     pub(crate) fn current(&self, key: &str) -> Option<&Arc<KeyValue<V>>> {
-        self.entries.get(key)?.current.kv.as_ref()
+        self.get(key)?.current.kv.as_ref()
     }
 
     pub(crate) fn at(&self, key: &str, revision: Revision) -> Option<&Arc<KeyValue<V>>> {
-        self.entries.get(key)?.at(revision)
+        self.get(key)?.at(revision)
     }
 
     /// The keys of `range` that exist at `revision`, or at present, in order; the limit is the
@@ -175,9 +187,11 @@ impl<V> Index<V> {
         range: &'a Range,
         revision: Option<Revision>,
     ) -> impl Iterator<Item = &'a Arc<KeyValue<V>>> {
+        let start = range.start_bound().map(|key| self.directories.seek(key));
+        let start = start.as_ref().map(|sought: &Sought<'_>| sought as &dyn Rank);
         self.entries
-            .range::<str, _>((range.start_bound(), Bound::Unbounded))
-            .take_while(|(key, _)| range.before_end(key))
+            .range::<dyn Rank, _>((start, Bound::Unbounded))
+            .take_while(|(place, _)| range.before_end(&place.key))
             .filter_map(move |(_, entry)| match revision {
                 Some(revision) => entry.at(revision),
                 None => entry.current.kv.as_ref(),
@@ -186,9 +200,10 @@ impl<V> Index<V> {
 
     /// Forgets the versions of `key` that no read at `revision` or later can see.
     pub(crate) fn forget_before(&mut self, key: &str, revision: Revision) {
-        let Some(entry) = self.entries.get_mut(key) else { return };
-        if entry.forget_before(revision) {
-            self.entries.remove(key);
+        if self.get_mut(key).is_some_and(|entry| entry.forget_before(revision)) {
+            let sought: &dyn Rank = &self.directories.seek(key);
+            self.entries.remove(sought);
+            self.directories.leave(key);
         }
     }
 }
@@ -204,12 +219,12 @@ impl<V: Value> Index<V> {
     where
         K: AsRef<str> + Into<Arc<str>>,
     {
-        match self.entries.get_mut(key.as_ref()) {
+        match self.get_mut(key.as_ref()) {
             Some(entry) => entry.put(key, value, lease, revision),
             None => {
-                let key = key.into();
-                let (entry, change) = Entry::new(&key, value, lease, revision);
-                self.entries.insert(key, entry);
+                let place = self.directories.enter(key.into());
+                let (entry, change) = Entry::new(&place.key, value, lease, revision);
+                self.entries.insert(place, entry);
                 change
             }
         }
@@ -226,16 +241,19 @@ impl<V: Value> Index<V> {
     ) -> Result<Change<V>, Option<Arc<KeyValue<V>>>> {
         let entry = if expected(None) {
             // Most likely new: the key is looked for once.
-            match self.entries.entry(key.into()) {
+            match self.entries.entry(self.directories.enter(key.into())) {
                 btree_map::Entry::Vacant(vacant) => {
-                    let (entry, change) = Entry::new(vacant.key(), value, lease, revision);
+                    let (entry, change) = Entry::new(&vacant.key().key, value, lease, revision);
                     vacant.insert(entry);
                     return Ok(change);
                 }
-                btree_map::Entry::Occupied(occupied) => occupied.into_mut(),
+                btree_map::Entry::Occupied(occupied) => {
+                    self.directories.leave(key);
+                    occupied.into_mut()
+                }
             }
         } else {
-            self.entries.get_mut(key).ok_or(None)?
+            self.get_mut(key).ok_or(None)?
         };
         if expected(entry.current.kv.as_ref()) {
             Ok(entry.put(key, value, lease, revision))
@@ -246,7 +264,7 @@ impl<V: Value> Index<V> {
 
     /// Deletes `key`; `None` when it does not exist. The change's `kv` is the deletion's mark.
     pub(crate) fn delete(&mut self, key: &str, revision: Revision) -> Option<Change<V>> {
-        let entry = self.entries.get_mut(key)?;
+        let entry = self.get_mut(key)?;
         let prev = entry.current.kv.clone()?;
         let mut value = prev.value.clone();
         value.deleted(revision);
@@ -286,7 +304,7 @@ mod tests {
         index.delete("a", 7);
         index.put("a", "9".to_owned(), None, 9);
         index.delete("a", 11);
-        let versions = |index: &Index<String>| index.entries.get("a").map(|e| e.past.len() + 1);
+        let versions = |index: &Index<String>| index.get("a").map(|e| e.past.len() + 1);
         let at =
             |index: &Index<String>, revision| index.at("a", revision).map(|kv| kv.mod_revision);
         assert_eq!((at(&index, 4), at(&index, 6), at(&index, 8)), (Some(3), Some(5), None));

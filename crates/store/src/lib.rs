@@ -22,7 +22,7 @@
 //!
 //! Reading order: [`value`] (what is kept), [`range`] and [`txn`] (what can be asked), [`watch`]
 //! (how changes are followed), [`lease`] (how keys die with their owner), [`store`](mod@store) (the
-//! handle); behind them `index` (keys and their versions), `log` (events in order) and `state` (how a
+//! handle); behind them `place` (the order of keys), `index` (keys and their versions), `log` (events in order) and `state` (how a
 //! change is applied).
 //!
 //! Lock order: the state's lock, then a watcher's own. Wakes run with neither held.
@@ -43,6 +43,7 @@ pub mod watch;
 
 mod index;
 mod log;
+mod place;
 mod state;
 
 pub use crate::error::{Conflict, Error};

@@ -15,9 +15,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use parking_lot::{Mutex, RwLock};
+use rustc_hash::FxHashMap;
 
 use crate::error::Error;
 use crate::log::Sequence;
+use crate::place::directory;
 use crate::state::State;
 use crate::value::{Event, Revision};
 
@@ -29,6 +31,8 @@ const NOTHING: Sequence = Sequence::MAX;
 
 /// Events examined under one hold of the read lock, so that a long scan lets writers in between.
 const SCAN_CHUNK: usize = 512;
+/// Of how many directories the watchers are known at once.
+const DIRECTORIES: usize = 4096;
 
 /// What the store knows of a watcher.
 pub(crate) struct Slot {
@@ -81,39 +85,91 @@ impl fmt::Debug for Slot {
 /// The watchers by prefix.
 #[derive(Debug, Default)]
 pub(crate) struct WatchIndex {
-    by_prefix: BTreeMap<Box<[u8]>, Vec<Arc<Slot>>>,
+    by_prefix: BTreeMap<Box<[u8]>, usize>,
+    /// The watchers of one prefix each.
+    groups: Vec<Vec<Arc<Slot>>>,
+    /// The numbers of the groups that are empty.
+    vacant: Vec<usize>,
+    /// The groups of all keys of a directory; nothing where keys of one directory have different ones.
+    /// Forgotten when a prefix comes or goes.
+    of_directory: FxHashMap<Box<str>, Option<Box<[usize]>>>,
 }
 
 impl WatchIndex {
     fn insert(&mut self, slot: &Arc<Slot>) {
-        self.by_prefix.entry(slot.prefix.clone()).or_default().push(Arc::clone(slot));
+        let number = self.by_prefix.get(&slot.prefix).copied().unwrap_or_else(|| {
+            let number = self.vacant.pop().unwrap_or_else(|| {
+                self.groups.push(Vec::new());
+                self.groups.len() - 1
+            });
+            self.by_prefix.insert(slot.prefix.clone(), number);
+            self.of_directory.clear();
+            number
+        });
+        self.groups[number].push(Arc::clone(slot));
     }
 
     fn remove(&mut self, slot: &Arc<Slot>) {
-        let Some(slots) = self.by_prefix.get_mut(&slot.prefix) else { return };
+        let Some(number) = self.by_prefix.get(&slot.prefix).copied() else { return };
+        let slots = &mut self.groups[number];
         slots.retain(|other| !Arc::ptr_eq(other, slot));
         if slots.is_empty() {
             self.by_prefix.remove(&slot.prefix);
+            self.vacant.push(number);
+            self.of_directory.clear();
         }
     }
 
     /// Points the idle watchers of `key` at its event and adds them to `woken`.
-    ///
-    /// The prefixes of the key are found in a few steps however many others there are: the greatest
-    /// prefix not above the key is one of them, or else shares with the key all that one of them
-    /// could have; what they share is the next to look for.
     pub(crate) fn mark(
-        &self,
+        &mut self,
         key: &str,
         (sequence, revision): (Sequence, Revision),
         woken: &mut Vec<Arc<Slot>>,
     ) {
+        let directory = directory(key);
+        if !self.of_directory.contains_key(directory) {
+            if self.of_directory.len() == DIRECTORIES {
+                self.of_directory.clear();
+            }
+            self.of_directory.insert(directory.into(), self.of_all_in(directory));
+        }
+        let found;
+        let groups = match &self.of_directory[directory] {
+            Some(groups) => groups,
+            None => {
+                found = self.of(key);
+                &found
+            }
+        };
+        let idle = |slot: &&Arc<Slot>| slot.pending().is_none() && slot.after < revision;
+        for slot in groups.iter().flat_map(|number| &self.groups[*number]).filter(idle) {
+            slot.set_pending(Some(sequence));
+            woken.push(Arc::clone(slot));
+        }
+    }
+
+    /// The groups of every key of `directory`, if they all have the same.
+    fn of_all_in(&self, directory: &str) -> Option<Box<[usize]>> {
+        let longer = (Bound::Excluded(directory.as_bytes()), Bound::Unbounded);
+        let next = self.by_prefix.range::<[u8], _>(longer).next();
+        let differ = next.is_some_and(|(prefix, _)| prefix.starts_with(directory.as_bytes()));
+        (!differ).then(|| self.of(directory))
+    }
+
+    /// The groups of `key`, those of the longest prefix first.
+    ///
+    /// They are found in a few steps however many others there are: the greatest prefix not above the
+    /// key is one of its own, or else shares with the key all that one of them could have; what they
+    /// share is the next to look for.
+    fn of(&self, key: &str) -> Box<[usize]> {
+        let mut groups = Vec::new();
         let mut rest = Bound::Included(key.as_bytes());
         while let Bound::Included(text) | Bound::Excluded(text) = rest {
-            let Some((prefix, slots)) =
+            let Some((prefix, number)) =
                 self.by_prefix.range::<[u8], _>((Bound::Unbounded, rest)).next_back()
             else {
-                return;
+                break;
             };
             let shared = prefix.iter().zip(text).take_while(|(a, b)| a == b).count();
             if shared < prefix.len() {
@@ -121,12 +177,9 @@ impl WatchIndex {
                 continue;
             }
             rest = Bound::Excluded(&text[..shared]);
-            let idle = |slot: &&Arc<Slot>| slot.pending().is_none() && slot.after < revision;
-            for slot in slots.iter().filter(idle) {
-                slot.set_pending(Some(sequence));
-                woken.push(Arc::clone(slot));
-            }
+            groups.push(*number);
         }
+        groups.into()
     }
 }
 
