@@ -61,8 +61,7 @@ pub(crate) fn all(server: &ApiServer, resource: &Resource, ns: &str) -> Vec<Arc<
 
 /// Whether there is a stored object of a namespace, or of the cluster.
 pub(crate) fn any(server: &ApiServer, resource: &Resource, ns: &str) -> bool {
-    let range = server.store().range(&Range::prefix(key::collection(resource, ns)).limit(1));
-    range.is_ok_and(|range| !range.kvs.is_empty())
+    server.store().has_in(&key::collection(resource, ns))
 }
 
 /// The namespace of the request.

@@ -369,6 +369,9 @@ impl Agent {
             return Ok(());
         }
         let pod = cx.caches.get_key(&api::PODS, key);
+        if pod.as_ref().is_some_and(|pod| self.is_at_rest(key, pod, cx.world.now())) {
+            return Ok(());
+        }
         let mut failure = match &pod {
             Some(pod) => self.accept(cx, key, pod).err(),
             None => None,
@@ -408,8 +411,27 @@ impl Agent {
         failure.map_or(Ok(()), Err)
     }
 
+    /// Whether all there is to say of `pod` is known to its worker, which waits for nothing that has
+    /// come: what the agent hears of its own writes.
+    fn is_at_rest(&mut self, key: &Key, pod: &Arc<Value>, now: Time) -> bool {
+        let uid = pod.uid();
+        let Some(worker) = self.workers.get_mut(uid) else { return false };
+        if !worker.is_at_rest(pod) {
+            return false;
+        }
+        let timer = worker.next_timer();
+        timer.is_none_or(|at| at > now)
+            && self.timer_of.get(uid).copied() == timer
+            && !self.recovery.awaits(uid)
+            && !self.control.is_stopped(&worker.node.config.name)
+            && self.uids.get(key).is_some_and(|uids| uids.len() == 1)
+    }
+
     /// Gives a pod that is new to one of our nodes a worker, if the node takes it.
     fn accept(&mut self, cx: &mut Context<'_>, key: &Key, pod: &Arc<Value>) -> Result<(), Status> {
+        if self.workers.contains_key(pod.uid()) && !self.recovery.awaits(pod.uid()) {
+            return Ok(());
+        }
         let name = pod.str_at(&["spec", "nodeName"]);
         let Some(node) = self.nodes.get(name).map(Arc::clone) else { return Ok(()) };
         if self.control.is_stopped(name) {

@@ -236,10 +236,7 @@ impl Worker {
             self.gone = true;
             return;
         };
-        if Arc::ptr_eq(&pod, &self.pod) {
-            return;
-        }
-        if pod.resource_version() == self.pod.resource_version() {
+        if Arc::ptr_eq(&pod, &self.pod) || pod.resource_version() == self.pod.resource_version() {
             // What the agent has written itself, as everybody else has it.
             self.pod = pod;
             return;
@@ -258,6 +255,21 @@ impl Worker {
             self.status_dirty |= !same(&["status"]);
             self.pod = pod;
         }
+    }
+
+    /// Whether `pod` is what the worker wrote itself or knows already, and nothing but its timers can
+    /// give it something to do.
+    pub(crate) fn is_at_rest(&mut self, pod: &Arc<Value>) -> bool {
+        let is_known = Arc::ptr_eq(pod, &self.pod)
+            || *self.pod.uid() == *pod.uid()
+                && pod.resource_version() == self.pod.resource_version();
+        if !is_known {
+            return false;
+        }
+        // As everybody else has it.
+        self.pod = Arc::clone(pod);
+        let is_busy = self.active.is_none() && (self.dirty || !self.steps.is_empty());
+        !is_busy && !self.status_dirty && self.inbox.is_empty() && !self.ending()
     }
 
     /// Marks the pod for a sync.

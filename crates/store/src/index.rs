@@ -22,7 +22,7 @@ use std::collections::{BTreeMap, Bound, VecDeque, btree_map};
 use std::sync::Arc;
 
 use crate::lease::LeaseId;
-use crate::place::{Directories, Place, Rank, Sought};
+use crate::place::{self, Directories, Place, Rank, Sought};
 use crate::range::Range;
 use crate::value::{KeyValue, Revision, Value};
 
@@ -196,6 +196,13 @@ impl<V> Index<V> {
                 Some(revision) => entry.at(revision),
                 None => entry.current.kv.as_ref(),
             })
+    }
+
+    /// Whether a key of `directory`, which ends with a slash, exists at present.
+    pub(crate) fn has_in(&self, directory: &str) -> bool {
+        let all = Range::prefix(directory);
+        let is_in = |kv: &Arc<KeyValue<V>>| place::directory(&kv.key) == directory;
+        self.directories.has(directory) && self.range(&all, None).any(is_in)
     }
 
     /// Forgets the versions of `key` that no read at `revision` or later can see.

@@ -130,6 +130,11 @@ impl Directories {
         Sought { directory, head: head(key, text.len()), key }
     }
 
+    /// Whether keys stand in the directory `text`, or did in what is retained.
+    pub(crate) fn has(&self, text: &str) -> bool {
+        self.by_text.contains_key(text)
+    }
+
     /// The place of one key more, which [`Self::leave`] gives up.
     pub(crate) fn enter(&mut self, key: Arc<str>) -> Place {
         let text = directory(&key);

@@ -117,6 +117,12 @@ impl<V: Value> Store<V> {
         self.state.read().range(range)
     }
 
+    /// Whether a key exists whose last slash is that at the end of `directory`. Cheap where there is none.
+    #[must_use]
+    pub fn has_in(&self, directory: &str) -> bool {
+        self.state.read().index.has_in(directory)
+    }
+
     /// Runs `txn` as a whole or, on an error, not at all.
     ///
     /// # Errors

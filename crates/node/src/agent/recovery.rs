@@ -57,7 +57,7 @@ impl Recovery {
     }
 
     /// Whether what was found of pod `uid` waits for it.
-    fn awaits(&self, uid: &str) -> bool {
+    pub(super) fn awaits(&self, uid: &str) -> bool {
         matches!(self, Self::Over(found) if found.contains_key(uid))
     }
 

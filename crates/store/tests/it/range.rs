@@ -78,3 +78,14 @@ fn a_key_reads_as_it_was() {
     assert_eq!(store.get_at("a", 6), Err(future.clone()));
     assert_eq!(store.range(&Range::all().at(6)), Err(future));
 }
+
+#[test]
+fn a_directory_has_the_keys_that_stand_in_it_and_no_deeper_ones() {
+    let store = new_store();
+    store.put("a/b/c", text("x"));
+    let have = |store: &Store<String>| ["a/", "a/b/", "a/b/c/", "b/"].map(|dir| store.has_in(dir));
+    assert_eq!(have(&store), [false, true, false, false]);
+    store.put("a/z", text("x"));
+    store.delete("a/b/c", None).expect("deleted");
+    assert_eq!(have(&store), [true, false, false, false]);
+}
