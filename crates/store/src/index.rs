@@ -1,4 +1,4 @@
-//! Keys in byte order, each with its retained versions.
+//! Keys, listed in byte order and looked up by hash, each with its retained versions.
 //!
 //! A key that was put at 3 and 5, deleted at 7 and put again at 9 looks like this:
 //!
@@ -15,11 +15,14 @@
 //! Mirrors: `etcd-io/etcd:server/storage/mvcc/key_index.go`.
 //!
 //! Invariant: `past` is in ascending order and younger than `current`.
-//! Invariant: a key without a current value and without a past is not in the map once the history
-//! up to its deletion has been forgotten.
+//! Invariant: a key without a current value and without a past is not there once the history up to its
+//! deletion has been forgotten.
+//! Invariant: every key is in `entries` and in `order`, and counted by its directory.
 
-use std::collections::{BTreeMap, Bound, VecDeque, btree_map};
+use std::collections::{BTreeSet, Bound, VecDeque, hash_map};
 use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
 
 use crate::lease::LeaseId;
 use crate::place::{self, Directories, Place, Rank, Sought};
@@ -28,7 +31,10 @@ use crate::value::{KeyValue, Revision, Value};
 
 #[derive(Debug)]
 pub(crate) struct Index<V> {
-    entries: BTreeMap<Place, Entry<V>>,
+    /// Only asked, never listed.
+    entries: FxHashMap<Arc<str>, Entry<V>>,
+    /// The same keys, to be listed.
+    order: BTreeSet<Place>,
     directories: Directories,
 }
 
@@ -159,25 +165,19 @@ impl<V: Value> Entry<V> {
 
 impl<V> Index<V> {
     pub(crate) fn new() -> Self {
-        Self { entries: BTreeMap::new(), directories: Directories::default() }
-    }
-
-    fn get(&self, key: &str) -> Option<&Entry<V>> {
-        let sought: &dyn Rank = &self.directories.seek(key);
-        self.entries.get(sought)
-    }
-
-    fn get_mut(&mut self, key: &str) -> Option<&mut Entry<V>> {
-        let sought: &dyn Rank = &self.directories.seek(key);
-        self.entries.get_mut(sought)
+        Self {
+            entries: FxHashMap::default(),
+            order: BTreeSet::new(),
+            directories: Directories::default(),
+        }
     }
 
     pub(crate) fn current(&self, key: &str) -> Option<&Arc<KeyValue<V>>> {
-        self.get(key)?.current.kv.as_ref()
+        self.entries.get(key)?.current.kv.as_ref()
     }
 
     pub(crate) fn at(&self, key: &str, revision: Revision) -> Option<&Arc<KeyValue<V>>> {
-        self.get(key)?.at(revision)
+        self.entries.get(key)?.at(revision)
     }
 
     /// The keys of `range` that exist at `revision`, or at present, in order; the limit is the
@@ -189,10 +189,11 @@ impl<V> Index<V> {
     ) -> impl Iterator<Item = &'a Arc<KeyValue<V>>> {
         let start = range.start_bound().map(|key| self.directories.seek(key));
         let start = start.as_ref().map(|sought: &Sought<'_>| sought as &dyn Rank);
-        self.entries
+        self.order
             .range::<dyn Rank, _>((start, Bound::Unbounded))
-            .take_while(|(place, _)| range.before_end(&place.key))
-            .filter_map(move |(_, entry)| match revision {
+            .take_while(|place| range.before_end(&place.key))
+            .filter_map(|place| self.entries.get(&place.key))
+            .filter_map(move |entry| match revision {
                 Some(revision) => entry.at(revision),
                 None => entry.current.kv.as_ref(),
             })
@@ -207,9 +208,11 @@ impl<V> Index<V> {
 
     /// Forgets the versions of `key` that no read at `revision` or later can see.
     pub(crate) fn forget_before(&mut self, key: &str, revision: Revision) {
-        if self.get_mut(key).is_some_and(|entry| entry.forget_before(revision)) {
+        let Some(entry) = self.entries.get_mut(key) else { return };
+        if entry.forget_before(revision) {
+            self.entries.remove(key);
             let sought: &dyn Rank = &self.directories.seek(key);
-            self.entries.remove(sought);
+            self.order.remove(sought);
             self.directories.leave(key);
         }
     }
@@ -226,12 +229,13 @@ impl<V: Value> Index<V> {
     where
         K: AsRef<str> + Into<Arc<str>>,
     {
-        match self.get_mut(key.as_ref()) {
+        match self.entries.get_mut(key.as_ref()) {
             Some(entry) => entry.put(key, value, lease, revision),
             None => {
-                let place = self.directories.enter(key.into());
-                let (entry, change) = Entry::new(&place.key, value, lease, revision);
-                self.entries.insert(place, entry);
+                let key = key.into();
+                let (entry, change) = Entry::new(&key, value, lease, revision);
+                self.order.insert(self.directories.enter(Arc::clone(&key)));
+                self.entries.insert(key, entry);
                 change
             }
         }
@@ -248,19 +252,18 @@ impl<V: Value> Index<V> {
     ) -> Result<Change<V>, Option<Arc<KeyValue<V>>>> {
         let entry = if expected(None) {
             // Most likely new: the key is looked for once.
-            match self.entries.entry(self.directories.enter(key.into())) {
-                btree_map::Entry::Vacant(vacant) => {
-                    let (entry, change) = Entry::new(&vacant.key().key, value, lease, revision);
+            match self.entries.entry(key.into()) {
+                hash_map::Entry::Vacant(vacant) => {
+                    let key = vacant.key();
+                    let (entry, change) = Entry::new(key, value, lease, revision);
+                    self.order.insert(self.directories.enter(Arc::clone(key)));
                     vacant.insert(entry);
                     return Ok(change);
                 }
-                btree_map::Entry::Occupied(occupied) => {
-                    self.directories.leave(key);
-                    occupied.into_mut()
-                }
+                hash_map::Entry::Occupied(occupied) => occupied.into_mut(),
             }
         } else {
-            self.get_mut(key).ok_or(None)?
+            self.entries.get_mut(key).ok_or(None)?
         };
         if expected(entry.current.kv.as_ref()) {
             Ok(entry.put(key, value, lease, revision))
@@ -271,7 +274,7 @@ impl<V: Value> Index<V> {
 
     /// Deletes `key`; `None` when it does not exist. The change's `kv` is the deletion's mark.
     pub(crate) fn delete(&mut self, key: &str, revision: Revision) -> Option<Change<V>> {
-        let entry = self.get_mut(key)?;
+        let entry = self.entries.get_mut(key)?;
         let prev = entry.current.kv.clone()?;
         let mut value = prev.value.clone();
         value.deleted(revision);
@@ -311,7 +314,7 @@ mod tests {
         index.delete("a", 7);
         index.put("a", "9".to_owned(), None, 9);
         index.delete("a", 11);
-        let versions = |index: &Index<String>| index.get("a").map(|e| e.past.len() + 1);
+        let versions = |index: &Index<String>| index.entries.get("a").map(|e| e.past.len() + 1);
         let at =
             |index: &Index<String>, revision| index.at("a", revision).map(|kv| kv.mod_revision);
         assert_eq!((at(&index, 4), at(&index, 6), at(&index, 8)), (Some(3), Some(5), None));
