@@ -119,12 +119,10 @@ pub fn victims(
     let mut trial =
         Trial { profile, snapshot, pod, node: node.clone(), neighbours: neighbours.clone() };
     trial.add_nominated();
-    let lesser: Vec<(Key, PodInfo)> = node
-        .pods
-        .iter()
-        .filter(|(_, other)| other.priority < pod.priority)
-        .map(|(key, other)| (key.clone(), other.clone()))
-        .collect();
+    let lesser = node.pods.iter().filter(|(_, other)| other.priority < pod.priority);
+    let mut lesser: Vec<(Key, PodInfo)> =
+        lesser.map(|(key, other)| (key.clone(), other.clone())).collect();
+    lesser.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
     for (key, other) in &lesser {
         trial.remove(key, other);
     }

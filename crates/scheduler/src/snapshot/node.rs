@@ -8,6 +8,7 @@ use std::sync::Arc;
 use api::views::pod::HostPort;
 use apimachinery::{ObjectExt as _, Value};
 use controller_runtime::Key;
+use rustc_hash::FxHashMap;
 
 use crate::pod::PodInfo;
 use crate::resources::{self, Resources};
@@ -30,8 +31,8 @@ pub struct NodeInfo {
     pub allowed_pods: i64,
     /// What the pods on it count for in priorities: CPU in thousandths, memory in bytes.
     pub non_zero: (i64, i64),
-    /// Pods on it, bound or assumed.
-    pub pods: BTreeMap<Key, PodInfo>,
+    /// Pods on it, bound or assumed, in no order.
+    pub pods: FxHashMap<Key, PodInfo>,
     /// Kind and UID of the controllers whose pods it would rather not have.
     pub avoids: Vec<(String, String)>,
     /// Type and status of the conditions it tells, in its order.
@@ -51,7 +52,7 @@ impl Default for NodeInfo {
             requested: Resources::default(),
             allowed_pods: 0,
             non_zero: (0, 0),
-            pods: BTreeMap::new(),
+            pods: FxHashMap::default(),
             avoids: Vec::new(),
             conditions: Vec::new(),
             images: BTreeMap::new(),
