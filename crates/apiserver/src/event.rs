@@ -102,9 +102,16 @@ impl Involved {
             ("resourceVersion", &self.resource_version),
             ("uid", &self.uid),
         ];
-        let told = members.into_iter().filter(|(_, text)| !text.is_empty());
-        told.map(|(name, text)| (name, Value::String(text.clone()))).collect()
+        said(members).collect()
     }
+}
+
+/// The members that say something; the API leaves the others out.
+fn said<'a, const N: usize>(
+    members: [(&'a str, &'a Text); N],
+) -> impl Iterator<Item = (&'a str, Value)> {
+    let told = members.into_iter().filter(|(_, text)| !text.is_empty());
+    told.map(|(name, text)| (name, Value::from(text)))
 }
 
 /// The text at `path`, in the memory of the object.
@@ -136,12 +143,9 @@ impl Told {
         if !self.annotations.is_empty() {
             metadata.set(&["annotations"], Value::Object(self.annotations.clone()));
         }
-        let mut source = map_of([("component", Value::String(self.component.clone()))]);
-        if !self.host.is_empty() {
-            source.set(&["host"], Value::String(self.host.clone()));
-        }
+        let source = said([("component", &self.component), ("host", &self.host)]);
         let at = Value::from(self.at.rfc3339());
-        map_of([
+        let members = [
             ("apiVersion", "v1".into()),
             ("count", 1.into()),
             ("eventTime", Value::Null),
@@ -149,14 +153,14 @@ impl Told {
             ("involvedObject", self.involved.document()),
             ("kind", "Event".into()),
             ("lastTimestamp", at),
-            ("message", Value::String(self.message.clone())),
             ("metadata", metadata),
-            ("reason", Value::String(self.reason.clone())),
             ("reportingComponent", "".into()),
             ("reportingInstance", "".into()),
-            ("source", source),
+            ("source", source.collect()),
             ("type", self.event_type.into()),
-        ])
+        ];
+        let texts = said([("message", &self.message), ("reason", &self.reason)]);
+        members.into_iter().chain(texts).collect()
     }
 }
 
@@ -218,6 +222,7 @@ impl Client {
         let call = Call::new(self.user(), &api::EVENTS).within(&namespace);
         self.server().tell(&call, told)
     }
+
     /// Says of an event that it was seen again.
     ///
     /// # Errors

@@ -6,7 +6,7 @@
 //!
 //! Invariant: a committed object's `metadata.resourceVersion` is the revision it was stored at; the
 //! object in the event of a deletion carries the revision of the deletion.
-//! Invariant: bytes and document say the same; all clones share one serialisation.
+//! Invariant: bytes and document say the same; all clones of a document share one serialisation.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};

@@ -59,6 +59,30 @@ fn a_told_event_is_stored_as_a_created_one() {
     assert_eq!(seen, created);
 }
 
+/// What Go leaves out when it is empty is not there either.
+#[test]
+fn what_is_not_said_is_not_written() {
+    let client = cluster();
+    let nothing = Text::new();
+    let (reason, message, component) = (nothing.clone(), nothing.clone(), nothing);
+    client.tell(Told { reason, message, component, ..told(&client, 1) }).unwrap();
+    let document = json!({
+        "metadata": {"name": "web-1.2", "namespace": "test"},
+        "involvedObject": {"namespace": "test"}, "source": {"component": ""},
+        "reason": "", "message": "",
+    });
+    client.create(&api::EVENTS, "test", document).unwrap();
+    for event in [stored(&client, "web-1.1"), stored(&client, "web-1.2")] {
+        let said = ["reason", "message"].map(|field| event.get(field));
+        assert_eq!((said, event["source"].get("component")), ([None; 2], None), "{event}");
+    }
+    let at = client.server().world().now();
+    let again = Again { count: 2, at, message: Text::from("something") };
+    client.tell_again("test", "web-1.1", again).unwrap();
+    client.tell_again("test", "web-1.1", Again { count: 3, at, message: Text::new() }).unwrap();
+    assert_eq!(stored(&client, "web-1.1").get("message"), None);
+}
+
 #[test]
 fn what_has_no_namespace_is_told_of_in_default() {
     let client = cluster();
