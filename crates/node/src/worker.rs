@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use apimachinery::{Map, Text, Value};
+use apimachinery::{Text, Value};
 use apimachinery::{ObjectExt as _, Status};
 use apiserver::DeleteOptions;
 use controller_runtime::{EventType, Key};
@@ -114,26 +114,6 @@ pub(crate) struct Worker {
     resync_at: Option<Time>,
 }
 
-/// Whether two documents say the same; a null member says nothing (the API drops it).
-fn same(a: &Value, b: &Value) -> bool {
-    match (a, b) {
-        (Value::Object(a), Value::Object(b)) if a.is_same(b) => true,
-        (Value::Array(a), Value::Array(b)) if std::ptr::eq(a.as_slice(), b.as_slice()) => true,
-        (Value::Object(a), Value::Object(b)) => {
-            let covers = |a: &Map, b: &Map| {
-                let told = a.iter().filter(|(_, value)| !value.is_null());
-                told.into_iter().all(|(key, value)| b.get(key).is_some_and(|b| same(value, b)))
-            };
-            covers(a, b) && b.iter().all(|(key, b)| b.is_null() || a.contains_key(key))
-        }
-        (Value::Array(a), Value::Array(b)) => {
-            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b))
-        }
-        (a, b) => a == b,
-    }
-}
-
-/// The end of an instance as the runtime reports it.
 fn exit_of(exit: &ContainerExit) -> Exit {
     let reason = match exit.exit_code {
         _ if exit.oom_killed => "OOMKilled",
@@ -378,7 +358,7 @@ impl Worker {
         if self.record.sandbox == Sandbox::None {
             status = self.node.shared(status);
         }
-        if !self.pod.at(&["status"]).is_some_and(|stored| same(stored, &status)) {
+        if self.pod.at(&["status"]) != Some(&status) {
             match io.cx.client.replace_status(&api::PODS, &self.pod, status) {
                 Ok(stored) => self.pod = stored,
                 Err(status) if status.is_not_found() => {}
