@@ -5,7 +5,7 @@
 //!
 //! Invariant: writers create missing parents and never touch sibling fields.
 
-use crate::{Map, Value, json};
+use crate::{Map, Text, Value, json};
 
 /// Readings and writings of `apiVersion`, `kind`, `metadata` and arbitrary paths of a document.
 ///
@@ -15,6 +15,8 @@ pub trait ObjectExt {
     fn at(&self, path: &[&str]) -> Option<&Value>;
     /// The text at `path`, empty when absent.
     fn str_at(&self, path: &[&str]) -> &str;
+    /// The same in the memory of the document.
+    fn text_at(&self, path: &[&str]) -> Text;
     /// The integer at `path`.
     fn int_at(&self, path: &[&str]) -> Option<i64>;
     /// The boolean at `path`, false when absent.
@@ -97,6 +99,13 @@ impl ObjectExt for Value {
 
     fn str_at(&self, path: &[&str]) -> &str {
         self.at(path).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    fn text_at(&self, path: &[&str]) -> Text {
+        match self.at(path) {
+            Some(Value::String(text)) => text.clone(),
+            _ => Text::new(),
+        }
     }
 
     fn int_at(&self, path: &[&str]) -> Option<i64> {

@@ -82,12 +82,12 @@ impl Involved {
     #[must_use]
     pub fn of(object: &Value, field_path: &str) -> Self {
         Self {
-            api_version: text(object, &["apiVersion"]),
-            kind: text(object, &["kind"]),
-            namespace: text(object, &["metadata", "namespace"]),
-            name: text(object, &["metadata", "name"]),
-            uid: text(object, &["metadata", "uid"]),
-            resource_version: text(object, &["metadata", "resourceVersion"]),
+            api_version: object.text_at(&["apiVersion"]),
+            kind: object.text_at(&["kind"]),
+            namespace: object.text_at(&["metadata", "namespace"]),
+            name: object.text_at(&["metadata", "name"]),
+            uid: object.text_at(&["metadata", "uid"]),
+            resource_version: object.text_at(&["metadata", "resourceVersion"]),
             field_path: field_path.name(),
         }
     }
@@ -112,14 +112,6 @@ fn said<'a, const N: usize>(
 ) -> impl Iterator<Item = (&'a str, Value)> {
     let told = members.into_iter().filter(|(_, text)| !text.is_empty());
     told.map(|(name, text)| (name, Value::from(text)))
-}
-
-/// The text at `path`, in the memory of the object.
-fn text(object: &Value, path: &[&str]) -> Text {
-    match object.at(path) {
-        Some(Value::String(text)) => text.clone(),
-        _ => Text::new(),
-    }
 }
 
 impl Told {

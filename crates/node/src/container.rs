@@ -34,18 +34,10 @@ pub fn container_config(
     let template =
         Template { pod, container, attempt, image, memory: place.allocatable.1, services };
     let (mut config, warnings) = template.config(place, source)?;
-    config.pod_name = text(pod, &["metadata", "name"]);
-    config.pod_namespace = text(pod, &["metadata", "namespace"]);
+    config.pod_name = pod.text_at(&["metadata", "name"]);
+    config.pod_namespace = pod.text_at(&["metadata", "namespace"]);
     config.pod_uid = pod.uid().into();
     Ok((config, warnings))
-}
-
-/// A text of a document, shared with it.
-fn text(document: &Value, path: &[&str]) -> Text {
-    match document.at(path) {
-        Some(Value::String(text)) => text.clone(),
-        _ => Text::new(),
-    }
 }
 
 /// What a configuration follows from, unless its environment tells of the pod or of other objects.
@@ -138,16 +130,16 @@ fn made(
         words.map(|word| expand(word, &values)).collect()
     };
     let config = ContainerConfig {
-        name: text(container, &["name"]),
+        name: container.text_at(&["name"]),
         attempt: *attempt,
         pod_name: Text::new(),
         pod_namespace: Text::new(),
         pod_uid: Id::default(),
-        image: text(container, &["image"]),
+        image: container.text_at(&["image"]),
         image_id: image.id.clone(),
         command: expanded("command"),
         args: expanded("args"),
-        working_dir: text(container, &["workingDir"]),
+        working_dir: container.text_at(&["workingDir"]),
         mounts: mounts(pod, container).into(),
         annotations: Arc::new(annotations(pod, container, *attempt, image)),
         tty: container.bool_at(&["tty"]),
@@ -155,7 +147,7 @@ fn made(
         stdin_once: container.bool_at(&["stdinOnce"]),
         resources: resources(pod, container, place.allocatable.1),
         security: Arc::new(security),
-        termination_message_path: text(container, &["terminationMessagePath"]),
+        termination_message_path: container.text_at(&["terminationMessagePath"]),
         fallback_to_logs: container.str_at(&["terminationMessagePolicy"])
             == "FallbackToLogsOnError",
         host_network: pod.bool_at(&["spec", "hostNetwork"]),
@@ -452,8 +444,8 @@ pub fn sandbox_config(pod: &Value, attempt: u32, volumes: Vec<PodVolume>) -> Pod
     };
     let group = pod.int_at(&["spec", "securityContext", "fsGroup"]);
     PodSandboxConfig {
-        name: text(pod, &["metadata", "name"]),
-        namespace: text(pod, &["metadata", "namespace"]),
+        name: pod.text_at(&["metadata", "name"]),
+        namespace: pod.text_at(&["metadata", "namespace"]),
         uid: pod.uid().into(),
         attempt,
         hostname: hostname(pod).into(),

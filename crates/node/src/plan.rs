@@ -58,7 +58,7 @@ pub fn is_down(record: &PodRecord) -> bool {
 }
 
 fn start(container: &Value, init: bool) -> Action {
-    Action::Start { name: container.str_at(&["name"]).into(), init }
+    Action::Start { name: container.text_at(&["name"]), init }
 }
 
 fn new_sandbox(pod: &Value, record: &PodRecord) -> Vec<Action> {

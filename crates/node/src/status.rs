@@ -145,15 +145,15 @@ fn container_status(input: &Input<'_>, container: &Value, role: Role) -> Value {
         }
     }
     let image = current.map(|i| &i.image).filter(|image| !image.is_empty());
-    let image = image.map_or_else(|| text_of(container, "image"), Value::from);
+    let image = image.map_or_else(|| container.text_at(&["image"]), Text::clone);
     let mut members: Vec<(&str, Value)> = Vec::with_capacity(9);
     members.extend([
-        ("name", text_of(container, "name")),
+        ("name", container.text_at(&["name"]).into()),
         ("state", state),
         ("lastState", last),
         ("ready", ready.into()),
         ("restartCount", current.map_or(0, |instance| instance.attempt).into()),
-        ("image", image),
+        ("image", image.into()),
         ("imageID", current.map_or_else(|| "".into(), |instance| Value::from(&instance.image_id))),
     ]);
     if let Some(started) = record.and_then(|record| record.started) {
@@ -166,12 +166,6 @@ fn container_status(input: &Input<'_>, container: &Value, role: Role) -> Value {
     members.into_iter().collect()
 }
 
-/// The text of a field, as it is kept there.
-fn text_of(container: &Value, field: &str) -> Value {
-    let text = container.at(&[field]).filter(|value| value.is_string());
-    text.cloned().unwrap_or_else(|| "".into())
-}
-
 fn container_id(scheme: &str, instance: &Instance) -> Value {
     let mut id = Text::with_capacity(scheme.len() + 3 + instance.id.len());
     for part in [scheme, "://", &instance.id] {
@@ -182,7 +176,7 @@ fn container_id(scheme: &str, instance: &Instance) -> Value {
 
 /// The status of a container of which nothing is known yet.
 fn waiting_status(container: &Value, reason: &'static str) -> Value {
-    let (name, image) = (text_of(container, "name"), text_of(container, "image"));
+    let (name, image) = (container.text_at(&["name"]), container.text_at(&["image"]));
     alike::waiting(alike::Waiting { name, image, reason }, |of| {
         json!({
             "name": of.name,

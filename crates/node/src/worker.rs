@@ -19,8 +19,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use apimachinery::{Text, Value};
 use apimachinery::{ObjectExt as _, Status};
+use apimachinery::{Text, Value};
 use apiserver::DeleteOptions;
 use controller_runtime::{EventType, Key};
 use cri::{Command, ContainerExit, ContainerStatus, Error, Id, Image, Reply};

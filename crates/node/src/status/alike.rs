@@ -39,8 +39,8 @@ pub(super) fn running(since: Text, make: impl FnOnce(Text) -> Value) -> Value {
 /// A container that waits for its first start: its name, its image and why it waits.
 #[derive(PartialEq)]
 pub(super) struct Waiting {
-    pub(super) name: Value,
-    pub(super) image: Value,
+    pub(super) name: Text,
+    pub(super) image: Text,
     pub(super) reason: &'static str,
 }
 

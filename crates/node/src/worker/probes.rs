@@ -19,7 +19,7 @@ impl Worker {
                 let Some(period) = Probe::period_of(container, kind) else { continue };
                 let millis = u64::try_from(period.as_millis()).unwrap_or(u64::MAX);
                 let phase = Duration::from_millis(io.cx.world.random_below(millis));
-                let name = Text::from(container.str_at(&["name"]));
+                let name = container.text_at(&["name"]);
                 if let Some(probe) = Probe::new(container, kind, io.now() + phase) {
                     self.probes.insert((name, kind), probe);
                 }
