@@ -6,7 +6,8 @@
 //! [`validation`] (names and metadata), [`selector`] (which objects are meant),
 //! [`quantity`] and [`int_or_string`] (values with a grammar of their own),
 //! [`yaml`] (manifests), [`patch`] (changing documents), [`managed_fields`] (who owns which field),
-//! [`image_reference`] (pull specs), and the small ones [`names`], [`duration`], [`hash`].
+//! [`image_reference`] (pull specs), and the small ones [`names`], [`duration`], [`hash`],
+//! [`recent`] (what was made lately).
 //!
 //! Invariant: nothing here knows a particular kind, a clock or a socket.
 #![warn(missing_docs)]
@@ -23,6 +24,7 @@ pub mod names;
 pub mod object;
 pub mod patch;
 pub mod quantity;
+pub mod recent;
 pub mod selector;
 pub mod status;
 pub mod validation;
@@ -30,6 +32,7 @@ pub mod yaml;
 
 pub use crate::gvk::{Gvk, Gvr};
 pub use crate::object::ObjectExt;
+pub use crate::recent::Recent;
 pub use crate::status::{Reason, Status};
 
 pub use crate::json::{List, Map, Text, Texts, Value};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use apimachinery::ObjectExt;
 use apimachinery::quantity::Quantity;
-use apimachinery::{Text, Value};
+use apimachinery::{Recent, Text, Value};
 use cri::{
     ContainerConfig, ContainerResources, ContainerSecurity, Dns, Id, Image, PodSandboxConfig,
     PodVolume, PortMapping,
@@ -14,7 +14,6 @@ use cri::{
 
 use crate::env::{Environment, Error, Place, Source};
 use crate::expansion::expand;
-use crate::recent::Recent;
 use crate::record::container_hash;
 use crate::volumes::mounts;
 

@@ -27,7 +27,6 @@ pub mod node_status;
 pub mod plan;
 pub mod probe;
 pub mod pull_secrets;
-mod recent;
 pub mod record;
 pub mod status;
 pub mod streams;

@@ -6,13 +6,12 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use apimachinery::ObjectExt as _;
-use apimachinery::{Text, Value};
+use apimachinery::{Recent, Text, Value};
 use cri::Id;
 use world::Time;
 
 use crate::backoff::Backoff;
 use crate::probe::Kind;
-use crate::recent::Recent;
 
 /// One pod on this node.
 #[derive(Debug, Clone, PartialEq)]

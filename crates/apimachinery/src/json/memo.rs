@@ -6,37 +6,29 @@
 //! Invariant: a remembered map is held, so no other map can have its place in memory.
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
 
 use super::Map;
-
-/// How many maps are remembered.
-const REMEMBERED: usize = 8;
+use crate::recent::Recent;
 
 /// The last few maps and what was found out about each.
 #[derive(Debug, Default)]
-pub struct Memo<T>(RefCell<VecDeque<(Map, T)>>);
+pub struct Memo<T>(RefCell<Recent<Map, T>>);
 
 impl<T: Clone> Memo<T> {
     /// Remembers nothing.
     #[must_use]
     pub const fn new() -> Self {
-        Self(RefCell::new(VecDeque::new()))
+        Self(RefCell::new(Recent::new()))
     }
 
     /// What was found out about this very map; an equal one does not count.
     pub fn get(&self, map: &Map) -> Option<T> {
-        let entries = self.0.borrow();
-        entries.iter().find(|(known, _)| known.is_same(map)).map(|(_, found)| found.clone())
+        self.0.borrow().get(|known| known.is_same(map))
     }
 
     /// Remembers what was found out about a map, which is not empty.
     pub fn put(&self, map: Map, found: T) {
-        let mut entries = self.0.borrow_mut();
-        if entries.len() == REMEMBERED {
-            entries.pop_back();
-        }
-        entries.push_front((map, found));
+        self.0.borrow_mut().put(map, found);
     }
 }
 
@@ -55,9 +47,5 @@ mod tests {
         let mut changed = one.clone();
         changed.insert("b", json!(2));
         assert_eq!(memo.get(&changed), None);
-        for _ in 0..REMEMBERED {
-            memo.put(map(&json!({"b": 1})), "other");
-        }
-        assert_eq!(memo.get(&one), None);
     }
 }

@@ -5,18 +5,17 @@
 
 use std::cell::RefCell;
 
-use apimachinery::{List, Text, Value};
+use apimachinery::{List, Recent, Text, Value};
 use world::Time;
 
 use super::conditions::Verdict;
-use crate::recent::Recent;
 
 thread_local! {
     static TIMES: RefCell<Recent<i64, Text>> = const { RefCell::new(Recent::new()) };
     static RUNNING: RefCell<Recent<Text, Value>> = const { RefCell::new(Recent::new()) };
     static WAITING: RefCell<Recent<Waiting, Value>> = const { RefCell::new(Recent::new()) };
     static CONDITIONS: RefCell<Recent<(Verdict, Text), Value>> = const { RefCell::new(Recent::new()) };
-    static LISTS: RefCell<Recent<(), List>> = const { RefCell::new(Recent::new()) };
+    static LISTS: RefCell<Recent<List, List>> = const { RefCell::new(Recent::new()) };
 }
 
 /// `at` as documents have it.
@@ -74,8 +73,11 @@ pub(super) fn condition(
 /// A list of these.
 pub(super) fn list(items: Vec<Value>) -> List {
     LISTS.with_borrow_mut(|lists| {
-        let known = lists.find(|known| known.as_slice() == items);
-        known.unwrap_or_else(|| lists.put((), List::from(items)))
+        let known = lists.get(|known| known.as_slice() == items);
+        known.unwrap_or_else(|| {
+            let list = List::from(items);
+            lists.put(list.clone(), list)
+        })
     })
 }
 

@@ -1,10 +1,9 @@
 //! What a worker acts through: the API, the runtime, and the tickets under way.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use apimachinery::ObjectExt as _;
-use apimachinery::{Text, Value, json};
+use apimachinery::{Recent, Text, Value, json};
 use apiserver::Client;
 use controller_runtime::recorder::EventRecord;
 use controller_runtime::{Caches, Context, EventType};
@@ -36,9 +35,6 @@ pub(crate) enum Purpose {
     Forget,
 }
 
-/// How many images' names are kept.
-const KEPT_IMAGES: usize = 16;
-
 /// Which commands are under way and who owns what.
 #[derive(Debug, Default)]
 pub(crate) struct Tickets {
@@ -47,7 +43,7 @@ pub(crate) struct Tickets {
     /// Container and sandbox ids → pod uid.
     owners: FxHashMap<Id, Arc<str>>,
     /// The newest images' names in statuses, by the engine's.
-    images: VecDeque<((Text, Text), Text)>,
+    images: Recent<(Text, Text), Text>,
 }
 
 impl Tickets {
@@ -87,15 +83,11 @@ impl Tickets {
 
     /// `imageID` of the status, one text for all that have the image.
     pub(super) fn image_id(&mut self, image: &Image) -> Text {
-        let is_known =
-            |(id, digest): &(Text, Text)| *id == image.id && *digest == image.repo_digest;
-        if let Some((_, known)) = self.images.iter().find(|(of, _)| is_known(of)) {
-            return known.clone();
-        }
-        let made = Text::from(crate::container::image_id(image));
-        self.images.truncate(KEPT_IMAGES - 1);
-        self.images.push_front(((image.id.clone(), image.repo_digest.clone()), made.clone()));
-        made
+        let known = self.images.get(|(id, digest)| *id == image.id && *digest == image.repo_digest);
+        known.unwrap_or_else(|| {
+            let of = (image.id.clone(), image.repo_digest.clone());
+            self.images.put(of, crate::container::image_id(image).into())
+        })
     }
 }
 
