@@ -29,9 +29,14 @@ pub fn container_config(
     place: Place<'_>,
     source: &dyn Source,
 ) -> Result<(ContainerConfig, Vec<String>), Error> {
-    let services = source.services();
-    let template =
-        Template { pod, container, attempt, image, memory: place.allocatable.1, services };
+    let template = Template {
+        pod: pod.clone(),
+        container: container.clone(),
+        attempt,
+        image: image.clone(),
+        memory: place.allocatable.1,
+        services: source.services(),
+    };
     let (mut config, warnings) = template.config(place, source)?;
     config.pod_name = pod.text_at(&["metadata", "name"]);
     config.pod_namespace = pod.text_at(&["metadata", "namespace"]);
@@ -40,18 +45,8 @@ pub fn container_config(
 }
 
 /// What a configuration follows from, unless its environment tells of the pod or of other objects.
-struct Template<'a> {
-    pod: &'a Value,
-    container: &'a Value,
-    attempt: u32,
-    image: &'a Image,
-    memory: i64,
-    services: Vec<Arc<Value>>,
-}
-
-/// A [`Template`] that is remembered.
 #[derive(Debug)]
-struct Known {
+struct Template {
     pod: Value,
     container: Value,
     attempt: u32,
@@ -61,47 +56,39 @@ struct Known {
 }
 
 thread_local! {
-    static CONFIGS: RefCell<Recent<Known, ContainerConfig>> = const { RefCell::new(Recent::new()) };
+    static CONFIGS: RefCell<Recent<Template, ContainerConfig>> = const { RefCell::new(Recent::new()) };
 }
 
-impl Template<'_> {
+impl Template {
     fn config(
-        &self,
+        self,
         place: Place<'_>,
         source: &dyn Source,
     ) -> Result<(ContainerConfig, Vec<String>), Error> {
         let plain = self.container.at(&["envFrom"]).is_none();
         let variables = self.container.list_at(&["env"]);
         if !plain || variables.iter().any(|variable| variable.at(&["valueFrom"]).is_some()) {
-            return made(self, place, source);
+            return made(&self, place, source);
         }
         if let Some(known) = CONFIGS.with_borrow(|configs| configs.get(|known| self.is(known))) {
             return Ok((known, Vec::new()));
         }
-        let (config, warnings) = made(self, place, source)?;
+        let (config, warnings) = made(&self, place, source)?;
         if warnings.is_empty() {
-            let known = Known {
-                pod: self.pod.clone(),
-                container: self.container.clone(),
-                attempt: self.attempt,
-                image: self.image.clone(),
-                memory: self.memory,
-                services: self.services.clone(),
-            };
-            CONFIGS.with_borrow_mut(|configs| configs.put(known, config.clone()));
+            CONFIGS.with_borrow_mut(|configs| configs.put(self, config.clone()));
         }
         Ok((config, warnings))
     }
 
-    fn is(&self, known: &Known) -> bool {
+    fn is(&self, known: &Self) -> bool {
         let same = |path: &[&str]| self.pod.at(path) == known.pod.at(path);
-        self.container == &known.container
+        self.container == known.container
             && self.attempt == known.attempt
-            && self.image == &known.image
+            && self.image == known.image
             && self.memory == known.memory
             && same(&["metadata", "annotations"])
             && same(&["status", "qosClass"])
-            && same_spec(self.pod, &known.pod)
+            && same_spec(&self.pod, &known.pod)
             && self.services.len() == known.services.len()
             && self.services.iter().zip(&known.services).all(|(one, other)| Arc::ptr_eq(one, other))
     }
@@ -115,7 +102,7 @@ fn same_spec(one: &Value, other: &Value) -> bool {
 }
 
 fn made(
-    template: &Template<'_>,
+    template: &Template,
     place: Place<'_>,
     source: &dyn Source,
 ) -> Result<(ContainerConfig, Vec<String>), Error> {
