@@ -241,16 +241,17 @@ impl<V: Value> Index<V> {
         }
     }
 
-    /// Puts `key` if what it is now is `expected`; otherwise gives what it is.
-    pub(crate) fn put_if(
+    /// Puts `key` if it was last changed at `expected` (0: it does not exist); otherwise gives what it
+    /// is.
+    pub(crate) fn put_at(
         &mut self,
         key: &str,
+        expected: Revision,
         value: V,
         lease: Option<LeaseId>,
         revision: Revision,
-        expected: impl Fn(Option<&Arc<KeyValue<V>>>) -> bool,
     ) -> Result<Change<V>, Option<Arc<KeyValue<V>>>> {
-        let entry = if expected(None) {
+        let entry = if expected == 0 {
             // Most likely new: the key is looked for once.
             match self.entries.entry(key.into()) {
                 hash_map::Entry::Vacant(vacant) => {
@@ -265,11 +266,11 @@ impl<V: Value> Index<V> {
         } else {
             self.entries.get_mut(key).ok_or(None)?
         };
-        if expected(entry.current.kv.as_ref()) {
-            Ok(entry.put(key, value, lease, revision))
-        } else {
-            Err(entry.current.kv.clone())
+        let current = &entry.current.kv;
+        if current.as_ref().map_or(0, |kv| kv.mod_revision) != expected {
+            return Err(current.clone());
         }
+        Ok(entry.put(key, value, lease, revision))
     }
 
     /// Deletes `key`; `None` when it does not exist. The change's `kv` is the deletion's mark.

@@ -165,10 +165,7 @@ impl<V: Value> State<V> {
         if lease.is_some_and(|lease| !self.leases.contains(lease)) {
             return Err(self.index.current(key).cloned());
         }
-        let is_expected = |current: Option<&Arc<KeyValue<V>>>| {
-            current.map_or(0, |current| current.mod_revision) == expected
-        };
-        let change = self.index.put_if(key, value, lease, self.revision + 1, is_expected)?;
+        let change = self.index.put_at(key, expected, value, lease, self.revision + 1)?;
         self.record(EventKind::Put, &change, effects);
         Ok(change)
     }
