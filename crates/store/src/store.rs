@@ -143,35 +143,8 @@ impl<V: Value> Store<V> {
         })
     }
 
-    /// Creates `key`.
-    ///
-    /// # Errors
-    /// [`Conflict`] when it exists.
-    pub fn create(&self, key: &str, value: V) -> Result<Arc<KeyValue<V>>, Conflict<V>> {
-        self.put_at(key, 0, value, None)
-    }
-
-    /// Changes `key`, which must not have changed since `mod_revision`. Takes it off the lease it
-    /// had.
-    ///
-    /// # Errors
-    /// [`Conflict`] when it has changed or does not exist.
-    pub fn update(
-        &self,
-        key: &str,
-        mod_revision: Revision,
-        value: V,
-    ) -> Result<Arc<KeyValue<V>>, Conflict<V>> {
-        if mod_revision == 0 {
-            let state = self.state.read();
-            let current = state.index.current(key).cloned();
-            return Err(Conflict { current, revision: state.revision });
-        }
-        self.put_at(key, mod_revision, value, None)
-    }
-
     /// Creates `key`, or changes it if `expected` is not 0, which must be the revision of its last
-    /// change. It ends with `lease`, if that is given.
+    /// change. It ends with `lease` if that is given, and with no other.
     ///
     /// # Errors
     /// [`Conflict`] when it is at another revision, or there is no such lease.

@@ -17,7 +17,7 @@ fn increment(store: &Store<String>, key: &str) {
     loop {
         let kv = store.get(key).expect("the counter exists");
         let next: u64 = kv.value.parse::<u64>().expect("a number") + 1;
-        if store.update(key, kv.mod_revision, next.to_string()).is_ok() {
+        if store.put_at(key, kv.mod_revision, next.to_string(), None).is_ok() {
             return;
         }
     }

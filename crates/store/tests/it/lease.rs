@@ -70,6 +70,20 @@ fn a_lease_kept_alive_lives_on_from_then() {
 }
 
 #[test]
+fn a_guarded_put_needs_its_lease_and_leaves_the_one_before() {
+    let (_, store) = new_store();
+    let (first, second) = (store.lease_grant(TTL), store.lease_grant(TTL));
+    let put = |at, lease| store.put_at("a", at, text("x"), lease).map(|kv| kv.lease);
+    assert_eq!(put(0, Some(first)).unwrap(), Some(first));
+    assert_eq!(put(2, Some(second)).unwrap(), Some(second));
+    store.lease_revoke(first).expect("it is there");
+    assert_eq!(put(3, Some(first)).unwrap_err().current, store.get("a"), "no such lease");
+    assert_eq!(put(3, None).unwrap(), None);
+    store.lease_revoke(second).expect("it is there");
+    assert!(store.get("a").is_some(), "it has no lease any more");
+}
+
+#[test]
 fn a_key_belongs_to_the_lease_of_its_last_put() {
     let (_, store) = new_store();
     let (first, second) = (store.lease_grant(TTL), store.lease_grant(TTL));

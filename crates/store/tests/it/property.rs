@@ -232,9 +232,9 @@ impl Run {
         let result = match (op, guard) {
             (Op::Put { value, .. }, None) => Ok(self.store.put(key, value)),
             (Op::Put { value, .. }, Some(Target::ModRevision(revision))) => {
-                self.store.update(key, *revision, value)
+                self.store.put_at(key, *revision, value, None)
             }
-            (Op::Put { value, .. }, Some(_)) => self.store.create(key, value),
+            (Op::Put { value, .. }, Some(_)) => self.store.put_at(key, 0, value, None),
             (_, guard) => {
                 let revision =
                     if let Some(Target::ModRevision(r)) = guard { Some(*r) } else { None };

@@ -128,9 +128,9 @@ impl Value for Stamped {
 #[test]
 fn a_value_learns_its_revision_once() {
     let store = Store::new(World::simulated(1));
-    let kv = store.create("a", Stamped(vec![])).unwrap();
+    let kv = store.put_at("a", 0, Stamped(vec![]), None).unwrap();
     assert_eq!(kv.value, Stamped(vec![2]));
-    let kv = store.update("a", 2, kv.value.clone()).unwrap();
+    let kv = store.put_at("a", 2, kv.value.clone(), None).unwrap();
     assert_eq!(kv.value, Stamped(vec![2, 3]));
     let mut watcher = store.watch("a", 3).unwrap();
     let (deleted, revision) = store.delete("a", None).unwrap();
@@ -143,12 +143,12 @@ fn a_value_learns_its_revision_once() {
 #[test]
 fn a_conflict_shows_the_key_as_it_is() {
     let store = new_store();
-    let first = store.create("a", text("1")).unwrap();
-    let conflict = store.create("a", text("2")).unwrap_err();
+    let first = store.put_at("a", 0, text("1"), None).unwrap();
+    let conflict = store.put_at("a", 0, text("2"), None).unwrap_err();
     assert_eq!(conflict.current, Some(first));
     assert_eq!(conflict.to_string(), "key \"a\" is at revision 2");
-    assert_eq!(store.update("a", 1, text("2")).unwrap_err().revision, 2);
-    let missing = store.update("b", 2, text("2")).unwrap_err();
+    assert_eq!(store.put_at("a", 1, text("2"), None).unwrap_err().revision, 2);
+    let missing = store.put_at("b", 2, text("2"), None).unwrap_err();
     assert_eq!(missing.current, None);
     assert_eq!(missing.to_string(), "key does not exist at revision 2");
     assert!(store.delete("b", None).is_err());
