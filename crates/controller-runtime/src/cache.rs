@@ -263,14 +263,14 @@ impl Caches {
     pub(crate) fn upsert(&mut self, resource: &Resource, object: Arc<Value>) -> Change {
         let slot = self.slot(resource).unwrap_or_else(|| self.slot_for(resource));
         let old = self.caches[slot].upsert(&object);
-        Change { old, new: Some(object) }
+        Change::new(old, Some(object))
     }
 
     /// Removes the object under `key`; `None` when it was not there.
     pub(crate) fn remove(&mut self, resource: &Resource, key: &Key) -> Option<Change> {
         let slot = self.slot(resource)?;
         let old = self.caches[slot].remove(key)?;
-        Some(Change { old: Some(old), new: None })
+        Some(Change::new(Some(old), None))
     }
 }
 

@@ -2,12 +2,13 @@
 //!
 //! Invariant: reconcilers are level-driven: their input is a key, never an event's payload.
 
+use std::cell::OnceCell;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use api::Resource;
-use apimachinery::{ObjectExt as _, Status, Value};
+use apimachinery::{Map, ObjectExt as _, Status, Text, Value};
 use apiserver::Client;
 use world::{Time, World};
 
@@ -102,9 +103,35 @@ pub struct Change {
     pub old: Option<Arc<Value>>,
     /// The object after; `None` when it was deleted.
     pub new: Option<Arc<Value>>,
+    is_of_status: OnceCell<bool>,
 }
 
 impl Change {
+    /// What was `old` is `new`; one of them may be missing.
+    #[must_use]
+    pub fn new(old: Option<Arc<Value>>, new: Option<Arc<Value>>) -> Self {
+        Self { old, new, is_of_status: OnceCell::new() }
+    }
+
+    /// Whether nothing but the object's status is another: most changes are such, and nothing to
+    /// those who look at other parts.
+    #[must_use]
+    pub fn is_of_status(&self) -> bool {
+        *self.is_of_status.get_or_init(|| {
+            let sides = self.old.as_deref().zip(self.new.as_deref());
+            let maps = sides.and_then(|(old, new)| old.as_object().zip(new.as_object()));
+            maps.is_some_and(|(old, new)| {
+                same_but(old, new, |name, old, new| match name {
+                    "status" => true,
+                    "metadata" => old.as_object().zip(new.as_object()).is_some_and(|(old, new)| {
+                        same_but(old, new, |name, _, _| name == "resourceVersion")
+                    }),
+                    _ => false,
+                })
+            })
+        })
+    }
+
     /// The newest form of the object.
     ///
     /// # Panics
@@ -128,6 +155,14 @@ impl Change {
         let same = std::ptr::eq(old.owner_references(), new.owner_references());
         of_other(new) && (same || of_other(old))
     }
+}
+
+/// Whether both have the same members, but for those of which `may_differ` says so.
+fn same_but(old: &Map, new: &Map, may_differ: impl Fn(&str, &Value, &Value) -> bool) -> bool {
+    let same = |((name, old), (other, new)): ((&Text, &Value), (&Text, &Value))| {
+        name == other && (may_differ(name, old, new) || old == new)
+    };
+    old.len() == new.len() && old.iter().zip(new).all(same)
 }
 
 /// Turns a change into the keys that must be looked at.
@@ -176,4 +211,32 @@ pub fn controller_owner_of(change: &Change, kind: &str) -> Vec<Key> {
         .collect();
     keys.dedup();
     keys
+}
+
+#[cfg(test)]
+mod tests {
+    use apimachinery::json;
+
+    use super::*;
+
+    #[test]
+    fn a_change_of_the_status_is_told_from_others() {
+        let pod = json!({
+            "metadata": {"name": "a", "resourceVersion": "1"}, "spec": {}, "status": {"phase": "Pending"},
+        });
+        let cases = [
+            (["metadata", "resourceVersion"], "2", true),
+            (["status", "phase"], "Running", true),
+            (["metadata", "deletionTimestamp"], "2018-10-11T12:00:00Z", false),
+            (["metadata", "name"], "b", false),
+            (["spec", "nodeName"], "n1", false),
+        ];
+        for (path, value, expected) in cases {
+            let mut new = pod.clone();
+            new.set(&path, json!(value));
+            let change = Change::new(Some(Arc::new(pod.clone())), Some(Arc::new(new)));
+            assert_eq!(change.is_of_status(), expected, "{path:?}");
+        }
+        assert!(!Change::new(None, Some(Arc::new(pod))).is_of_status());
+    }
 }

@@ -223,7 +223,7 @@ impl Driver {
             };
             reflector.subscribers.push((index, watching.map));
             for (_, object) in self.caches.iter(watching.resource, "") {
-                let change = Change { old: None, new: Some(object) };
+                let change = Change::new(None, Some(object));
                 for key in (watching.map)(&self.caches, &change) {
                     self.queue.add((index, key));
                 }

@@ -226,6 +226,9 @@ impl GarbageCollector {
 /// The keys that a change gives rise to; none for the many changes that ownership does not show in.
 fn keys_of(caches: &Caches, change: &Change) -> Vec<Key> {
     let mut keys = Vec::new();
+    if change.is_of_status() {
+        return keys;
+    }
     let (old, new) = (change.old.as_deref(), change.new.as_deref());
     if let Some(old) = old
         && new.is_none_or(|new| new.uid() != old.uid())

@@ -233,6 +233,9 @@ fn touched(_: &Caches, change: &Change) -> Vec<Key> {
 
 /// The node that is not ready and got a pod all the same.
 fn node_of_new_pod(caches: &Caches, change: &Change) -> Vec<Key> {
+    if change.is_of_status() {
+        return Vec::new();
+    }
     let name = node_of(change.new.as_ref());
     if name.is_empty() || name == node_of(change.old.as_ref()) {
         return Vec::new();

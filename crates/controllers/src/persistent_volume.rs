@@ -431,6 +431,9 @@ fn claims_of_class(caches: &Caches, change: &Change) -> Vec<Key> {
 
 /// The claims of a pod that has just got a node.
 fn claims_of_placed_pod(_: &Caches, change: &Change) -> Vec<Key> {
+    if change.is_of_status() {
+        return Vec::new();
+    }
     let node = |pod: &Option<Arc<Value>>| {
         pod.as_ref().is_some_and(|pod| !pod.str_at(&["spec", "nodeName"]).is_empty())
     };

@@ -110,6 +110,9 @@ fn pods_of_tainted(caches: &Caches, change: &Change) -> Vec<Key> {
 
 /// A pod that came to a tainted node, or whose tolerations changed there, or that goes from it.
 fn bound_pod(caches: &Caches, change: &Change) -> Vec<Key> {
+    if change.is_of_status() {
+        return Vec::new();
+    }
     let tainted = |pod: &Value| {
         let node = caches.get(&NODES, "", pod.str_at(&["spec", "nodeName"]));
         node.is_some_and(|node| !no_execute(&node).is_empty())

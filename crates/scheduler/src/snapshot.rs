@@ -22,7 +22,7 @@ use api::{
     NODES, PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, POD_DISRUPTION_BUDGETS, PODS,
     REPLICA_SETS, REPLICATION_CONTROLLERS, Resource, SERVICES, STATEFUL_SETS, STORAGE_CLASSES,
 };
-use apimachinery::{ObjectExt as _, Text, Value};
+use apimachinery::{Map, ObjectExt as _, Text, Value};
 use controller_runtime::Key;
 use rustc_hash::FxHashMap;
 
@@ -321,15 +321,20 @@ fn conditions(node: &Value) -> impl Iterator<Item = (&str, &str)> {
 /// Whether a pod looks the same to scheduling before and after, wherever it is.
 pub(crate) fn same_pod(old: &Value, new: &Value) -> bool {
     let going = |pod: &Value| pod.deletion_timestamp().is_some();
-    fn spec(pod: &Value) -> impl Iterator<Item = (&Text, &Value)> {
-        let spec = pod.map_at(&["spec"]).into_iter().flatten();
-        spec.filter(|(field, _)| *field != "nodeName")
+    let (old_spec, new_spec) = (pod_spec(old), pod_spec(new));
+    let is_one = old_spec.zip(new_spec).is_some_and(|(old, new)| old.is_same(new));
+    fn placeless(spec: Option<&Map>) -> impl Iterator<Item = (&Text, &Value)> {
+        spec.into_iter().flatten().filter(|(field, _)| *field != "nodeName")
     }
     old.uid() == new.uid()
         && old.labels() == new.labels()
         && going(old) == going(new)
         && is_terminal(old) == is_terminal(new)
-        && spec(old).eq(spec(new))
+        && (is_one || placeless(old_spec).eq(placeless(new_spec)))
+}
+
+fn pod_spec(pod: &Value) -> Option<&Map> {
+    pod.map_at(&["spec"])
 }
 
 #[cfg(test)]

@@ -128,7 +128,6 @@ fn bind(pod: &Value, binding: &Binding<'_>, now: &str) -> Result<Value, String> 
     conditions.push(json!({
         "type": "PodScheduled",
         "status": "True",
-        "lastProbeTime": null,
         "lastTransitionTime": now,
     }));
     pod.set(&["status", "conditions"], Value::from(conditions));

@@ -13,7 +13,7 @@ const FILE: &str = "apimachinery/cronjob-controller.json";
 
 pub(crate) fn register(suites: &mut Suites) {
     suites.add(FILE, "getParentUIDFromJob", |row| {
-        let change = Change { old: None, new: Some(Arc::new(row.arg("j").clone())) };
+        let change = Change::new(None, Some(Arc::new(row.arg("j").clone())));
         let found = controller_owner_of(&change, "CronJob");
         same(&json!(!found.is_empty()), row.result(1))
     });

@@ -88,7 +88,7 @@ fn changes_without_meaning_for_ownership_give_no_keys() {
         Some(Arc::new(pod))
     };
     let keys = |old, new| {
-        let keys = keys_of(&Caches::default(), &Change { old, new });
+        let keys = keys_of(&Caches::default(), &Change::new(old, new));
         keys.iter().map(ToString::to_string).collect::<Vec<_>>()
     };
     assert_eq!(keys(None, owned("Pending")), ["ns/pods./x"]);

@@ -96,7 +96,6 @@ pub(super) fn unscheduled(pod: &Value, reason: &str, message: &str, now: Time) -
         "status": "False",
         "reason": reason,
         "message": message,
-        "lastProbeTime": null,
         "lastTransitionTime": now.rfc3339(),
     });
     let mut conditions = pod.list_at(&["status", "conditions"]).to_vec();
@@ -168,8 +167,7 @@ mod tests {
         assert_eq!(
             first["conditions"],
             json!([{"type": "PodScheduled", "status": "False", "reason": "Unschedulable",
-                "message": "a", "lastProbeTime": null,
-                "lastTransitionTime": "2018-10-11T12:00:00Z"}])
+                "message": "a", "lastTransitionTime": "2018-10-11T12:00:00Z"}])
         );
         pod.set(&["status"], first);
         let later = time("2018-10-11T12:01:00Z");
