@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: prints the figures that the project promises. The work is the package
-//! `bench`'s, built with optimisation; this only builds and starts it, so that chores build quickly.
+//! `bench`'s, built as what is handed out is; this only builds and starts it, so that chores build
+//! quickly.
 //!
 //! Invariant: the program that is measured is built from the same sources as what measures it.
 
@@ -25,19 +26,20 @@ pub(crate) fn run(root: &Path, options: &Bench) -> Result<()> {
     if options.json {
         arguments.push("--json".to_owned());
     }
-    start(root, &arguments)
+    start(root, "dist", &arguments)
 }
 
-/// Builds `rehearse` and `bench`, and runs `bench` with `arguments`.
-pub(crate) fn start(root: &Path, arguments: &[String]) -> Result<()> {
-    cargo(root, &["build", "--release", "--locked", "--quiet", "-p", "cli"], &[])?;
-    cargo(root, &["run", "--release", "--locked", "--quiet", "-p", "bench", "--"], arguments)
+/// Builds `rehearse` and `bench` with the profile, and runs `bench` with `arguments`.
+pub(crate) fn start(root: &Path, profile: &str, arguments: &[String]) -> Result<()> {
+    cargo(root, &["build", "--profile", profile, "--locked", "--quiet", "-p", "cli"])?;
+    let mut run = vec!["run", "--profile", profile, "--locked", "--quiet", "-p", "bench", "--"];
+    run.extend(arguments.iter().map(String::as_str));
+    cargo(root, &run)
 }
 
-fn cargo(root: &Path, command: &[&str], arguments: &[String]) -> Result<()> {
-    let mut cargo = Command::new("cargo");
-    let status = cargo.args(command).args(arguments).current_dir(root).status();
+fn cargo(root: &Path, arguments: &[&str]) -> Result<()> {
+    let status = Command::new("cargo").args(arguments).current_dir(root).status();
     let status = status.context("cannot start cargo")?;
-    ensure!(status.success(), "`cargo {}` failed", command.join(" "));
+    ensure!(status.success(), "`cargo {}` failed", arguments.join(" "));
     Ok(())
 }

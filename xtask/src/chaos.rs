@@ -30,5 +30,5 @@ pub(crate) fn run(root: &Path, options: &Chaos) -> Result<()> {
         format!("--from={}", options.from),
         format!("--threads={}", options.threads),
     ];
-    crate::bench::start(root, &arguments)
+    crate::bench::start(root, "release", &arguments)
 }

@@ -33,5 +33,5 @@ pub(crate) fn run(root: &Path, options: &Seeds) -> Result<()> {
         format!("--threads={}", options.threads),
         format!("--rehearsal={}", options.rehearsal.display()),
     ];
-    crate::bench::start(root, &arguments)
+    crate::bench::start(root, "release", &arguments)
 }
