@@ -27,16 +27,7 @@ impl Key {
     /// The key of `namespace`/`name`.
     #[must_use]
     pub fn new(namespace: &str, name: &str) -> Self {
-        let end = namespace.len() + 1 + name.len();
-        let mut short = [0; SHORT];
-        if let Some(both) = short.get_mut(..end) {
-            both[..namespace.len()].copy_from_slice(namespace.as_bytes());
-            both[namespace.len() + 1..].copy_from_slice(name.as_bytes());
-            if let Ok(both) = std::str::from_utf8(both) {
-                return Self(Arc::from(both));
-            }
-        }
-        Self([namespace, name].join("\0").into())
+        Self(joined(namespace, name, |text| Arc::from(text)))
     }
 
     /// The key of `object`.
@@ -58,9 +49,28 @@ impl Key {
     }
 
     /// Namespace and name.
-    pub(crate) fn parts(&self) -> (&str, &str) {
+    fn parts(&self) -> (&str, &str) {
         self.0.split_once(SEPARATOR).unwrap_or(("", &self.0))
     }
+
+    /// Both as [`joined`] puts them together; equal keys have equal ones, and hash as they do.
+    pub(crate) fn text(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What `with` gives for the text of the key of `namespace`/`name`.
+pub(crate) fn joined<R>(namespace: &str, name: &str, with: impl FnOnce(&str) -> R) -> R {
+    let end = namespace.len() + 1 + name.len();
+    let mut short = [0; SHORT];
+    if let Some(both) = short.get_mut(..end) {
+        both[..namespace.len()].copy_from_slice(namespace.as_bytes());
+        both[namespace.len() + 1..].copy_from_slice(name.as_bytes());
+        if let Ok(both) = std::str::from_utf8(both) {
+            return with(both);
+        }
+    }
+    with(&[namespace, name].join("\0"))
 }
 
 impl PartialEq for Key {
@@ -85,7 +95,7 @@ impl PartialOrd for Key {
 
 impl Hash for Key {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.parts().hash(state);
+        self.0.hash(state);
     }
 }
 

@@ -4,13 +4,12 @@
 
 use std::borrow::Borrow;
 use std::collections::BTreeSet;
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use apimachinery::{ObjectExt as _, Value};
 use rustc_hash::FxHashMap;
 
-use crate::key::Key;
+use crate::key::{Key, joined};
 
 /// Looking one up takes the same time however many there are; lists come in key order.
 #[derive(Debug, Default)]
@@ -19,14 +18,9 @@ pub(super) struct Objects {
     order: BTreeSet<Key>,
 }
 
-/// A key that is found by the texts it is made of.
-#[derive(Debug, Clone)]
+/// A key that is found by its text.
+#[derive(Debug, PartialEq, Eq, Hash)]
 struct Held(Key);
-
-/// Namespace and name.
-trait Place {
-    fn parts(&self) -> (&str, &str);
-}
 
 impl Objects {
     pub(super) fn is_empty(&self) -> bool {
@@ -34,17 +28,17 @@ impl Objects {
     }
 
     pub(super) fn get(&self, key: &Key) -> Option<&Arc<Value>> {
-        self.held.get(key as &dyn Place)
+        self.held.get(key.text())
     }
 
     pub(super) fn named(&self, namespace: &str, name: &str) -> Option<&Arc<Value>> {
-        self.held.get(&(namespace, name) as &dyn Place)
+        joined(namespace, name, |text| self.held.get(text))
     }
 
     /// The key under which the object of that name is held.
     pub(super) fn key_of(&self, object: &Value) -> Option<Key> {
-        let place = (object.namespace(), object.name());
-        self.held.get_key_value(&place as &dyn Place).map(|(key, _)| key.0.clone())
+        let found = joined(object.namespace(), object.name(), |text| self.held.get_key_value(text));
+        found.map(|(key, _)| key.0.clone())
     }
 
     /// All keys, in order.
@@ -59,7 +53,7 @@ impl Objects {
 
     /// Puts `object` in the place of that of its name; `None` when there is none.
     pub(super) fn replace(&mut self, object: &Arc<Value>) -> Option<Arc<Value>> {
-        let held = self.held.get_mut(&(object.namespace(), object.name()) as &dyn Place)?;
+        let held = joined(object.namespace(), object.name(), |text| self.held.get_mut(text))?;
         Some(std::mem::replace(held, Arc::clone(object)))
     }
 
@@ -71,53 +65,13 @@ impl Objects {
 
     pub(super) fn remove(&mut self, key: &Key) -> Option<Arc<Value>> {
         self.order.remove(key);
-        self.held.remove(key as &dyn Place)
+        self.held.remove(key.text())
     }
 }
 
-impl Place for Key {
-    fn parts(&self) -> (&str, &str) {
-        self.parts()
-    }
-}
-
-impl Place for (&str, &str) {
-    fn parts(&self) -> (&str, &str) {
-        *self
-    }
-}
-
-impl<'a> Borrow<dyn Place + 'a> for Held {
-    fn borrow(&self) -> &(dyn Place + 'a) {
-        &self.0
-    }
-}
-
-impl PartialEq for dyn Place + '_ {
-    fn eq(&self, other: &Self) -> bool {
-        self.parts() == other.parts()
-    }
-}
-
-impl Eq for dyn Place + '_ {}
-
-impl Hash for dyn Place + '_ {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.parts().hash(state);
-    }
-}
-
-impl PartialEq for Held {
-    fn eq(&self, other: &Self) -> bool {
-        self.0 == other.0
-    }
-}
-
-impl Eq for Held {}
-
-impl Hash for Held {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.parts().hash(state);
+impl Borrow<str> for Held {
+    fn borrow(&self) -> &str {
+        self.0.text()
     }
 }
 
