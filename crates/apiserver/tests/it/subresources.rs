@@ -24,6 +24,16 @@ fn a_pod_is_bound_once() {
 }
 
 #[test]
+fn a_bound_pod_that_is_written_back_does_not_change() {
+    let client = cluster();
+    create_pod(&client, "p");
+    bind(&client, "p");
+    let pod = client.get(&api::PODS, "test", "p").unwrap();
+    let written = client.update_status(&api::PODS, (*pod).clone()).unwrap();
+    assert_eq!(written, pod);
+}
+
+#[test]
 fn scale_shows_and_sets_replicas() {
     let client = cluster();
     let deployment = json!({"metadata": {"name": "d"}, "spec": {"replicas": 2,
