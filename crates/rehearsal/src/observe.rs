@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use apimachinery::{ObjectExt as _, Value, int_or_string};
-use apiserver::{ApiServer, Stored};
+use apiserver::{ApiServer, Stored, key};
 use serde::Serialize;
 use store::{EventKind, Watcher};
 use world::{Time, World};
@@ -40,6 +40,8 @@ pub struct Observer {
     cluster: String,
     start: Time,
     watcher: Watcher<Stored>,
+    /// What the keys of events begin with.
+    events: String,
     /// The timeline so far.
     pub entries: Vec<Entry>,
     /// Broken availability so far.
@@ -72,6 +74,7 @@ impl Observer {
             cluster: String::new(),
             start: world.now(),
             watcher,
+            events: key::collection(&api::EVENTS, ""),
             entries: Vec::new(),
             violations: Vec::new(),
             rollouts: Recorder::default(),
@@ -107,6 +110,10 @@ impl Observer {
     /// When history was compacted under it, so that writes would be missed.
     pub fn catch_up(&mut self) -> Result<(), store::Error> {
         while let Some(event) = self.watcher.try_next()? {
+            if event.kv.key.starts_with(&self.events) {
+                // They say nothing that is looked for, and would have to be written out first.
+                continue;
+            }
             let old = event.prev.as_ref().map(|kv| kv.value.value());
             let new = (event.kind == EventKind::Put).then(|| event.kv.value.value());
             let (old, new) = (old.as_deref(), new.as_deref());
