@@ -1,4 +1,5 @@
-//! Which objects of a namespace belong to a controller: kept, adopted or released.
+//! Which objects of a namespace belong to a controller: kept, adopted or released, and to whom a change
+//! of one is news.
 //!
 //! Invariant: an object controlled by somebody else is never touched; a controller that is being
 //! deleted neither adopts nor releases.
@@ -13,7 +14,7 @@ use apimachinery::json;
 use apimachinery::selector::LabelSelector;
 use apimachinery::{ObjectExt as _, Status, Value};
 use apiserver::PatchKind;
-use controller_runtime::{Context, Error, Key};
+use controller_runtime::{Caches, Change, Context, Error, Key, controller_owner_of};
 
 /// The outcome of claiming.
 #[derive(Debug, Default)]
@@ -24,6 +25,43 @@ pub struct Claims {
     pub adopt: Vec<Arc<Value>>,
     /// Owned objects that no longer match.
     pub release: Vec<Arc<Value>>,
+}
+
+/// What `owner` selects by its `spec.selector`; nothing by one that is empty or cannot be read.
+pub(crate) fn selector(owner: &Value) -> LabelSelector {
+    let selector = owner.at(&["spec", "selector"]).unwrap_or(&Value::Null);
+    let selector = LabelSelector::from_json(selector).unwrap_or_else(|_| LabelSelector::nothing());
+    if selector.is_empty() { LabelSelector::nothing() } else { selector }
+}
+
+/// The keys of the controllers of `resource` to which a changed object matters, if the change is
+/// `news`: its owner now and before, and for an orphan everyone of its namespace that `selects` it.
+pub(crate) fn claimants(
+    (caches, change): (&Caches, &Change),
+    resource: &'static Resource,
+    news: impl FnOnce() -> bool,
+    selects: impl Fn(&Value, &Value) -> bool,
+) -> Vec<Key> {
+    if change.is_of_others_than(resource.kind) || !news() {
+        return Vec::new();
+    }
+    let mut keys = controller_owner_of(change, resource.kind);
+    let object = change.object();
+    if change.new.is_some() && object.controller_ref().is_none() {
+        let selecting = caches.may_select(resource, object).into_iter();
+        let selecting = selecting.filter(|owner| selects(owner, object));
+        keys.extend(selecting.map(|owner| Key::of(&owner)));
+    }
+    keys
+}
+
+/// Whether the object came or went, or its `facts` are others than before.
+pub(crate) fn is_news<'a, F: PartialEq>(
+    change: &'a Change,
+    facts: impl Fn(&'a Value) -> F,
+) -> bool {
+    let (Some(old), Some(new)) = (&change.old, &change.new) else { return true };
+    facts(old) != facts(new)
 }
 
 /// What `owner` may have to do with, in key order: what it owns, and the orphans that its selector

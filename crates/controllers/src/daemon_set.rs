@@ -19,11 +19,9 @@ use api::views::pod::{condition, is_terminal, is_terminating, node_name, phase};
 use api::{CONTROLLER_REVISIONS, DAEMON_SETS, NAMESPACES, NODES, PODS};
 use apimachinery::hash::{fnv32a, fnv32a_continue};
 use apimachinery::json;
-use apimachinery::selector::LabelSelector;
 use apimachinery::{ObjectExt as _, Value};
 use controller_runtime::{
-    Caches, Change, Context, Controller, Error, EventType, Key, Requeue, Watching,
-    controller_owner_of, same_key,
+    Caches, Change, Context, Controller, Error, EventType, Key, Requeue, Watching, same_key,
 };
 
 use self::backoff::Backoff;
@@ -65,7 +63,7 @@ impl Controller for DaemonSet {
         if ds.deletion_timestamp().is_some() {
             return Ok(Requeue::Done);
         }
-        let selector = selector(&ds);
+        let selector = claim::selector(&ds);
         let revisions = history::claimed(cx, (&DAEMON_SETS, &ds), &selector)?;
         let (current, collisions) = history::ensure(cx, &ds, &revisions, |number, collisions| {
             history::revision(&ds, number, pod::HASH, &hash(&ds, collisions))
@@ -162,13 +160,6 @@ fn live_revisions<'a>(
     used.map(|revision| revision.name()).chain([current.name()]).collect()
 }
 
-/// The set's selector; one that is empty or unreadable selects nothing.
-fn selector(ds: &Value) -> LabelSelector {
-    let selector = ds.at(&["spec", "selector"]).unwrap_or(&Value::Null);
-    let selector = LabelSelector::from_json(selector).unwrap_or_else(|_| LabelSelector::nothing());
-    if selector.is_empty() { LabelSelector::nothing() } else { selector }
-}
-
 /// The hash of the set's template.
 ///
 /// Deviation: upstream hashes a Go dump of the template; here the canonical JSON is hashed, so the
@@ -199,24 +190,12 @@ fn judge(caches: &Caches, ds: &Value, node: &Value) -> Verdict {
 /// The owner now and before, for an orphan every set that selects it, and for a pod that leaves its
 /// node every set that waits for room there.
 fn sets_of_pod(caches: &Caches, change: &Change) -> Vec<Key> {
-    let is_running = change.new.as_ref().is_some_and(|pod| !is_terminal(pod));
-    if is_running && change.is_of_others_than(DAEMON_SETS.kind) {
-        return Vec::new();
-    }
-    if let (Some(old), Some(new)) = (&change.old, &change.new)
-        && facts(old) == facts(new)
-    {
-        return Vec::new();
-    }
-    let mut keys = controller_owner_of(change, DAEMON_SETS.kind);
-    let pod = change.object();
-    if change.new.is_some() && pod.controller_ref().is_none() {
-        let sets = caches.may_select(&DAEMON_SETS, pod).into_iter();
-        let selecting = sets.filter(|ds| selector(ds).matches_object(pod));
-        keys.extend(selecting.map(|ds| Key::of(&ds)));
-    }
-    if !is_running {
-        keys.extend(waiting_for_room(caches, node_name(pod)));
+    let selects = |ds: &Value, pod: &Value| claim::selector(ds).matches_object(pod);
+    let news = || claim::is_news(change, facts);
+    let mut keys = claim::claimants((caches, change), &DAEMON_SETS, news, selects);
+    let leaves = change.new.as_ref().is_none_or(|pod| is_terminal(pod));
+    if leaves && news() {
+        keys.extend(waiting_for_room(caches, node_name(change.object())));
     }
     keys
 }

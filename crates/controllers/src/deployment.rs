@@ -22,7 +22,6 @@ use std::sync::Arc;
 use api::views::pod::is_terminal;
 use api::{DEPLOYMENTS, PODS, REPLICA_SETS};
 use apimachinery::json;
-use apimachinery::selector::LabelSelector;
 use apimachinery::{ObjectExt as _, Status, Value};
 use apiserver::DeleteOptions;
 use controller_runtime::{
@@ -66,14 +65,8 @@ impl Controller for Deployment {
 
 /// The owner now and before; for an orphan every deployment of the namespace that selects it.
 fn deployments_of_replica_set(caches: &Caches, change: &Change) -> Vec<Key> {
-    let mut keys = controller_owner_of(change, DEPLOYMENTS.kind);
-    let set = change.object();
-    if change.new.is_some() && set.controller_ref().is_none() {
-        let all = caches.may_select(&DEPLOYMENTS, set).into_iter();
-        let selecting = all.filter(|deployment| selector(deployment).matches_object(set));
-        keys.extend(selecting.map(|deployment| Key::of(&deployment)));
-    }
-    keys
+    let selects = |deployment: &Value, set: &Value| claim::selector(deployment).matches_object(set);
+    claim::claimants((caches, change), &DEPLOYMENTS, || true, selects)
 }
 
 /// A pod that is gone or has ended may be what a `Recreate` deployment waits for.
@@ -90,15 +83,9 @@ fn deployment_of_ended_pod(caches: &Caches, change: &Change) -> Vec<Key> {
     owners.collect()
 }
 
-fn selector(deployment: &Value) -> LabelSelector {
-    let selector = deployment.at(&["spec", "selector"]).unwrap_or(&Value::Null);
-    let selector = LabelSelector::from_json(selector).unwrap_or_else(|_| LabelSelector::nothing());
-    if selector.is_empty() { LabelSelector::nothing() } else { selector }
-}
-
 /// Claims the replica sets and gathers what the decision needs.
 fn observe<'a>(cx: &Context<'_>, deployment: &'a Arc<Value>) -> Result<Observed<'a>, Error> {
-    let selector = selector(deployment);
+    let selector = claim::selector(deployment);
     let candidates = claim::candidates(cx, deployment, &selector, &REPLICA_SETS).into_iter();
     let claims = claim::claim(deployment, &selector, candidates);
     claim::carry_out(cx, (&DEPLOYMENTS, deployment), &REPLICA_SETS, &claims)?;

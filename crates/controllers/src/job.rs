@@ -17,11 +17,9 @@ use std::sync::Arc;
 
 use api::views::pod::{phase, total_restart_count};
 use api::{JOBS, PODS};
-use apimachinery::selector::LabelSelector;
 use apimachinery::{ObjectExt as _, Status, Value};
 use controller_runtime::{
-    Caches, Change, Context, Controller, Error, EventType, Key, Requeue, Watching,
-    controller_owner_of, same_key,
+    Caches, Change, Context, Controller, Error, EventType, Key, Requeue, Watching, same_key,
 };
 
 pub use self::plan::{
@@ -49,7 +47,7 @@ impl Controller for Job {
         if finished(&job).is_some() {
             return Ok(Requeue::Done);
         }
-        let selector = selector(&job);
+        let selector = claim::selector(&job);
         let candidates = claim::candidates(cx, &job, &selector, &PODS).into_iter();
         let claims = claim::claim(&job, &selector, candidates);
         claim::carry_out(cx, (&JOBS, &job), &PODS, &claims)?;
@@ -72,12 +70,6 @@ impl Controller for Job {
             None => Ok(plan.resync.map_or(Requeue::Done, Requeue::After)),
         }
     }
-}
-
-fn selector(job: &Value) -> LabelSelector {
-    let selector = job.at(&["spec", "selector"]).unwrap_or(&Value::Null);
-    let selector = LabelSelector::from_json(selector).unwrap_or_else(|_| LabelSelector::nothing());
-    if selector.is_empty() { LabelSelector::nothing() } else { selector }
 }
 
 /// Gives how many pods were created and deleted, and the first refusal.
@@ -129,22 +121,8 @@ fn write_status(
 
 /// The owner now and before; for an orphan every job of the namespace that selects it.
 fn jobs_of_pod(caches: &Caches, change: &Change) -> Vec<Key> {
-    if change.is_of_others_than(JOBS.kind) {
-        return Vec::new();
-    }
-    if let (Some(old), Some(new)) = (&change.old, &change.new)
-        && facts(old) == facts(new)
-    {
-        return Vec::new();
-    }
-    let mut keys = controller_owner_of(change, JOBS.kind);
-    let pod = change.object();
-    if change.new.is_some() && pod.controller_ref().is_none() {
-        let jobs = caches.may_select(&JOBS, pod).into_iter();
-        let selecting = jobs.filter(|job| selector(job).matches_object(pod));
-        keys.extend(selecting.map(|job| Key::of(&job)));
-    }
-    keys
+    let selects = |job: &Value, pod: &Value| claim::selector(job).matches_object(pod);
+    claim::claimants((caches, change), &JOBS, || claim::is_news(change, facts), selects)
 }
 
 /// Everything about a pod that a decision depends on.

@@ -15,7 +15,7 @@ use apimachinery::selector::LabelSelector;
 use apimachinery::{Map, json};
 use apimachinery::{ObjectExt as _, Status, Value};
 use controller_runtime::cache::Alike;
-use controller_runtime::{Context, Error, Key, Requeue};
+use controller_runtime::{Caches, Change, Context, Error, Key, Requeue};
 use world::Time;
 
 use crate::{claim, pod, pod_control};
@@ -287,27 +287,9 @@ fn update_status(
 
 /// The keys of the controllers of `resource` that may care about a changed pod: its owner now and
 /// before, and for an orphan every controller of its namespace that selects it.
-pub(crate) fn owners_of_pod(
-    flavor: Flavor,
-    caches: &controller_runtime::Caches,
-    change: &controller_runtime::Change,
-) -> Vec<Key> {
-    if change.is_of_others_than(flavor.resource.kind) {
-        return Vec::new();
-    }
-    if let (Some(old), Some(new)) = (&change.old, &change.new)
-        && facts(old) == facts(new)
-    {
-        return Vec::new();
-    }
-    let mut keys = controller_runtime::controller_owner_of(change, flavor.resource.kind);
-    let pod = change.object();
-    if change.new.is_some() && pod.controller_ref().is_none() {
-        let selecting = caches.may_select(flavor.resource, pod).into_iter();
-        let selecting = selecting.filter(|owner| (flavor.selector)(owner).matches_object(pod));
-        keys.extend(selecting.map(|owner| Key::of(&owner)));
-    }
-    keys
+pub(crate) fn owners_of_pod(flavor: Flavor, caches: &Caches, change: &Change) -> Vec<Key> {
+    let selects = |owner: &Value, pod: &Value| (flavor.selector)(owner).matches_object(pod);
+    claim::claimants((caches, change), flavor.resource, || claim::is_news(change, facts), selects)
 }
 
 /// Everything about a pod that its controller's number and status depend on.

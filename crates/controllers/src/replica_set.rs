@@ -1,21 +1,16 @@
 //! The controller of `ReplicaSet`s.
 
 use api::{PODS, REPLICA_SETS};
-use apimachinery::selector::LabelSelector;
-use apimachinery::{ObjectExt as _, Value};
 use controller_runtime::{Context, Controller, Error, Key, Requeue, Watching, same_key};
 
+use crate::claim;
 use crate::replica::{self, Flavor};
 
-const FLAVOR: Flavor =
-    Flavor { resource: &REPLICA_SETS, component: "replicaset-controller", selector };
-
-/// The selector of a replica set; one that is empty or unreadable selects nothing.
-fn selector(rs: &Value) -> LabelSelector {
-    let selector = rs.at(&["spec", "selector"]).unwrap_or(&Value::Null);
-    let selector = LabelSelector::from_json(selector).unwrap_or_else(|_| LabelSelector::nothing());
-    if selector.is_empty() { LabelSelector::nothing() } else { selector }
-}
+const FLAVOR: Flavor = Flavor {
+    resource: &REPLICA_SETS,
+    component: "replicaset-controller",
+    selector: claim::selector,
+};
 
 /// Keeps as many pods as each `ReplicaSet` asks for.
 #[derive(Debug, Default)]

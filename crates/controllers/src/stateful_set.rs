@@ -17,12 +17,10 @@ use std::sync::Arc;
 
 use api::views::pod::{condition, is_terminating, phase};
 use api::{CONTROLLER_REVISIONS, PERSISTENT_VOLUME_CLAIMS, PODS, STATEFUL_SETS};
-use apimachinery::selector::LabelSelector;
 use apimachinery::{ObjectExt as _, Status, Value};
 use apiserver::DeleteOptions;
 use controller_runtime::{
-    Caches, Change, Context, Controller, Error, EventType, Key, Requeue, Watching,
-    controller_owner_of, same_key,
+    Caches, Change, Context, Controller, Error, EventType, Key, Requeue, Watching, same_key,
 };
 
 pub use self::plan::{Action, Observed, Plan, plan};
@@ -51,7 +49,7 @@ impl Controller for StatefulSet {
     fn reconcile(&mut self, cx: &mut Context<'_>, key: &Key) -> Result<Requeue, Error> {
         let Some(set) = cx.caches.get_key(&STATEFUL_SETS, key) else { return Ok(Requeue::Done) };
         let pods = claimed_pods(cx, &set)?;
-        let revisions = history::claimed(cx, (&STATEFUL_SETS, &set), &selector(&set))?;
+        let revisions = history::claimed(cx, (&STATEFUL_SETS, &set), &claim::selector(&set))?;
         let (update, collisions) = if set.deletion_timestamp().is_some() {
             let Some(last) = revisions.last() else { return Ok(Requeue::Done) };
             (Arc::clone(last), set.int_at(&["status", "collisionCount"]).unwrap_or(0))
@@ -85,15 +83,8 @@ impl Controller for StatefulSet {
     }
 }
 
-/// The set's selector; one that is empty or unreadable selects nothing.
-fn selector(set: &Value) -> LabelSelector {
-    let selector = set.at(&["spec", "selector"]).unwrap_or(&Value::Null);
-    let selector = LabelSelector::from_json(selector).unwrap_or_else(|_| LabelSelector::nothing());
-    if selector.is_empty() { LabelSelector::nothing() } else { selector }
-}
-
 fn claimed_pods(cx: &Context<'_>, set: &Value) -> Result<Vec<Arc<Value>>, Error> {
-    let selector = selector(set);
+    let selector = claim::selector(set);
     let candidates = claim::candidates(cx, set, &selector, &PODS).into_iter();
     let members = candidates.filter(|pod| pod::is_member(set, pod));
     let claims = claim::claim(set, &selector, members);
@@ -103,23 +94,10 @@ fn claimed_pods(cx: &Context<'_>, set: &Value) -> Result<Vec<Arc<Value>>, Error>
 
 /// The owner now and before; for an orphan every set of the namespace that selects it.
 fn sets_of_pod(caches: &Caches, change: &Change) -> Vec<Key> {
-    if change.is_of_others_than(STATEFUL_SETS.kind) {
-        return Vec::new();
-    }
-    if let (Some(old), Some(new)) = (&change.old, &change.new)
-        && facts(old) == facts(new)
-    {
-        return Vec::new();
-    }
-    let mut keys = controller_owner_of(change, STATEFUL_SETS.kind);
-    let pod = change.object();
-    if change.new.is_some() && pod.controller_ref().is_none() {
-        let sets = caches.may_select(&STATEFUL_SETS, pod).into_iter();
-        let selecting =
-            sets.filter(|set| pod::is_member(set, pod) && selector(set).matches_object(pod));
-        keys.extend(selecting.map(|set| Key::of(&set)));
-    }
-    keys
+    let selects = |set: &Value, pod: &Value| {
+        pod::is_member(set, pod) && claim::selector(set).matches_object(pod)
+    };
+    claim::claimants((caches, change), &STATEFUL_SETS, || claim::is_news(change, facts), selects)
 }
 
 /// Everything about a pod that a decision depends on.
