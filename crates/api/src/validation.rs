@@ -86,7 +86,7 @@ pub fn update(resource: &Resource, new: &Value, old: &Value) -> ErrorList {
             deployment_config::update(new, old, &mut errors);
         }
         ("", _) => core::update(resource.kind, new, old, &mut errors),
-        (_, "RoleBinding" | "ClusterRoleBinding" | "StorageClass") => {
+        (_, "RoleBinding" | "ClusterRoleBinding" | "PriorityClass" | "StorageClass") => {
             platform::update(resource.kind, new, old, &mut errors);
         }
         (_, "VolumeAttachment") => volume_attachment::update(new, old, &mut errors),

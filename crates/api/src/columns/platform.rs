@@ -20,6 +20,7 @@ pub(super) fn printer(kind: &str) -> Option<&'static Printer> {
         "CertificateSigningRequest" => &CERTIFICATE_SIGNING_REQUEST,
         "PodSecurityPolicy" => &POD_SECURITY_POLICY,
         "Lease" => &LEASE,
+        "EndpointSlice" => &ENDPOINT_SLICE,
         _ => return None,
     })
 }
@@ -49,6 +50,39 @@ static INGRESS: Printer = Printer {
         ]
     },
 };
+
+/// Mirrors: `printEndpointSlice` of 1.21, which is where the kind comes from.
+static ENDPOINT_SLICE: Printer = Printer {
+    columns: &[NAME, string("AddressType"), string("Ports"), string("Endpoints"), AGE],
+    cells: |slice, now| {
+        let ports = slice.list_at(&["ports"]).iter().map(|port| match port.int_at(&["port"]) {
+            Some(number) => number.to_string(),
+            None if port.str_at(&["name"]).is_empty() => "*".to_owned(),
+            None => port.str_at(&["name"]).to_owned(),
+        });
+        let endpoints = slice.list_at(&["endpoints"]).iter();
+        let addresses = endpoints.flat_map(|endpoint| endpoint.list_at(&["addresses"]));
+        let addresses = addresses.filter_map(Value::as_str).map(str::to_owned);
+        vec![
+            json!(slice.name()),
+            json!(slice.str_at(&["addressType"])),
+            json!(first_three(ports.collect())),
+            json!(first_three(addresses.collect())),
+            text::age(slice, now),
+        ]
+    },
+};
+
+fn first_three(mut list: Vec<String>) -> String {
+    const SHOWN: usize = 3;
+    let more = list.len().saturating_sub(SHOWN);
+    list.truncate(SHOWN);
+    match (list.join(","), more) {
+        (text, 0) if text.is_empty() => "<unset>".to_owned(),
+        (text, 0) => text,
+        (text, more) => format!("{text} + {more} more..."),
+    }
+}
 
 static AUTOSCALER: Printer = Printer {
     columns: &[

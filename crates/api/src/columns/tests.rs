@@ -142,3 +142,16 @@ fn openshift_rows() {
     let expected = "r|h.example.com||a(90%),b(10%)|<all>|edge/Redirect|None";
     assert_eq!(row(&ROUTES, &route), expected);
 }
+
+#[test]
+fn slices_of_endpoints_are_shown_as_they_are_where_they_come_from() {
+    let slices = crate::find("discovery.k8s.io", "v1", "endpointslices").expect("is served");
+    let endpoint = |address: &str| json!({"addresses": [address]});
+    let slice = json!({
+        "metadata": {"name": "web-x", "creationTimestamp": "2018-10-11T12:00:00Z"},
+        "addressType": "IPv4", "ports": [{"name": "http", "port": 80}],
+        "endpoints": [endpoint("10.0.0.1"), endpoint("10.0.0.2"), endpoint("10.0.0.3"), endpoint("10.0.0.4")]});
+    assert_eq!(row(slices, &slice), "web-x|IPv4|80|10.0.0.1,10.0.0.2,10.0.0.3 + 1 more...|5m");
+    let empty = json!({"metadata": {"name": "e"}, "addressType": "IPv4"});
+    assert_eq!(row(slices, &empty), "e|IPv4|<unset>|<unset>|<unknown>");
+}

@@ -193,19 +193,29 @@ fn resource_quota(object: &Value, errors: &mut ErrorList) {
         amount(value, &path, errors);
         storage::quota_limit(name, value, &path, errors);
     }
-    storage::quota_scopes(object.list_at(&["spec", "scopes"]), errors);
+    let hard = object.map_at(&["spec", "hard"]).into_iter().flat_map(|hard| hard.keys());
+    let hard: Vec<&str> = hard.map(AsRef::as_ref).collect();
+    storage::quota_scopes(object.list_at(&["spec", "scopes"]), &hard, errors);
     if checks::is_set(object.get("spec").unwrap_or(&Value::Null), "scopeSelector") {
         let text = "ResourceQuotaScopeSelectors feature-gate is disabled";
         errors.push(Error::forbidden(&Path::new("spec").child("scopeSelector"), text));
     }
 }
 
+/// What a limit without a group in its name may be about.
+const LIMITED: &[&str] = &["Container", "PersistentVolumeClaim", "Pod"];
+
 fn limit_range(object: &Value, errors: &mut ErrorList) {
     let mut types = Vec::new();
     for (index, limit) in object.list_at(&["spec", "limits"]).iter().enumerate() {
         let path = Path::new("spec").child("limits").index(index);
         let kind = limit.str_at(&["type"]);
-        checks::invalid(&path.child("type"), kind, &validation::qualified_name(kind), errors);
+        let wrong = validation::qualified_name(kind);
+        checks::invalid(&path.child("type"), kind, &wrong, errors);
+        if wrong.is_empty() && !kind.contains('/') && !LIMITED.contains(&kind) {
+            let text = "must be a standard limit type or fully qualified";
+            errors.push(Error::invalid(&path.child("type"), kind, text));
+        }
         if types.contains(&kind) {
             errors.push(Error::duplicate(&path.child("type"), kind));
         }
@@ -224,6 +234,12 @@ fn limit_range(object: &Value, errors: &mut ErrorList) {
             }
         }
         limit_order(limit, &path, errors);
+        let bounded = ["min", "max"].iter().any(|of| limit.at(&[of, "storage"]).is_some());
+        if kind == "PersistentVolumeClaim" && !bounded {
+            let text =
+                "either minimum or maximum storage value is required, but neither was provided";
+            errors.push(Error::required(&path.child("limits"), text));
+        }
     }
 }
 

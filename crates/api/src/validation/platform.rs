@@ -1,6 +1,6 @@
-//! The other Kubernetes groups: access, networking, storage.
+//! The other Kubernetes groups: access, networking, priorities, storage.
 //!
-//! Mirrors: `pkg/apis/{rbac,networking,storage}/validation` of Kubernetes 1.11.
+//! Mirrors: `pkg/apis/{rbac,networking,scheduling,storage}/validation` of Kubernetes 1.11.
 
 use std::net::IpAddr;
 
@@ -22,7 +22,29 @@ pub(super) fn create(kind: &str, object: &Value, errors: &mut ErrorList) {
             checks::required(object, &Path::new(""), "provisioner", errors);
             super::storage::storage_class(object, errors);
         }
+        "PriorityClass" => priority_class(object, errors),
         _ => {}
+    }
+}
+
+/// The highest priority that is not the system's.
+const MOST_PRIORITY: i64 = 1_000_000_000;
+/// Priority classes that only the system has.
+const SYSTEM_CLASSES: [&str; 2] = ["system-cluster-critical", "system-node-critical"];
+
+fn priority_class(object: &Value, errors: &mut ErrorList) {
+    let name = object.name();
+    if name.starts_with("system-") {
+        if !SYSTEM_CLASSES.contains(&name) {
+            let text = format!(
+                "priority class names with 'system-' prefix are reserved for system use only. \
+                 error: {name} is not a known system priority class"
+            );
+            errors.push(Error::forbidden(&Path::new("metadata").child("name"), &text));
+        }
+    } else if object.int_at(&["value"]).is_some_and(|value| value > MOST_PRIORITY) {
+        let text = format!("maximum allowed value of a user defined priority is {MOST_PRIORITY}");
+        errors.push(Error::forbidden(&Path::new("value"), &text));
     }
 }
 
@@ -313,6 +335,10 @@ pub(super) fn update(kind: &str, new: &Value, old: &Value, errors: &mut ErrorLis
                 let text = "cannot change roleRef";
                 errors.push(Error::invalid(&Path::new("roleRef"), value, text));
             }
+        }
+        "PriorityClass" if new.get("value") != old.get("value") => {
+            let text = "may not be changed in an update.";
+            errors.push(Error::forbidden(&Path::new("Value"), text));
         }
         "StorageClass" => {
             checks::immutable(new, old, &["volumeBindingMode"], errors);

@@ -171,10 +171,33 @@ pub(super) fn quota_limit(name: &str, value: &Value, path: &Path, errors: &mut E
     }
 }
 
-/// Checks the scopes of a quota.
-pub(super) fn quota_scopes(scopes: &[Value], errors: &mut ErrorList) {
+/// What a quota with scopes may limit.
+const OF_PODS: &[&str] =
+    &["cpu", "limits.cpu", "limits.memory", "memory", "pods", "requests.cpu", "requests.memory"];
+
+/// Checks the scopes of a quota that limits `hard`.
+///
+/// Mirrors: `validateResourceQuotaScopes`.
+pub(super) fn quota_scopes(scopes: &[Value], hard: &[&str], errors: &mut ErrorList) {
     let path = Path::new("spec").child("scopes");
     let has = |scope: &str| scopes.iter().any(|known| known == scope);
+    for scope in scopes.iter().filter_map(Value::as_str) {
+        let fits: fn(&&str) -> bool = match scope {
+            "BestEffort" => |name| *name == "pods",
+            "NotBestEffort" | "Terminating" | "NotTerminating" | "PriorityClass" => {
+                |name| OF_PODS.contains(name)
+            }
+            _ => {
+                errors.push(Error::invalid(&path, json!(scopes), "unsupported scope"));
+                |_| true
+            }
+        };
+        let known = hard.iter().filter(|name| QUOTA.contains(name));
+        for _ in known.filter(|name| !fits(name)) {
+            let text = "unsupported scope applied to resource";
+            errors.push(Error::invalid(&path, json!(scopes), text));
+        }
+    }
     for (a, b) in [("BestEffort", "NotBestEffort"), ("Terminating", "NotTerminating")] {
         if has(a) && has(b) {
             errors.push(Error::invalid(&path, json!(scopes), "conflicting scopes"));

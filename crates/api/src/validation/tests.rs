@@ -456,6 +456,78 @@ fn quotas_count_in_whole_numbers() {
 }
 
 #[test]
+fn scopes_of_quotas_are_known_and_fit_what_is_limited() {
+    let check = |hard: &str, scopes: Value, expected: &[&str]| {
+        let quota = json!({"spec": {"hard": {hard: 1}, "scopes": scopes}});
+        assert_eq!(created(&crate::RESOURCE_QUOTAS, quota), expected);
+    };
+    check("pods", json!(["BestEffort", "Terminating"]), &[]);
+    check("cpu", json!(["NotBestEffort"]), &[]);
+    check("count/secrets", json!(["BestEffort"]), &[]);
+    check("pods", json!(["Foo"]), &["spec.scopes: Invalid value: [\"Foo\"]: unsupported scope"]);
+    let unfit = "unsupported scope applied to resource";
+    let refused = format!("spec.scopes: Invalid value: [\"BestEffort\"]: {unfit}");
+    check("cpu", json!(["BestEffort"]), &[&refused]);
+    let refused = format!("spec.scopes: Invalid value: [\"Terminating\"]: {unfit}");
+    check("services", json!(["Terminating"]), &[&refused]);
+}
+
+#[test]
+fn limits_are_about_what_is_known() {
+    let check = |limit: Value, expected: &[&str]| {
+        assert_eq!(created(&crate::LIMIT_RANGES, json!({"spec": {"limits": [limit]}})), expected);
+    };
+    check(json!({"type": "openshift.io/Image", "max": {"storage": "1Gi"}}), &[]);
+    check(
+        json!({"type": "Foo"}),
+        &["spec.limits[0].type: Invalid value: \"Foo\": must be a standard limit type or fully \
+           qualified"],
+    );
+    check(
+        json!({"type": "PersistentVolumeClaim"}),
+        &["spec.limits[0].limits: Required value: either minimum or maximum storage value is \
+           required, but neither was provided"],
+    );
+}
+
+#[test]
+fn priority_classes_stay_below_the_systems() {
+    let classes = &crate::PRIORITY_CLASSES;
+    let check = |name: &str, value: i64, expected: &[&str]| {
+        let class = json!({"metadata": {"name": name}, "value": value});
+        assert_eq!(created(classes, class), expected);
+    };
+    check("high", 1_000_000_000, &[]);
+    check("system-node-critical", 2_000_001_000, &[]);
+    check(
+        "higher",
+        1_000_000_001,
+        &["value: Forbidden: maximum allowed value of a user defined priority is 1000000000"],
+    );
+    check(
+        "system-mine",
+        5,
+        &["metadata.name: Forbidden: priority class names with 'system-' prefix are reserved for \
+           system use only. error: system-mine is not a known system priority class"],
+    );
+    let class = |value: i64| json!({"metadata": {"name": "high"}, "value": value});
+    let errors = update(classes, &class(6), &class(5));
+    assert_eq!(errors[0].to_string(), "Value: Forbidden: may not be changed in an update.");
+}
+
+#[test]
+fn of_two_sources_of_a_volume_the_second_is_too_much() {
+    let pod = pod_with(|spec| {
+        let volume = json!({"name": "v", "emptyDir": {}, "hostPath": {"path": "/x"}});
+        spec["volumes"] = json!([volume]);
+    });
+    assert_eq!(
+        created(&PODS, pod),
+        ["spec.volumes[0].hostPath: Forbidden: may not specify more than 1 volume type"]
+    );
+}
+
+#[test]
 fn blocks_of_network_policies_are_networks() {
     let policies =
         crate::resources::find("networking.k8s.io", "v1", "networkpolicies").expect("is served");

@@ -24,6 +24,7 @@ const FILE_MODE: &str = "must be a number between 0 and 0777 (octal), both inclu
 
 /// Fields without which a volume source means nothing.
 const REQUIRED: &[(&str, &[&str])] = &[
+    ("emptyDir", &[]),
     ("hostPath", &["path"]),
     ("gitRepo", &["repository"]),
     ("gcePersistentDisk", &["pdName"]),
@@ -52,7 +53,6 @@ const REQUIRED: &[(&str, &[&str])] = &[
     ("local", &["path"]),
     ("csi", &["driver", "volumeHandle"]),
     ("projected", &[]),
-    ("emptyDir", &[]),
     ("ephemeral", &[]),
 ];
 
