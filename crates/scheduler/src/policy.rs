@@ -32,6 +32,9 @@ pub enum Error {
         /// The version it claims to be in.
         version: String,
     },
+    /// A field that means nothing.
+    #[error("invalid policy: unknown field {0:?}")]
+    Field(String),
     /// No predicate has the name, and no argument tells what is meant.
     #[error("Invalid configuration: Predicate type not found for {0}")]
     UnknownPredicate(String),
@@ -126,7 +129,29 @@ pub fn named(name: &str) -> Option<Profile> {
     }
 }
 
+/// What a policy has.
+const FIELDS: [&str; 7] = [
+    "alwaysCheckAllPredicates",
+    "apiVersion",
+    "extenders",
+    "hardPodAffinitySymmetricWeight",
+    "kind",
+    "predicates",
+    "priorities",
+];
+
+/// Holds `entry`, found at `path`, to the fields that mean something.
+fn check_fields(entry: &Value, path: &str, known: &[&str]) -> Result<(), Error> {
+    let mut fields = entry.as_object().into_iter().flat_map(|entry| entry.keys());
+    match fields.find(|field| !known.contains(&field.as_str())) {
+        Some(field) => Err(Error::Field(format!("{path}{field}"))),
+        None => Ok(()),
+    }
+}
+
 /// Reads a policy.
+///
+/// Deviation: a misspelt field is refused; upstream passes over it, which leaves its defaults in force.
 ///
 /// # Errors
 /// In upstream's words when the text cannot be read or names what does not exist.
@@ -140,6 +165,7 @@ pub fn parse(text: &str) -> Result<Profile, Error> {
     if kind != "Policy" || version != "v1" {
         return Err(Error::Kind { kind: kind.to_owned(), version: version.to_owned() });
     }
+    check_fields(policy, "", &FIELDS)?;
     let listed = |field: &str| policy.get(field).and_then(Value::as_array);
     let built_in = kubernetes();
     let predicates = match listed("predicates") {
@@ -200,6 +226,7 @@ fn texts(value: &Value, field: &str) -> Vec<String> {
 }
 
 fn predicate(entry: &Value) -> Result<Arc<dyn Predicate>, Error> {
+    check_fields(entry, "predicates.", &["argument", "name"])?;
     let name = entry.str_at(&["name"]).to_owned();
     let kinds = ["serviceAffinity", "labelsPresence"];
     match argument(entry, &kinds, "predicate", "Predicate")? {
@@ -215,6 +242,7 @@ fn predicate(entry: &Value) -> Result<Arc<dyn Predicate>, Error> {
 }
 
 fn priority(entry: &Value) -> Result<(Arc<dyn Priority>, i64), Error> {
+    check_fields(entry, "priorities.", &["argument", "name", "weight"])?;
     let name = entry.str_at(&["name"]).to_owned();
     let weight = entry.int_at(&["weight"]).unwrap_or(0);
     if weight < 1 || weight >= i64::from(i32::MAX) / priorities::MAX {

@@ -47,6 +47,23 @@ fn what_is_left_out_is_built_in_and_what_is_empty_is_empty() {
 }
 
 #[test]
+fn misspelt_fields_are_refused() {
+    let check = |fields: &str, expected: &str| {
+        let text = format!("kind: Policy\napiVersion: v1\n{fields}\n");
+        assert_eq!(parse(&text).unwrap_err().to_string(), expected);
+    };
+    check("priorites: []", "invalid policy: unknown field \"priorites\"");
+    check(
+        "priorities: [{name: EqualPriority, wieght: 2}]",
+        "invalid policy: unknown field \"priorities.wieght\"",
+    );
+    check(
+        "predicates: [{name: Region, arguments: {}}]",
+        "invalid policy: unknown field \"predicates.arguments\"",
+    );
+}
+
+#[test]
 fn arguments_may_have_any_name_and_keep_the_place_of_their_rule() {
     let text = "
 kind: Policy
