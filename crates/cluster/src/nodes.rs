@@ -30,6 +30,14 @@ pub enum Error {
     /// Something stands there that is no node.
     #[error("node {0}: must be a Node or a map with a name")]
     Shape(usize),
+    /// A field of the short form that means nothing.
+    #[error("node {node:?}: unknown field {field:?}; there are {}", SHORT.join(", "))]
+    Field {
+        /// The node.
+        node: String,
+        /// The field.
+        field: String,
+    },
     /// A name that stands there twice.
     #[error("node {0:?} is there twice")]
     Twice(String),
@@ -79,6 +87,7 @@ pub fn parse(text: &str) -> Result<Vec<NodeSpec>, Error> {
         if full.name().is_empty() {
             return Err(Error::Shape(index + 1));
         }
+        check_fields(entry)?;
         let count = entry.int_at(&["count"]).filter(|_| entry.kind() != "Node");
         match count {
             None => specs.push(spec(&full, specs.len() + 1)?),
@@ -96,6 +105,32 @@ pub fn parse(text: &str) -> Result<Vec<NodeSpec>, Error> {
         Some(spec) => Err(Error::Twice(spec.config.name.clone())),
         None if specs.is_empty() => Err(Error::None),
         None => Ok(specs),
+    }
+}
+
+/// The fields of the short form.
+const SHORT: [&str; 9] = [
+    "name",
+    "count",
+    "cpu",
+    "memory",
+    "pods",
+    "ephemeral-storage",
+    "labels",
+    "taints",
+    "annotations",
+];
+
+/// Refuses what the short form does not have, so that nothing is misspelt without a word.
+fn check_fields(entry: &Value) -> Result<(), Error> {
+    let mut fields = entry.as_object().into_iter().flat_map(|entry| entry.keys());
+    let known = |field: &str| SHORT.contains(&field) || field == "unschedulable";
+    match fields.find(|field| entry.kind() != "Node" && !known(field.as_str())) {
+        Some(field) => {
+            let node = entry.str_at(&["name"]).to_owned();
+            Err(Error::Field { node, field: field.to_string() })
+        }
+        None => Ok(()),
     }
 }
 
@@ -215,5 +250,7 @@ mod tests {
         assert_eq!(twice, Err(Error::Twice("a".to_owned())));
         let bad = parse("- {name: a, memory: lots}").unwrap_err().to_string();
         assert_eq!(bad, "node \"a\": memory must be a quantity, not \"lots\"");
+        let bad = parse("- {name: a, cpus: 2}").unwrap_err().to_string();
+        assert!(bad.starts_with("node \"a\": unknown field \"cpus\"; there are name,"), "{bad}");
     }
 }
