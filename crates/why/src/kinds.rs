@@ -254,10 +254,12 @@ pub fn claim(facts: &Facts, claim: &Value) -> Finding {
     }
     let class = controllers::persistent_volume::matching::class_of(claim);
     let size = claim.str_at(&["spec", "resources", "requests", "storage"]);
-    let found = facts.all(&PERSISTENT_VOLUMES).iter().map(|volume| {
-        let why = controllers::persistent_volume::matching::mismatch(volume, claim)
-            .unwrap_or("it is taken");
-        format!("{}: {why}", volume.name())
+    let found = facts.all(&PERSISTENT_VOLUMES).iter().filter_map(|volume| {
+        let mismatch = controllers::persistent_volume::matching::mismatch(volume, claim);
+        // Of those that others have only one that would do is worth a word.
+        let taken = volume.at(&["spec", "claimRef"]).is_some();
+        let why = if taken { mismatch.is_none().then_some("it is taken") } else { mismatch };
+        Some(format!("{}: {}", volume.name(), why?))
     });
     let volumes: Vec<String> = found.take(3).collect();
     let told = facts

@@ -227,11 +227,18 @@ fn proposals(refusal: &Refusal, node: &NodeInfo, pod: &PodInfo) -> Vec<String> {
         "node(s) were not ready" => {
             vec![format!("Bring {name} back; see: kubectl describe node {name}")]
         }
-        "node(s) didn't match node selector" => missing_labels(node, pod)
-            .iter()
-            .map(|(key, value)| format!("Label a node: kubectl label node {name} {key}={value}"))
-            .chain(["Or change what the pod asks for: nodeSelector, node affinity".to_owned()])
-            .collect(),
+        "node(s) didn't match node selector" => {
+            // A node's own name is not something to give to another.
+            let missing = missing_labels(node, pod).into_iter();
+            let missing = missing.filter(|(key, _)| key != "kubernetes.io/hostname");
+            let label = |(key, value): (String, String)| {
+                format!("Label a node: kubectl label node {name} {key}={value}")
+            };
+            let mut help: Vec<String> = missing.map(label).collect();
+            let begin = if help.is_empty() { "Change" } else { "Or change" };
+            help.push(format!("{begin} what the pod asks for: nodeSelector, node affinity"));
+            help
+        }
         "node(s) had taints that the pod didn't tolerate" => {
             let each = untolerated(node, pod).into_iter();
             each.map(|taint| {

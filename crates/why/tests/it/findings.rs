@@ -260,12 +260,17 @@ job/import has failed: BackoffLimitExceeded: Job has reached the specified backo
 fn claims_autoscalers_and_budgets() {
     let claim = "kind: PersistentVolume\nmetadata: {name: small}\nspec: {capacity: {storage: 1Gi}, \
                  accessModes: [ReadWriteOnce]}\n---\n\
+                 kind: PersistentVolume\nmetadata: {name: taken}\nspec: {capacity: {storage: 9Gi}, \
+                 accessModes: [ReadWriteOnce], claimRef: {namespace: dev, name: other}}\n---\n\
+                 kind: PersistentVolume\nmetadata: {name: taken-small}\nspec: {capacity: {storage: 1Gi}, \
+                 accessModes: [ReadWriteOnce], claimRef: {namespace: dev, name: another}}\n---\n\
                  kind: PersistentVolumeClaim\nmetadata: {name: data, namespace: dev, uid: c}\n\
                  spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 5Gi}}}\nstatus: {phase: Pending}\n";
     assert_snapshot!(look(claim, why::kinds::claim), @r"
 persistentvolumeclaim/data is held: no volume of 5Gi is bound to it
     rule: A claim gets a free volume of its class and access mode that is large enough, or one that its storage class makes.
     rule: Not this volume: small: requested PV is too small.
+    rule: Not this volume: taken: it is taken.
     what helps: Make a PersistentVolume that fits, or a storage class that makes volumes
 ");
     let hpa = "kind: HorizontalPodAutoscaler\nmetadata: {name: web, namespace: dev}\n\

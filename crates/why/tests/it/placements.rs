@@ -205,6 +205,17 @@ Or change what the pod asks for: nodeSelector, node affinity
 }
 
 #[test]
+fn no_node_is_given_the_name_of_another() {
+    let mut cluster = three_nodes();
+    let selector = json!({"nodeSelector": {"kubernetes.io/hostname": "blue"}});
+    cluster.add_pod("web", "3", &selector);
+    cluster.settle(1);
+    let text = cluster.why("web").text();
+    assert!(text.contains("it lacks the label kubernetes.io/hostname=blue"), "{text}");
+    assert!(!text.contains("kubectl label node"), "{text}");
+}
+
+#[test]
 fn nodes_that_answer_alike_share_a_column() {
     let mut cluster = Cluster::new(1, Profile::default());
     for number in 0..20 {
