@@ -17,6 +17,9 @@ use apiserver::http::kubeconfig;
 
 /// The first line of a kubeconfig that is ours to replace.
 const MARK: &str = "# Written by rehearse up; replaced at its next start.\n";
+/// The extension by which a cluster is known to be ours when `kubectl config` or `oc` has written the
+/// file anew, which they do without comments.
+const EXTENSION: &str = "rehearse";
 /// How long a cluster on this machine may take to answer.
 const PATIENCE: Duration = Duration::from_millis(500);
 
@@ -28,7 +31,7 @@ pub(super) fn refuse_foreign(path: &Path) -> Result<()> {
 /// The text of a file of ours; nothing when there is none.
 fn read_own(path: &Path) -> Result<String> {
     match std::fs::read_to_string(path) {
-        Ok(text) if !text.starts_with(MARK) => bail!(
+        Ok(text) if !is_own(&text) => bail!(
             "{} exists and was not written by this program; name another file with --kubeconfig",
             path.display()
         ),
@@ -36,6 +39,16 @@ fn read_own(path: &Path) -> Result<String> {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(String::new()),
         Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
     }
+}
+
+fn is_own(text: &str) -> bool {
+    let ours = |cluster: &Value| {
+        let mut extensions = cluster.list_at(&["cluster", "extensions"]).iter();
+        extensions.any(|extension| extension.str_at(&["name"]) == EXTENSION)
+    };
+    let config = parse(text);
+    let clusters = config.list_at(&["clusters"]);
+    text.starts_with(MARK) || !clusters.is_empty() && clusters.iter().all(ours)
 }
 
 /// Writes the contexts of `clusters`, each a name, if it has one, and the kubeconfig of its server.
@@ -58,8 +71,12 @@ fn parse(text: &str) -> Value {
     documents.into_iter().next().map(|document| document.value).unwrap_or_default()
 }
 
-/// The kubeconfig of one server with its context and its cluster called `name`.
+/// The kubeconfig of one server, marked as ours, with its context and its cluster called `name`.
 fn named(mut config: Value, name: Option<&str>) -> Value {
+    if let Some(cluster) = config.pointer_mut("/clusters/0/cluster") {
+        let told = json!({"note": "replaced when rehearse up starts"});
+        cluster["extensions"] = json!([{"name": EXTENSION, "extension": told}]);
+    }
     let Some(name) = name else { return config };
     let user = config.pointer("/users/0/name").and_then(Value::as_str).unwrap_or_default();
     let user = format!("{}/{name}", user.split('/').next().unwrap_or_default());
@@ -205,5 +222,23 @@ mod tests {
         assert!(refuse_foreign(&path).is_ok());
         write(&path, &[(Some("prod"), &of(2))]).unwrap();
         assert_eq!(told(&parse(&std::fs::read_to_string(&path).unwrap())).len(), 1);
+    }
+
+    #[test]
+    fn a_file_that_kubectl_wrote_anew_is_still_ours() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("own");
+        write(&path, &[(None, &of(1))]).unwrap();
+        let config = parse(&std::fs::read_to_string(&path).unwrap());
+        let rewrite =
+            |config: &Value| std::fs::write(&path, serde_yaml::to_string(config).unwrap());
+        rewrite(&config).unwrap();
+        assert!(refuse_foreign(&path).is_ok());
+        // Not when there is something of someone else in it.
+        let mut mixed = config;
+        let other = json!({"name": "other", "cluster": {"server": "https://other.example"}});
+        mixed["clusters"].as_array_mut().unwrap().push(other);
+        rewrite(&mixed).unwrap();
+        assert!(refuse_foreign(&path).is_err());
     }
 }
