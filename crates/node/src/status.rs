@@ -32,11 +32,14 @@ pub struct Input<'a> {
 #[must_use]
 pub fn pod_status(input: &Input<'_>) -> Value {
     let Input { pod, record, host_ip, .. } = *input;
+    if let Some((reason, message)) = record.failed.as_deref() {
+        return ended_early(record, reason, message);
+    }
     let mut inits = container_statuses(input, "initContainers");
     let mut apps = container_statuses(input, "containers");
     let joined = container_statuses(input, "ephemeralContainers");
     limit_messages(&mut inits, &mut apps);
-    let phase = final_phase(pod, record, &inits, &apps);
+    let phase = final_phase(pod, &inits, &apps);
     let conditions = conditions::conditions(input, phase, &inits, &apps);
     apps.sort_by(|a, b| a.str_at(&["name"]).cmp(b.str_at(&["name"])));
 
@@ -49,10 +52,6 @@ pub fn pod_status(input: &Input<'_>) -> Value {
         ("startTime", alike::time(record.started_at).into()),
         ("containerStatuses", listed(apps)),
     ]);
-    if let Some((reason, message)) = record.failed.as_deref() {
-        members.push(("reason", reason.into()));
-        members.push(("message", message.into()));
-    }
     if !inits.is_empty() {
         members.push(("initContainerStatuses", inits.into()));
     }
@@ -69,6 +68,20 @@ pub fn pod_status(input: &Input<'_>) -> Value {
             members.push((kept, value.clone()));
         }
     }
+    members.into_iter().collect()
+}
+
+/// The status of a pod that was evicted or ran for too long: nothing is told of its containers, its
+/// conditions or its address any more.
+///
+/// Mirrors: `generateAPIPodStatus`, where a handler's `ShouldEvict` says so.
+fn ended_early(record: &PodRecord, reason: &str, message: &str) -> Value {
+    let members: [(&str, Value); 4] = [
+        ("phase", "Failed".into()),
+        ("message", message.into()),
+        ("reason", reason.into()),
+        ("startTime", alike::time(record.started_at).into()),
+    ];
     members.into_iter().collect()
 }
 
@@ -252,13 +265,13 @@ struct Counts {
     succeeded: usize,
 }
 
-fn final_phase(pod: &Value, record: &PodRecord, inits: &[Value], apps: &[Value]) -> &'static str {
+fn final_phase(pod: &Value, inits: &[Value], apps: &[Value]) -> &'static str {
     match pod.str_at(&["status", "phase"]) {
         "Failed" => return "Failed",
         "Succeeded" => return "Succeeded",
         _ => {}
     }
-    if record.failed.is_some() { "Failed" } else { phase(RestartPolicy::of(pod), inits, apps) }
+    phase(RestartPolicy::of(pod), inits, apps)
 }
 
 /// The phase that follows from the containers' statuses.

@@ -146,14 +146,20 @@ fn resumes(job: &Value) -> bool {
     !is_suspended(job) && suspended.is_some_and(|found| found.str_at(&["status"]) == "True")
 }
 
-/// When the last container of the pod ended; its creation where it does not say.
+/// When the last container of the pod ended; where it does not say, when its deadline was, else its
+/// creation.
 fn ended_at(pod: &Value) -> Time {
     let statuses = pod.list_at(&["status", "containerStatuses"]).iter();
     let ends = statuses.filter_map(|status| {
         Time::parse_rfc3339(status.str_at(&["state", "terminated", "finishedAt"]))
     });
+    let deadline = || {
+        let start = Time::parse_rfc3339(pod.str_at(&["status", "startTime"]))?;
+        let seconds = pod.int_at(&["spec", "activeDeadlineSeconds"])?;
+        Some(start + Duration::from_secs(u64::try_from(seconds).unwrap_or_default()))
+    };
     let created = || Time::parse_rfc3339(pod.creation_timestamp());
-    ends.max().or_else(created).unwrap_or_default()
+    ends.max().or_else(deadline).or_else(created).unwrap_or_default()
 }
 
 fn count(number: usize) -> i64 {

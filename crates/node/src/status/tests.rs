@@ -99,6 +99,16 @@ fn a_running_pod_is_ready_and_has_an_address() {
 }
 
 #[test]
+fn of_a_pod_that_ran_too_long_nothing_else_is_told() {
+    let mut record = PodRecord::new(at(0));
+    record.container_mut("web").current = Some(instance(0, Some(137)));
+    record.failed = Some(Box::new(("DeadlineExceeded".to_owned(), "too long".to_owned())));
+    let told = json!({"phase": "Failed", "reason": "DeadlineExceeded", "message": "too long",
+        "startTime": "2018-10-11T12:00:00Z"});
+    assert_eq!(status(&hello(), &record), told);
+}
+
+#[test]
 fn a_failed_start_hides_the_exit_before() {
     let mut record = PodRecord::new(at(0));
     let web = record.container_mut("web");
