@@ -137,6 +137,8 @@ pub struct ContainerConfig {
     pub args: Arc<[String]>,
     /// Replaces the image's working directory when not empty.
     pub working_dir: Text,
+    /// Whether the pod's other containers wait for its end.
+    pub init: bool,
     /// Environment in order; names are unique.
     pub env: Arc<[(String, String)]>,
     /// Mounts in order; their volumes are the sandbox's.

@@ -74,7 +74,8 @@ const SIGNS: [&str; 12] = ["1>&2", "2>&1", ">&2", "&&", "||", ">>", "|", ";", "\
 pub fn of_shell(command: &[String]) -> Option<&str> {
     let [shell, flag, script] = command else { return None };
     let shells = ["sh", "/bin/sh", "bash", "/bin/bash"];
-    (shells.contains(&shell.as_str()) && flag == "-c").then_some(script)
+    let flags = ["-c", "-ec", "-lc", "-xc", "-exc"];
+    (shells.contains(&shell.as_str()) && flags.contains(&flag.as_str())).then_some(script)
 }
 
 /// The commands of `script`.

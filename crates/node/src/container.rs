@@ -141,9 +141,15 @@ fn made(
         pid_of: Id::default(),
         host_pid: pod.bool_at(&["spec", "hostPID"]),
         host_ipc: pod.bool_at(&["spec", "hostIPC"]),
+        init: is_init(pod, container),
         env: values.into_iter().collect(),
     };
     Ok((config, warnings))
+}
+
+fn is_init(pod: &Value, container: &Value) -> bool {
+    let name = container.str_at(&["name"]);
+    pod.list_at(&["spec", "initContainers"]).iter().any(|init| init.str_at(&["name"]) == name)
 }
 
 /// Annotation with the image as the engine names it.

@@ -64,6 +64,14 @@ impl Time {
         format!("{} +0000 UTC", text.trim_end_matches('Z').replacen('T', " ", 1))
     }
 
+    /// As `date +format` writes it; `None` when `format` is none.
+    #[must_use]
+    pub fn strftime(self, format: &str) -> Option<String> {
+        let timestamp = Timestamp::from_second(self.unix_seconds()).ok()?;
+        let utc = timestamp.to_zoned(jiff::tz::TimeZone::UTC);
+        jiff::fmt::strtime::format(format, &utc).ok()
+    }
+
     /// Reads any RFC 3339 time; `None` when `text` is not one.
     #[must_use]
     pub fn parse_rfc3339(text: &str) -> Option<Self> {
@@ -113,5 +121,11 @@ mod tests {
         assert_eq!(time.go_string(), "2018-10-11 12:00:01 +0000 UTC");
         assert_eq!(Time::parse_rfc3339("2018-10-11T12:00:01.500001Z"), Some(time));
         assert_eq!(Time::parse_rfc3339("yesterday"), None);
+        assert_eq!(
+            time.strftime("%a %b %e %H:%M:%S %Z %Y").unwrap(),
+            "Thu Oct 11 12:00:01 UTC 2018"
+        );
+        assert_eq!(time.strftime("%s").unwrap(), "1539259201");
+        assert_eq!(time.strftime("%"), None);
     }
 }

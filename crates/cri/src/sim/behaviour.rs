@@ -284,6 +284,11 @@ impl Behaviour {
         }
     }
 
+    /// Whether anything says how it ends by itself.
+    pub(super) fn ends(&self) -> bool {
+        self.exit.is_some() || !self.exits.is_empty() || self.oom_after_seconds.is_some()
+    }
+
     /// Whether its use of memory changes, which may press on a node.
     pub(super) fn presses(&self) -> bool {
         self.usage.iter().any(|entry| entry.memory.is_some())

@@ -17,7 +17,7 @@ use bytes::{Bytes, BytesMut};
 use tokio::sync::mpsc;
 
 pub(super) use self::files::Files;
-pub(super) use self::script::{command, of_command};
+pub(super) use self::script::{Played, Start, command, of_command, of_exec};
 use super::behaviour::{Behaviour, ExecAnswer};
 use crate::script::{self as words, Join, Redirect, Step};
 use crate::stream::{Output, terminal};

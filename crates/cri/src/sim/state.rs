@@ -22,7 +22,7 @@ use world::{Time, World};
 use self::alike::{Alike, Kept};
 use super::behaviour::{Behaviour, Exit, HttpAnswer, seconds};
 use super::images::SimImages;
-use super::shell::{Files, Place, command, of_command};
+use super::shell::{Files, Place, Start, command, of_command};
 use super::strain::{Fate, Strain};
 use crate::config::{ContainerConfig, FileEntry, PodSandboxConfig, host_port};
 use crate::logs::Line;
@@ -124,9 +124,28 @@ impl std::fmt::Debug for State {
     }
 }
 
+/// The most of a log that stands in for a termination message.
+const FALLBACK_LINES: usize = 80;
+const FALLBACK_BYTES: usize = 2048;
+
 impl Container {
     fn running_since(&self) -> Option<Time> {
         self.started_at.filter(|_| self.exit.is_none())
+    }
+
+    /// What it leaves as its termination message: what its script says, or after a failure the end of
+    /// its log where the pod wants that.
+    fn last_words(&self, exit: Exit, now: Time) -> String {
+        let start = self.started_at.filter(|_| self.config.part.fallback_to_logs);
+        let Some(start) = start.filter(|_| exit.message.is_empty() && exit.code != 0) else {
+            return exit.message;
+        };
+        let lines = self.behaviour.lines(start, now);
+        let last = lines.len().saturating_sub(FALLBACK_LINES);
+        let text: String = lines[last..].iter().flat_map(|line| [&*line.text, "\n"]).collect();
+        let from = text.len().saturating_sub(FALLBACK_BYTES);
+        let from = (from..=text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or_default();
+        text[from..].to_owned()
     }
 
     fn age(&self, now: Time) -> Duration {
@@ -347,7 +366,9 @@ impl State {
         let id = Id::from(self.world.hex(64));
         add(&mut home.containers, Id::clone(&id));
         let behaviour = Arc::clone(&self.images.resolve(&config.image).behaviour);
-        let behaviour = of_command(&behaviour, &config).map_or(behaviour, Arc::new);
+        let files = || volumes::seen(&config.mounts, Some(&home.volumes));
+        let start = Start { hostname: &home.pod_name, now: self.world.now(), files: &files };
+        let behaviour = of_command(&behaviour, &config, &start).map_or(behaviour, Arc::new);
         let container = Container {
             config: self.alike.keep(*config),
             sandbox,
@@ -509,13 +530,10 @@ impl State {
         if let Some(place) = container.ends.take() {
             self.heap.remove(&place);
         }
-        let exit = ContainerExit {
-            id: Id::clone(id),
-            exit_code: exit.code,
-            oom_killed,
-            finished_at,
-            message: exit.message,
-        };
+        let code = exit.code;
+        let message = container.last_words(exit, finished_at);
+        let exit =
+            ContainerExit { id: Id::clone(id), exit_code: code, oom_killed, finished_at, message };
         container.exit = Some(Box::new(exit.clone()));
         self.pressing -= usize::from(container.behaviour.presses());
         self.out.push(Event::ContainerExited(exit));
@@ -558,14 +576,7 @@ impl State {
         let home = self.sandboxes.get(&container.sandbox);
         let volumes = home.map(|home| &home.volumes);
         let mounts = &container.config.part.mounts;
-        let files = container.files.get_or_insert_with(|| {
-            let files = Files::default();
-            for mount in mounts.iter() {
-                let inside = volumes.and_then(|all| all.get(&mount.volume));
-                volumes::mount(&files, mount, inside.map_or(&[], Vec::as_slice));
-            }
-            files
-        });
+        let files = container.files.get_or_insert_with(|| volumes::seen(mounts, volumes));
         Some(Some(Place {
             hostname: home.map(|home| home.pod_name.to_string()).unwrap_or_default(),
             env: container.config.env.to_vec(),

@@ -169,6 +169,47 @@ fn probes_go_by_the_script() {
 }
 
 #[test]
+fn probes_go_by_what_their_command_says() {
+    let mut fixture = Fixture::new(1, &[("app:1", "{}")]);
+    let probe = |command: Value| json!({"readinessProbe": {"exec": {"command": command}, "periodSeconds": 1}});
+    fixture.pod("never", &json!({}), &probe(json!(["sh", "-c", "echo sick; exit 1"])));
+    fixture.pod("ready", &json!({}), &probe(json!(["true"])));
+    fixture.pod("unknown", &json!({}), &probe(json!(["pg_isready"])));
+    fixture.until("ready", is_ready);
+    fixture.until("unknown", is_ready);
+    fixture.run(5);
+    assert!(!is_ready(&fixture.get("never").unwrap()));
+    assert!(has_event(&fixture, "Unhealthy: Readiness probe failed: sick\n"));
+}
+
+#[test]
+fn a_pod_gets_past_init_containers_of_which_nothing_is_known() {
+    let mut fixture = Fixture::new(1, &[("app:1", "{}"), ("tool:1", "{}")]);
+    let inits = json!([
+        {"name": "sleeps", "image": "tool:1", "command": ["sleep", "1"]},
+        {"name": "fetches", "image": "tool:1", "command": ["wget", "http://a.example"]},
+        {"name": "works", "image": "tool:1"},
+    ]);
+    fixture.pod("web", &json!({"initContainers": inits}), &json!({}));
+    fixture.until("web", is_ready);
+}
+
+#[test]
+fn the_end_of_the_log_tells_why_a_container_failed() {
+    let mut fixture = Fixture::new(1, &[("app:1", "{}")]);
+    let said = |policy: &str| json!({"command": ["sh", "-c", "echo boom; exit 1"], "terminationMessagePolicy": policy});
+    let spec = json!({"restartPolicy": "Never"});
+    let message = |fixture: &mut Fixture, name: &str| {
+        let pod = fixture.until(name, |pod| pod.str_at(&["status", "phase"]) == "Failed");
+        main_status(&pod).str_at(&["state", "terminated", "message"]).to_owned()
+    };
+    fixture.pod("logs", &spec, &said("FallbackToLogsOnError"));
+    assert_eq!(message(&mut fixture, "logs"), "boom\n");
+    fixture.pod("file", &spec, &said("File"));
+    assert_eq!(message(&mut fixture, "file"), "");
+}
+
+#[test]
 fn other_probes_wait_for_the_startup_probe() {
     let mut fixture = Fixture::new(1, &[("app:1", r#"{"readyAfterSeconds": 25}"#)]);
     let get = |more: Value| {

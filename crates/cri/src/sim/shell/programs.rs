@@ -13,7 +13,7 @@ const PROGRAMS: [&str; 22] = [
 ];
 
 /// The program that `path` names.
-fn name(path: &str) -> &str {
+pub(super) fn name(path: &str) -> &str {
     path.rsplit_once('/').map_or(path, |(directory, name)| {
         if ["/bin", "/usr/bin", "/usr/local/bin", "/sbin", "/usr/sbin"].contains(&directory) {
             name

@@ -28,6 +28,7 @@ pub(super) struct Part {
     pub(super) attempt: u32,
     pub(super) mounts: Arc<[Mount]>,
     pub(super) annotations: Arc<BTreeMap<String, String>>,
+    pub(super) fallback_to_logs: bool,
 }
 
 /// The parts that there are.
@@ -40,8 +41,9 @@ pub(super) struct Alike {
 impl Alike {
     /// Of `config` what is kept, shared with all that have the same.
     pub(super) fn keep(&mut self, config: ContainerConfig) -> Kept {
-        let ContainerConfig { name, attempt, mounts, annotations, env, .. } = config;
-        let part = Part { name, attempt, mounts, annotations };
+        let ContainerConfig { name, attempt, mounts, annotations, env, fallback_to_logs, .. } =
+            config;
+        let part = Part { name, attempt, mounts, annotations, fallback_to_logs };
         Kept { env: self.environments.share(env), part: self.parts.share(Arc::new(part)) }
     }
 }

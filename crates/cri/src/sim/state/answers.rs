@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use super::super::behaviour::seconds;
-use super::State;
+use super::super::shell::{Played, Start, of_exec};
+use super::{Container, State, volumes};
 use crate::config::{HttpGet, host_port};
 use crate::runtime::{Error, Reply, Ticket};
 
 impl State {
-    /// Runs a command as a probe or hook does: as its script says, or else well while the container is.
+    /// Runs a command as a probe or hook does: as its script says, as it can be told from the command
+    /// ([`of_exec`]), or else well while the container is.
     pub(super) fn exec(&mut self, ticket: Ticket, id: &str, command: &[String]) {
         let now = self.world.now();
         let mut after = self.jittered(20);
@@ -25,7 +27,15 @@ impl State {
                         stderr: entry.stderr.clone(),
                     },
                     None if container.answers(now) => {
-                        Reply::Exec { exit_code: 0, output: String::new(), stderr: String::new() }
+                        let played = self.played(container, command);
+                        after +=
+                            played.as_ref().map_or(Duration::ZERO, |p| seconds(p.after_seconds));
+                        let lines = played.iter().flat_map(|played| &played.lines);
+                        Reply::Exec {
+                            exit_code: played.as_ref().map_or(0, |played| played.code),
+                            output: lines.map(|(_, line)| format!("{line}\n")).collect(),
+                            stderr: String::new(),
+                        }
                     }
                     None => Reply::Exec {
                         exit_code: 1,
@@ -40,6 +50,16 @@ impl State {
             None => Err(Error::NoSuchContainer(id.to_owned())),
         };
         self.done(ticket, after, result);
+    }
+
+    /// What a command that the image's script does not name comes to.
+    fn played(&self, container: &Container, command: &[String]) -> Option<Played> {
+        let home = self.sandboxes.get(&container.sandbox)?;
+        let config = &container.config.part;
+        let files = || volumes::seen(&config.mounts, Some(&home.volumes));
+        let files = || container.files.clone().unwrap_or_else(files);
+        let start = Start { hostname: &home.pod_name, now: self.world.now(), files: &files };
+        of_exec(&container.behaviour, &container.config.env, &start, command)
     }
 
     /// How long container `id` takes to answer.

@@ -28,6 +28,16 @@ pub(super) fn mount(files: &Files, mount: &Mount, inside: &[FileEntry]) {
     }
 }
 
+/// What a container with these mounts finds at its start.
+pub(super) fn seen(mounts: &[Mount], volumes: Option<&BTreeMap<String, Vec<FileEntry>>>) -> Files {
+    let files = Files::default();
+    for at in mounts {
+        let inside = volumes.and_then(|all| all.get(&at.volume));
+        mount(&files, at, inside.map_or(&[], Vec::as_slice));
+    }
+    files
+}
+
 impl State {
     /// The volumes that have files, with equal contents kept once.
     pub(super) fn kept(&mut self, volumes: Vec<PodVolume>) -> BTreeMap<String, Vec<FileEntry>> {
