@@ -371,11 +371,15 @@ impl Worker {
 
     /// Removes what is left of an ended pod, then the pod itself.
     fn finish(&mut self, io: &mut Io<'_, '_>) -> Result<Progress, Status> {
+        if self.resync_at.is_some() {
+            // What could not be removed is not tried again at once.
+            return Ok(Progress::Goes);
+        }
         for id in std::mem::take(&mut self.sandboxes) {
             self.removing += 1;
             self.submit(io, Purpose::Remove(Id::clone(&id)), Command::RemovePodSandbox { id });
         }
-        if self.removing > 0 || self.resync_at.is_some() {
+        if self.removing > 0 {
             return Ok(Progress::Goes);
         }
         if !self.gone {

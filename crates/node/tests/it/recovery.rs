@@ -336,3 +336,27 @@ fn time_goes_on_while_an_engine_is_asked_what_there_is() {
         fixture.run(60);
     }
 }
+
+#[test]
+fn time_goes_on_while_a_pod_waits_for_an_engine_to_be_removed() {
+    for delay in (0..100).step_by(5) {
+        let mut fixture = Fixture::new(1, &images());
+        fixture.pod("serves", &json!({}), &json!({"image": "serves:1"}));
+        let ready = |pod: &Value| condition(pod, "Ready") == "True";
+        let uid = fixture.until("serves", ready).uid().to_owned();
+        delete_at_once(&fixture, &uid);
+        let deadline = fixture.world.now() + Duration::from_millis(delay);
+        fixture.driver.run_until(deadline, &mut |_| false);
+        fixture.control.set_engine(Some("gone"));
+        let deadline = fixture.world.now() + Duration::from_secs(60);
+        let mut turns = 0;
+        fixture.driver.run_until(deadline, &mut |_| {
+            turns += 1;
+            turns > 10_000
+        });
+        assert!(turns < 10_000, "after {delay} ms: time stands still");
+        fixture.control.set_engine(None);
+        fixture.run(60);
+        assert_eq!(strays(&fixture), [""; 0], "after {delay} ms");
+    }
+}
