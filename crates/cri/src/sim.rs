@@ -117,6 +117,11 @@ impl SimControl {
         self.shared.state.lock().exit_now(pod_uid, container, code)
     }
 
+    /// Removes the sandboxes of pod `pod_uid` as somebody does who tells nobody.
+    pub fn lose_sandboxes(&self, pod_uid: &str) {
+        self.shared.state.lock().lose_sandboxes(pod_uid);
+    }
+
     /// Tells what is at `path` of the simulated host: `directory`, `file`, `socket file`, `character
     /// device`, `block device` or nothing (empty). Paths that were not told fit every pod.
     pub fn set_host_path(&self, path: &str, what: &str) {

@@ -328,6 +328,18 @@ impl State {
     }
 
     fn remove_sandbox(&mut self, ticket: Ticket, id: &str) {
+        self.forget_sandbox(id);
+        self.done(ticket, self.jittered(40), Ok(Reply::Done));
+    }
+
+    /// Removes the sandboxes of a pod, and tells nobody.
+    pub(super) fn lose_sandboxes(&mut self, pod_uid: &str) {
+        let all = self.sandboxes.iter().filter(|(_, sandbox)| *sandbox.pod_uid == *pod_uid);
+        let lost: Vec<Id> = all.map(|(id, _)| id.clone()).collect();
+        lost.iter().for_each(|id| self.forget_sandbox(id));
+    }
+
+    fn forget_sandbox(&mut self, id: &str) {
         for container in self.inside(id) {
             self.end(&container, Exit::now(KILLED), false);
             self.containers.remove(&container);
@@ -343,7 +355,6 @@ impl State {
                 }
             }
         }
-        self.done(ticket, self.jittered(40), Ok(Reply::Done));
     }
 
     fn inside(&self, sandbox: &str) -> Vec<Id> {
