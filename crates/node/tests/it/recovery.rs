@@ -347,6 +347,7 @@ fn time_goes_on_while_a_pod_waits_for_an_engine_to_be_removed() {
         fixture.control.set_strain(Some(strain(seed)));
         delete_at_once(&fixture, &uid);
         fixture.run(15);
+        fixture.control.set_strain(None);
         fixture.control.set_engine(Some("gone"));
         let deadline = fixture.world.now() + Duration::from_secs(60);
         let mut turns = 0;
@@ -355,7 +356,6 @@ fn time_goes_on_while_a_pod_waits_for_an_engine_to_be_removed() {
             turns > 10_000
         });
         assert!(turns < 10_000, "seed {seed}: time stands still");
-        fixture.control.set_strain(None);
         fixture.control.set_engine(None);
         fixture.run(60);
         assert_eq!(strays(&fixture), [""; 0], "seed {seed}");
