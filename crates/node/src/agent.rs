@@ -369,7 +369,7 @@ impl Agent {
             return Ok(());
         }
         let pod = cx.caches.get_key(&api::PODS, key);
-        if pod.as_ref().is_some_and(|pod| self.is_at_rest(key, pod, cx.world.now())) {
+        if pod.as_ref().is_some_and(|pod| self.passes_over(key, pod, cx.world.now())) {
             return Ok(());
         }
         let mut failure = match &pod {
@@ -413,10 +413,10 @@ impl Agent {
 
     /// Whether all there is to say of `pod` is known to its worker, which waits for nothing that has
     /// come: what the agent hears of its own writes.
-    fn is_at_rest(&mut self, key: &Key, pod: &Arc<Value>, now: Time) -> bool {
+    fn passes_over(&mut self, key: &Key, pod: &Arc<Value>, now: Time) -> bool {
         let uid = pod.uid();
         let Some(worker) = self.workers.get_mut(uid) else { return false };
-        if !worker.is_at_rest(pod) {
+        if !worker.take_known(pod) || !worker.is_at_rest() {
             return false;
         }
         let timer = worker.next_timer();

@@ -216,9 +216,7 @@ impl Worker {
             self.gone = true;
             return;
         };
-        if Arc::ptr_eq(&pod, &self.pod) || pod.resource_version() == self.pod.resource_version() {
-            // What the agent has written itself, as everybody else has it.
-            self.pod = pod;
+        if self.take_known(&pod) {
             return;
         }
         self.notice_metadata(&pod, io);
@@ -237,17 +235,19 @@ impl Worker {
         }
     }
 
-    /// Whether `pod` is what the worker wrote itself or knows already, and nothing but its timers can
-    /// give it something to do.
-    pub(crate) fn is_at_rest(&mut self, pod: &Arc<Value>) -> bool {
-        let is_known = Arc::ptr_eq(pod, &self.pod)
-            || *self.pod.uid() == *pod.uid()
-                && pod.resource_version() == self.pod.resource_version();
-        if !is_known {
-            return false;
+    /// Takes over a pod that the worker has written itself or knows already, as everybody else has it;
+    /// gives whether it is one.
+    pub(crate) fn take_known(&mut self, pod: &Arc<Value>) -> bool {
+        let is_known =
+            Arc::ptr_eq(pod, &self.pod) || pod.resource_version() == self.pod.resource_version();
+        if is_known {
+            self.pod = Arc::clone(pod);
         }
-        // As everybody else has it.
-        self.pod = Arc::clone(pod);
+        is_known
+    }
+
+    /// Whether nothing but time can give the worker something to do.
+    pub(crate) fn is_at_rest(&self) -> bool {
         let is_busy = self.active.is_none() && (self.dirty || !self.steps.is_empty());
         !is_busy && !self.status_dirty && self.inbox.is_empty() && !self.ending()
     }

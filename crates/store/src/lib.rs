@@ -22,8 +22,8 @@
 //!
 //! Reading order: [`value`] (what is kept), [`range`] and [`txn`] (what can be asked), [`watch`]
 //! (how changes are followed), [`lease`] (how keys die with their owner), [`store`](mod@store) (the
-//! handle); behind them `place` (the order of keys), `index` (keys and their versions), `log` (events in order) and `state` (how a
-//! change is applied).
+//! handle); behind them `place` (the order of keys), `index` (keys and their versions), `log` (events
+//! in order) and `state` (how a change is applied).
 //!
 //! Lock order: the state's lock, then a watcher's own. Wakes run with neither held.
 //!

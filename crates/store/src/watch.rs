@@ -128,16 +128,12 @@ impl WatchIndex {
         woken: &mut Vec<Arc<Slot>>,
     ) {
         let directory = directory(key);
-        if !self.of_directory.contains_key(directory) {
-            if self.of_directory.len() == DIRECTORIES {
-                self.of_directory.clear();
-            }
-            self.of_directory.insert(directory.into(), self.of_all_in(directory));
-        }
+        let known = self.of_directory.get(directory);
+        let is_new = known.is_none();
         let found;
-        let groups = match &self.of_directory[directory] {
-            Some(groups) => groups,
-            None => {
+        let groups = match known {
+            Some(Some(groups)) => groups,
+            _ => {
                 found = self.of(key);
                 &found
             }
@@ -146,6 +142,12 @@ impl WatchIndex {
         for slot in groups.iter().flat_map(|number| &self.groups[*number]).filter(idle) {
             slot.set_pending(Some(sequence));
             woken.push(Arc::clone(slot));
+        }
+        if is_new {
+            if self.of_directory.len() == DIRECTORIES {
+                self.of_directory.clear();
+            }
+            self.of_directory.insert(directory.into(), self.of_all_in(directory));
         }
     }
 

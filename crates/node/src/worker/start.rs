@@ -212,19 +212,15 @@ impl Worker {
             Ok(Reply::Container(id)) => id,
             other => {
                 let error = other.err();
-                let missing = match &error {
-                    Some(Error::NoSuchContainer(id)) => Some(id.clone()),
-                    _ => None,
-                };
-                let error = error.map(|error| error.to_string()).unwrap_or_default();
-                let text = format!("Error: {error}");
-                self.container_event(io, &starting.name, EventType::Warning, "Failed", &text);
-                if let Some(sandbox) = missing {
+                let text = error.as_ref().map(ToString::to_string).unwrap_or_default();
+                let told = format!("Error: {text}");
+                self.container_event(io, &starting.name, EventType::Warning, "Failed", &told);
+                if let Some(Error::NoSuchContainer(sandbox)) = &error {
                     // Somebody has removed it, and nobody has told: nothing can begin in it.
                     self.steps.clear();
-                    self.sandbox_exited(&sandbox, io);
+                    self.sandbox_exited(sandbox, io);
                 }
-                return self.start_failed(&starting, "CreateContainerError", error, io);
+                return self.start_failed(&starting, "CreateContainerError", text, io);
             }
         };
         self.own(&id, io);

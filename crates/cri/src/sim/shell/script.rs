@@ -50,6 +50,9 @@ fn told_by_command(
     start: &Start<'_>,
 ) -> Option<Behaviour> {
     let command = command(base, config);
+    if command.is_empty() && config.args.is_empty() {
+        return None;
+    }
     let answer = base
         .exec
         .iter()
