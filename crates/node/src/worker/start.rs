@@ -257,8 +257,10 @@ impl Worker {
         let at = match result {
             Ok(Reply::Started(at)) => at,
             other => {
-                let error = other.err().map(|error| error.to_string()).unwrap_or_default();
-                return self.not_started(&starting, &error, io);
+                let error = other.err();
+                let text = error.as_ref().map(ToString::to_string).unwrap_or_default();
+                let is_lost = matches!(error, Some(Error::NoSuchContainer(_)));
+                return self.not_started(&starting, &text, is_lost, io);
             }
         };
         let record = self.record.container_mut(&starting.name);
@@ -274,7 +276,14 @@ impl Worker {
         self.begin_post_start(starting, io);
     }
 
-    fn not_started(&mut self, starting: &Starting, error: &str, io: &mut Io<'_, '_>) {
+    /// An instance that `is_lost` counts for nothing: the engine has it no more.
+    fn not_started(
+        &mut self,
+        starting: &Starting,
+        error: &str,
+        is_lost: bool,
+        io: &mut Io<'_, '_>,
+    ) {
         let name = starting.name.as_str();
         let current = self.record.container(name).and_then(|record| record.current.as_ref());
         let id = current.map(|instance| instance.id.clone()).unwrap_or_default();
@@ -283,7 +292,10 @@ impl Worker {
         let text = format!("Error: {}", message(name));
         self.container_event(io, name, EventType::Warning, "Failed", &text);
         let finished_at = io.now();
-        if let Some(instance) = &mut self.record.container_mut(name).current {
+        let record = self.record.container_mut(name);
+        if is_lost {
+            record.current = record.previous.take().map(|previous| *previous);
+        } else if let Some(instance) = &mut record.current {
             let said = error.strip_prefix("Error response from daemon: ").unwrap_or(error);
             instance.exit = Some(Box::new(Exit {
                 code: cannot_run_code(error),
@@ -291,8 +303,8 @@ impl Worker {
                 message: said.to_owned(),
                 finished_at,
             }));
+            self.dirty = true;
         }
-        self.dirty = true;
         self.start_failed(starting, "RunContainerError", message(&id), io);
     }
 

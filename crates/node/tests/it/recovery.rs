@@ -6,6 +6,7 @@ use std::time::Duration;
 use apimachinery::ObjectExt as _;
 use apimachinery::{Value, json};
 use apiserver::DeleteOptions;
+use cri::ContainerState;
 use cri::sim::Strain;
 
 use crate::fixture::{Fixture, condition, main_status};
@@ -372,5 +373,22 @@ fn a_sandbox_that_somebody_has_removed_is_made_anew() {
     let uid = fixture.get("serves").unwrap().uid().to_owned();
     control.lose_sandboxes(&uid);
     fixture.until("serves", |pod| condition(pod, "Ready") == "True");
+    assert_eq!(strays(&fixture), [""; 0]);
+}
+
+#[test]
+fn a_container_that_somebody_has_removed_before_it_began_does_not_count() {
+    let mut fixture = Fixture::new(1, &images());
+    fixture.pod("serves", &json!({}), &json!({"image": "serves:1"}));
+    let deadline = fixture.world.now() + Duration::from_secs(60);
+    let control = fixture.control.clone();
+    assert!(fixture.driver.run_until(deadline, &mut |_| !control.inventory().1.is_empty()));
+    assert_eq!(control.inventory().1[0].state, ContainerState::Created);
+    let uid = fixture.get("serves").unwrap().uid().to_owned();
+    control.lose_sandboxes(&uid);
+    let pod = fixture.until("serves", |pod| condition(pod, "Ready") == "True");
+    let container = &pod.list_at(&["status", "containerStatuses"])[0];
+    assert_eq!(container.int_at(&["restartCount"]), Some(0));
+    assert_eq!(container.at(&["lastState"]), Some(&json!({})));
     assert_eq!(strays(&fixture), [""; 0]);
 }
