@@ -284,6 +284,7 @@ impl Inner {
         let status = |(id, c): (&Id, &Container)| ContainerStatus {
             id: id.clone(),
             pod_uid: c.config.pod_uid.clone(),
+            sandbox: Id::clone(&c.sandbox),
             name: c.config.name.clone(),
             attempt: c.config.attempt,
             annotations: Arc::clone(&c.config.annotations),

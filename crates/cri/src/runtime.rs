@@ -271,6 +271,8 @@ pub struct ContainerStatus {
     pub id: Id,
     /// Uid of the pod.
     pub pod_uid: Id,
+    /// Id of the sandbox that it was made in.
+    pub sandbox: Id,
     /// Name in the pod.
     pub name: Text,
     /// Number of earlier instances.

@@ -16,7 +16,10 @@ use apimachinery::{Value, json};
 use controller_runtime::{
     Caches, Change, Context, Controller, Error, EventType, Key, Requeue, Watching,
 };
-use cri::{Command, ContainerExit, ContainerRuntime, ContainerState, Event, Id, Reply, Ticket};
+use cri::{
+    Command, ContainerExit, ContainerRuntime, ContainerState, Event, Id, Reply, SandboxStatus,
+    Ticket,
+};
 use rustc_hash::FxHashMap;
 use world::Time;
 
@@ -441,13 +444,18 @@ impl Agent {
         let ending = pod.deletion_timestamp().is_some();
         let over = api::views::pod::is_terminal(pod) && !ending;
         let (mut sandboxes, containers) = self.recovery.take(pod.uid());
-        if over && containers.is_empty() {
-            // Nothing may be started in them any more.
-            sandboxes.drain(..).for_each(|sandbox| self.leftovers.add(sandbox.id));
+        if self.workers.contains_key(pod.uid()) {
+            return Ok(());
+        }
+        let is_empty = |sandbox: &mut SandboxStatus| {
+            !containers.iter().any(|container| container.sandbox == sandbox.id)
+        };
+        for sandbox in sandboxes.extract_if(.., is_empty) {
+            // Perhaps half made, perhaps being removed for an agent before this one.
+            self.leftovers.add(sandbox.id);
         }
         let known = !sandboxes.is_empty() || !containers.is_empty();
-        let done = over && !known || self.workers.contains_key(pod.uid());
-        if done {
+        if over && !known {
             return Ok(());
         }
         let used = self.used.entry(name.to_owned()).or_default();

@@ -16,6 +16,9 @@ use world::Time;
 
 use super::sandbox::{self, TYPE_LABEL, UID_LABEL, named, no_healthcheck};
 use super::{CLUSTER_LABEL, Shared, error, exits, log, volume};
+
+/// Says in which sandbox a container was made.
+const SANDBOX_LABEL: &str = "io.kubernetes.sandbox.id";
 use crate::config::ContainerConfig;
 use crate::runtime::{ContainerExit, ContainerState, ContainerStatus, Error, Reply};
 
@@ -148,7 +151,7 @@ fn labels(shared: &Shared, sandbox: &str, config: &ContainerConfig) -> BTreeMap<
         ("io.kubernetes.pod.namespace", &config.pod_namespace),
         (UID_LABEL, &config.pod_uid),
         ("io.kubernetes.container.name", &config.name),
-        ("io.kubernetes.sandbox.id", sandbox),
+        (SANDBOX_LABEL, sandbox),
         ("annotation.io.kubernetes.container.restartCount", &attempt),
         (TYPE_LABEL, "container"),
     ];
@@ -260,6 +263,7 @@ pub(super) async fn list(shared: &Shared) -> Result<Reply, Error> {
             started_at,
             id: id.into(),
             pod_uid: pod_uid.into(),
+            sandbox: labels.get(SANDBOX_LABEL).map_or("", String::as_str).into(),
             name: labels.get("io.kubernetes.container.name").map_or_else(Text::new, Text::from),
             attempt: attempt.and_then(|text| text.parse().ok()).unwrap_or_default(),
             state: match state.as_str() {

@@ -474,6 +474,7 @@ impl State {
         let containers = self.containers.iter().map(|(id, c)| ContainerStatus {
             id: Id::clone(id),
             pod_uid: pod_uid(c).cloned().unwrap_or_default(),
+            sandbox: Id::clone(&c.sandbox),
             name: c.config.part.name.clone(),
             attempt: c.config.part.attempt,
             annotations: Arc::clone(&c.config.part.annotations),

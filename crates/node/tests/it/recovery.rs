@@ -6,8 +6,8 @@ use std::time::Duration;
 use apimachinery::ObjectExt as _;
 use apimachinery::{Value, json};
 use apiserver::DeleteOptions;
-use cri::ContainerState;
 use cri::sim::Strain;
+use cri::{ContainerState, SandboxStatus};
 
 use crate::fixture::{Fixture, condition, main_status};
 
@@ -186,7 +186,7 @@ fn strays(fixture: &Fixture) -> Vec<String> {
             wanted.insert(id.to_owned());
         }
     }
-    let running = containers.iter().filter(|one| one.state == cri::ContainerState::Running);
+    let running = containers.iter().filter(|one| one.state == ContainerState::Running);
     let strange = running.filter(|one| !wanted.contains(&*one.id));
     let strange = strange.map(|one| format!("container {} {}", one.pod_uid, one.name));
     let gone = sandboxes.iter().filter(|one| !pods.iter().any(|pod| *pod.uid() == *one.pod_uid));
@@ -387,8 +387,27 @@ fn a_container_that_somebody_has_removed_before_it_began_does_not_count() {
     let uid = fixture.get("serves").unwrap().uid().to_owned();
     control.lose_sandboxes(&uid);
     let pod = fixture.until("serves", |pod| condition(pod, "Ready") == "True");
-    let container = &pod.list_at(&["status", "containerStatuses"])[0];
+    let container = main_status(&pod);
     assert_eq!(container.int_at(&["restartCount"]), Some(0));
     assert_eq!(container.at(&["lastState"]), Some(&json!({})));
+    assert_eq!(strays(&fixture), [""; 0]);
+}
+
+#[test]
+fn a_sandbox_in_which_nothing_was_made_is_not_taken_over() {
+    let mut fixture = Fixture::new(1, &images());
+    fixture.pod("serves", &json!({}), &json!({"image": "serves:1"}));
+    let deadline = fixture.world.now() + Duration::from_secs(60);
+    let control = fixture.control.clone();
+    assert!(fixture.driver.run_until(deadline, &mut |_| !control.inventory().0.is_empty()));
+    let (before, containers) = control.inventory();
+    assert!(containers.is_empty());
+    fixture.agent.crash();
+    let pod = fixture.until("serves", |pod| condition(pod, "Ready") == "True");
+    assert_eq!(main_status(&pod).int_at(&["restartCount"]), Some(0));
+    let (after, _) = control.inventory();
+    let ids = |all: &[SandboxStatus]| all.iter().map(|one| one.id.clone()).collect::<Vec<_>>();
+    assert_eq!(after.len(), 1);
+    assert_ne!(ids(&after), ids(&before));
     assert_eq!(strays(&fixture), [""; 0]);
 }
