@@ -451,7 +451,7 @@ impl Agent {
             !containers.iter().any(|container| container.sandbox == sandbox.id)
         };
         for sandbox in sandboxes.extract_if(.., is_empty) {
-            // Perhaps half made, perhaps being removed for an agent before this one.
+            // Perhaps half made. Whoever made it is dead, and nothing begins in it any more.
             self.leftovers.add(sandbox.id);
         }
         let known = !sandboxes.is_empty() || !containers.is_empty();

@@ -23,7 +23,7 @@ use apimachinery::{ObjectExt as _, Status};
 use apimachinery::{Text, Value};
 use apiserver::DeleteOptions;
 use controller_runtime::{EventType, Key};
-use cri::{Command, ContainerExit, ContainerStatus, Error, Id, Image, Reply};
+use cri::{Command, ContainerExit, ContainerStatus, Error, Id, Image, Reply, SandboxStatus};
 use world::Time;
 
 pub(crate) use self::io::{Io, Purpose, Tickets};
@@ -48,8 +48,8 @@ pub(crate) enum Input {
     Reply(Purpose, Result<Reply, Error>),
     Exited(ContainerExit),
     SandboxExited(Id),
-    /// The runtime has a container of this pod that is not as the record says.
-    Found(Box<ContainerStatus>),
+    /// The runtime has a container of this pod that is not as the record says, in this sandbox.
+    Found(Box<ContainerStatus>, Option<Box<SandboxStatus>>),
 }
 
 /// What the action under way waits for.
@@ -497,7 +497,7 @@ impl Worker {
         match input {
             Input::Exited(exit) => self.exited(&exit, io),
             Input::SandboxExited(id) => self.sandbox_exited(&id, io),
-            Input::Found(container) => self.found(&container, io),
+            Input::Found(container, home) => self.found(&container, home, io),
             Input::Reply(purpose, result) => self.replied(purpose, result, io),
         }
     }

@@ -167,7 +167,9 @@ impl Agent {
         for container in containers {
             let Some(worker) = self.workers.get_mut(&*container.pod_uid) else { continue };
             if worker.is_strange(container) {
-                worker.push(Input::Found(Box::new(container.clone())));
+                let home = sandboxes.iter().find(|one| one.id == container.sandbox);
+                let home = home.cloned().map(Box::new);
+                worker.push(Input::Found(Box::new(container.clone()), home));
                 keys.push(worker.key.clone());
             }
         }

@@ -13,7 +13,11 @@ use crate::container::{HASH, IMAGE, IMAGE_ID};
 use crate::record::{Instance, Sandbox};
 
 impl Worker {
-    /// Takes over the sandboxes and containers that the runtime has of this pod.
+    /// Takes over the sandboxes and containers that the runtime has of this pod, each sandbox with a
+    /// container in it.
+    ///
+    /// Only one in which something has begun is used: what agents before this one have asked for may
+    /// still be done, and one of them may have found the sandbox empty and be removing it.
     pub(crate) fn adopt(
         &mut self,
         mut sandboxes: Vec<SandboxStatus>,
@@ -26,10 +30,13 @@ impl Worker {
         for sandbox in &sandboxes {
             self.own_sandbox(&sandbox.id, io);
         }
-        if let Some(SandboxStatus { id, ip, attempt, running, .. }) = sandboxes.pop() {
-            self.record.sandboxes = attempt + 1;
-            self.record.sandbox =
-                if running { Sandbox::Ready { id, ip } } else { Sandbox::Stopped { id, ip } };
+        self.record.sandboxes = sandboxes.last().map_or(0, |newest| newest.attempt + 1);
+        let has_begun = |sandbox: &SandboxStatus| {
+            let mut inside = containers.iter().filter(|one| one.sandbox == sandbox.id);
+            inside.any(|one| one.state != ContainerState::Created)
+        };
+        if let Some(used) = sandboxes.into_iter().rfind(has_begun) {
+            self.use_sandbox(used);
         }
         containers.sort_by_key(|container| container.attempt);
         for container in containers {
@@ -44,6 +51,12 @@ impl Worker {
         if !self.record.containers.is_empty() {
             self.volumes_changed(io);
         }
+    }
+
+    fn use_sandbox(&mut self, sandbox: SandboxStatus) {
+        let SandboxStatus { id, ip, running, .. } = sandbox;
+        self.record.sandbox =
+            if running { Sandbox::Ready { id, ip } } else { Sandbox::Stopped { id, ip } };
     }
 
     /// Removes an instance that an agent before this one made and that may be starting. Nothing is
@@ -67,9 +80,14 @@ impl Worker {
         self.strays.values().any(Option::is_some)
     }
 
-    /// Looks at a container of this pod that the runtime has: one that could not be removed because it
-    /// has started is taken over after all, a second one that runs is ended.
-    pub(super) fn found(&mut self, container: &ContainerStatus, io: &mut Io<'_, '_>) {
+    /// Looks at a container of this pod that the runtime has, in the sandbox `home`: one that could not
+    /// be removed because it has started is taken over after all, a second one that runs is ended.
+    pub(super) fn found(
+        &mut self,
+        container: &ContainerStatus,
+        home: Option<Box<SandboxStatus>>,
+        io: &mut Io<'_, '_>,
+    ) {
         let current = self.record.container(&container.name).and_then(|r| r.current.as_ref());
         let alone = current.is_none_or(|current| current.exit.is_some());
         let is_current = current.is_some_and(|current| current.id == container.id);
@@ -77,6 +95,9 @@ impl Worker {
         if self.strays.contains_key(&container.id) && alone {
             if container.state != ContainerState::Created {
                 self.strays.remove(&container.id);
+                if let Some(home) = home.filter(|_| self.record.sandbox == Sandbox::None) {
+                    self.use_sandbox(*home);
+                }
                 self.adopt_container(container, io);
                 self.dirty = true;
             }

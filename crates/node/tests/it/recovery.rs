@@ -411,3 +411,30 @@ fn a_sandbox_in_which_nothing_was_made_is_not_taken_over() {
     assert_ne!(ids(&after), ids(&before));
     assert_eq!(strays(&fixture), [""; 0]);
 }
+
+/// What an agent has asked for when it dies hits nothing that its successors have come to use.
+#[test]
+fn containers_of_agents_that_die_before_a_slow_engine_answers_are_not_restarted() {
+    // The last two have failed.
+    for seed in (0..200).chain([1_928, 2_871]) {
+        let mut fixture = Fixture::new(seed, &images());
+        fixture.run(10);
+        fixture.control.set_strain(Some(strain(seed)));
+        fixture.pod("serves", &json!({}), &json!({"image": "serves:1"}));
+        for _ in 0..10 {
+            let millis = 1 + fixture.world.random_below(15_000);
+            let deadline = fixture.world.now() + Duration::from_millis(millis);
+            fixture.driver.run_until(deadline, &mut |_| false);
+            fixture.agent.crash();
+        }
+        fixture.control.set_strain(None);
+        fixture.run(200);
+        let pod = fixture.get("serves").unwrap();
+        assert_eq!(condition(&pod, "Ready"), "True", "seed {seed}");
+        assert_eq!(main_status(&pod).int_at(&["restartCount"]), Some(0), "seed {seed}");
+        assert_eq!(strays(&fixture), [""; 0], "seed {seed}");
+        delete_at_once(&fixture, pod.uid());
+        fixture.run(120);
+        assert_eq!(strays(&fixture), [""; 0], "seed {seed}");
+    }
+}
