@@ -23,6 +23,7 @@ mod exits;
 mod image;
 mod log;
 mod owner;
+mod ownership;
 mod pause;
 mod probe;
 mod registry;
@@ -316,8 +317,8 @@ impl Shared {
                 let pulled = image::pull(self, &image, &credentials).await;
                 pulled.map(|image| Reply::Image(Some(image)))
             }
-            Command::WriteVolume { sandbox, volume, files } => {
-                volume::write(self, &sandbox, &volume, &files).await
+            Command::WriteVolume { sandbox, volume, files, fs_group } => {
+                volume::write(self, &sandbox, &volume, &files, fs_group).await
             }
             Command::RunPodSandbox { config } => {
                 sandbox::run(self, &config).await.map(Reply::Sandbox)

@@ -128,6 +128,8 @@ pub enum Command {
         volume: String,
         /// The files.
         files: Vec<FileEntry>,
+        /// The group that they belong to.
+        fs_group: Option<u32>,
     },
     /// Removes a sandbox with its containers and scratch volumes: [`Reply::Done`], also when it is gone.
     RemovePodSandbox {

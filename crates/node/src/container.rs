@@ -434,7 +434,6 @@ pub fn sandbox_config(pod: &Value, attempt: u32, volumes: Vec<PodVolume>) -> Pod
     } else {
         format!("{subdomain}.{}.svc.{CLUSTER_DOMAIN}", pod.namespace())
     };
-    let group = pod.int_at(&["spec", "securityContext", "fsGroup"]);
     PodSandboxConfig {
         name: pod.text_at(&["metadata", "name"]),
         namespace: pod.text_at(&["metadata", "namespace"]),
@@ -450,8 +449,14 @@ pub fn sandbox_config(pod: &Value, attempt: u32, volumes: Vec<PodVolume>) -> Pod
         dns: dns(pod),
         sysctls: sysctls(pod),
         volumes,
-        fs_group: group.and_then(|group| u32::try_from(group).ok()),
+        fs_group: fs_group(pod),
     }
+}
+
+/// The group that the pod's volumes belong to.
+pub(crate) fn fs_group(pod: &Value) -> Option<u32> {
+    let group = pod.int_at(&["spec", "securityContext", "fsGroup"]);
+    group.and_then(|group| u32::try_from(group).ok())
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use crate::digest::sha256_hex;
 pub(super) struct Archive {
     builder: tar::Builder<Vec<u8>>,
     made: BTreeSet<String>,
+    user: u32,
     group: u32,
 }
 
@@ -23,10 +24,15 @@ impl std::fmt::Debug for Archive {
 }
 
 impl Archive {
-    /// Nothing yet; all entries belong to `group`.
+    /// Nothing yet; all entries belong to root and `group`.
     pub(super) fn new(group: u32) -> Self {
+        Self::owned(0, group)
+    }
+
+    /// Nothing yet; all entries belong to `user` and `group`.
+    pub(super) fn owned(user: u32, group: u32) -> Self {
         let builder = tar::Builder::new(Vec::new());
-        Self { builder, made: BTreeSet::new(), group }
+        Self { builder, made: BTreeSet::new(), user, group }
     }
 
     fn parents(&mut self, path: &str) {
@@ -84,7 +90,7 @@ impl Archive {
         let mut header = tar::Header::new_gnu();
         header.set_entry_type(kind);
         header.set_mode(mode);
-        header.set_uid(0);
+        header.set_uid(u64::from(self.user));
         header.set_gid(u64::from(self.group));
         header.set_mtime(0);
         header.set_size(u64::try_from(size).expect("memory is smaller than 2^64"));

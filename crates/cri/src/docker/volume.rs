@@ -16,24 +16,20 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::FileTypeExt as _;
 
 use bollard::models::VolumeCreateRequest;
-use bollard::query_parameters::{
-    ContainerArchiveInfoOptionsBuilder, DownloadFromContainerOptionsBuilder,
-    RemoveVolumeOptionsBuilder, UploadToContainerOptionsBuilder,
-};
-use futures_util::StreamExt as _;
+use bollard::query_parameters::{RemoveVolumeOptionsBuilder, UploadToContainerOptionsBuilder};
 use std::io::Read as _;
 
 use super::archive::Archive;
-use super::{Shared, error};
-use crate::config::{FileEntry, Mount, PodSandboxConfig, VolumeSource};
+use super::{Shared, error, ownership};
+use crate::config::{FileEntry, Mount, PodSandboxConfig, PodVolume, VolumeSource};
 use crate::runtime::{Error, Reply};
 
 /// Where a sandbox has its pod's volumes.
-const ROOT: &str = "/k8s";
+pub(super) const ROOT: &str = "/k8s";
 /// The pod's own directory; no volume of a pod can be called so.
 const POD: &str = "_pod";
 /// The most that is read of a termination message.
-const MOST_MESSAGE: u64 = 4096;
+const MOST_MESSAGE: u16 = 4096;
 
 /// The volumes of one pod by their names in the pod.
 pub(super) type Places = BTreeMap<String, Place>;
@@ -149,7 +145,12 @@ fn check(path: &str, kind: &str) -> Result<(), String> {
     if fits { Ok(()) } else { Err(format!("hostPath type check failed: {path} is not a {what}")) }
 }
 
-async fn upload(shared: &Shared, sandbox: &str, path: &str, archive: Archive) -> Result<(), Error> {
+pub(super) async fn upload(
+    shared: &Shared,
+    sandbox: &str,
+    path: &str,
+    archive: Archive,
+) -> Result<(), Error> {
     let options = UploadToContainerOptionsBuilder::default().path(path).build();
     let body = bollard::body_full(archive.finish().into());
     let uploaded = shared.docker.upload_to_container(sandbox, Some(options), body).await;
@@ -182,7 +183,13 @@ pub(super) async fn fill(
         }
     }
     archive.file(&format!("{POD}/hosts"), 0o644, hosts.as_bytes());
-    upload(shared, sandbox, ROOT, archive).await
+    upload(shared, sandbox, ROOT, archive).await?;
+    let Some(group) = config.fs_group else { return Ok(()) };
+    let lasting = |volume: &&PodVolume| matches!(volume.source, VolumeSource::Lasting { .. });
+    for volume in config.volumes.iter().filter(lasting) {
+        ownership::give(shared, sandbox, &volume.name, group).await?;
+    }
+    Ok(())
 }
 
 /// Replaces the files of a volume.
@@ -191,8 +198,9 @@ pub(super) async fn write(
     sandbox: &str,
     volume: &str,
     files: &[FileEntry],
+    fs_group: Option<u32>,
 ) -> Result<Reply, Error> {
-    let mut archive = Archive::new(0);
+    let mut archive = Archive::new(fs_group.unwrap_or_default());
     archive.version(volume, &version(shared), files);
     upload(shared, sandbox, ROOT, archive).await.map(|()| Reply::Done)
 }
@@ -215,16 +223,7 @@ pub(super) async fn bind(
         return Ok(format!("{}:{}{options}", place.whole(), mount.path));
     }
     let inside = format!("{ROOT}/{}", mount.volume);
-    let wanted = format!("{inside}/{below}");
-    let query = ContainerArchiveInfoOptionsBuilder::default().path(&wanted).build();
-    match shared.docker.get_container_archive_info(sandbox, Some(query)).await {
-        Err(missing) if error::is_missing(&missing) => {
-            let mut archive = Archive::new(0);
-            archive.directory(below, 0o750);
-            upload(shared, sandbox, &inside, archive).await?;
-        }
-        _ => {}
-    }
+    ownership::make_directory(shared, sandbox, &inside, below).await?;
     let host = Place::Host(format!("{}/{below}", place.path()));
     Ok(format!("{}:{}{}", host.path(), mount.path, options(&host, mount.read_only, "")))
 }
@@ -246,20 +245,13 @@ pub(super) async fn make_message(shared: &Shared, sandbox: &str, file: &str) -> 
 /// What a container has left in its termination message's `file`.
 pub(super) async fn message(shared: &Shared, sandbox: &str, file: &str) -> Option<String> {
     let path = format!("{ROOT}/{POD}/{file}");
-    let query = DownloadFromContainerOptionsBuilder::default().path(&path).build();
-    let mut pieces = std::pin::pin!(shared.docker.download_from_container(sandbox, Some(query)));
-    let mut bytes = Vec::new();
-    while let Some(piece) = pieces.next().await {
-        bytes.extend_from_slice(&piece.ok()?);
-        // One block of header before the content.
-        if bytes.len() as u64 > MOST_MESSAGE + 2048 {
-            break;
-        }
-    }
+    // Some blocks of header before the content.
+    let most = usize::from(MOST_MESSAGE) + 2048;
+    let bytes = ownership::beginning(shared, sandbox, &path, most).await.ok()?;
     let mut archive = tar::Archive::new(bytes.as_slice());
     let entry = archive.entries().ok()?.next()?.ok()?;
     let mut text = Vec::new();
-    entry.take(MOST_MESSAGE).read_to_end(&mut text).ok()?;
+    entry.take(MOST_MESSAGE.into()).read_to_end(&mut text).ok()?;
     Some(String::from_utf8_lossy(&text).into_owned()).filter(|text| !text.is_empty())
 }
 

@@ -260,7 +260,7 @@ impl State {
             Command::StartContainer { id } => self.start(ticket, id),
             Command::StopContainer { id, grace } => self.stop(ticket, &id, grace),
             Command::RemoveContainer { id } => self.remove(ticket, &id),
-            Command::WriteVolume { sandbox, volume, files } => {
+            Command::WriteVolume { sandbox, volume, files, .. } => {
                 self.write_volume(ticket, &sandbox, &volume, files);
             }
             Command::ExecSync { id, command } => self.exec(ticket, &id, &command),

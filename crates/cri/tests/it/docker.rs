@@ -99,6 +99,21 @@ impl Docker {
             text.push_str(&String::from_utf8_lossy(&piece));
         }
     }
+
+    fn start(&mut self, sandbox: &str, config: ContainerConfig) -> cri::Id {
+        let create = Command::CreateContainer { sandbox: sandbox.into(), config: Box::new(config) };
+        let Reply::Container(id) = self.call(create) else { panic!("a container was asked for") };
+        self.call(Command::StartContainer { id: id.clone() });
+        id
+    }
+
+    /// All that container `id` writes until it ends.
+    fn said(&mut self, id: &str) -> String {
+        let options = LogOptions { follow: true, ..LogOptions::default() };
+        let stream = self.runtime.logs().open(id, &options).unwrap();
+        let pieces: Vec<_> = self.tokio.block_on(stream.collect());
+        String::from_utf8(pieces.concat()).unwrap()
+    }
 }
 
 impl Drop for Docker {
@@ -171,6 +186,15 @@ fn file(path: &str, text: &str) -> FileEntry {
     FileEntry { path: path.to_owned(), mode: 0o640, data: text.as_bytes().into() }
 }
 
+fn mount(volume: &str, sub_path: &str, path: &str) -> Mount {
+    Mount {
+        volume: volume.to_owned(),
+        sub_path: sub_path.to_owned(),
+        path: path.to_owned(),
+        ..Mount::default()
+    }
+}
+
 /// A sandbox with files, scratch space on disk and in memory, and names of its own.
 fn pod_with_volumes(cluster: &str) -> PodSandboxConfig {
     let volume = |name: &str, source| PodVolume { name: name.to_owned(), source };
@@ -195,12 +219,6 @@ fn check_mounts(cluster: &str, read_only_root: bool) {
     let Reply::Sandbox(sandbox) = docker.call(Command::RunPodSandbox { config: Box::new(config) })
     else {
         panic!("a sandbox was asked for")
-    };
-    let mount = |volume: &str, sub_path: &str, path: &str| Mount {
-        volume: volume.to_owned(),
-        sub_path: sub_path.to_owned(),
-        path: path.to_owned(),
-        ..Mount::default()
     };
     let script = "b=/bin/busybox; $b stat -L -c %a /etc/app/d/x /scratch; $b cat /etc/app/d/x /etc/one; \
                   $b touch /x 2>&- || echo read-only; echo kept > /scratch/f; $b cat /scratch/f; \
@@ -230,27 +248,94 @@ fn check_mounts(cluster: &str, read_only_root: bool) {
         }),
         ..ContainerConfig::default()
     };
-    let create =
-        Command::CreateContainer { sandbox: sandbox.id.clone(), config: Box::new(container) };
-    let Reply::Container(id) = docker.call(create) else { panic!("a container was asked for") };
-    docker.call(Command::StartContainer { id: id.clone() });
+    let id = docker.start(&sandbox.id, container);
     let write = Command::WriteVolume {
         sandbox: sandbox.id.clone(),
         volume: "app".to_owned(),
         files: vec![file("d/x", "Y\n")],
+        fs_group: None,
     };
     // After the container has read the first version.
     docker.until_line(&id, "options");
     docker.call(write);
-    let options = LogOptions { follow: true, ..LogOptions::default() };
-    let stream = docker.runtime.logs().open(&id, &options).unwrap();
-    let pieces: Vec<_> = docker.tokio.block_on(stream.collect());
-    let output = String::from_utf8(pieces.concat()).unwrap();
+    let output = docker.said(&id);
     let lines: Vec<&str> = output.lines().collect();
     let root = if read_only_root { &["read-only"][..] } else { &[] };
     let before = ["640", "777", "X", "1"];
     let after = ["kept", "deep", "m", "hi", "2", "options ndots:5", "Y"];
     assert_eq!(lines, [&before[..], root, &after[..]].concat());
+    docker.call(Command::StopPodSandbox { id: sandbox.id.clone() });
+    docker.call(Command::RemovePodSandbox { id: sandbox.id });
+}
+
+#[test]
+fn volumes_belong_to_the_group_of_their_pod() {
+    const CLUSTER: &str = "fs-group";
+    let Some(mut docker) = Docker::connect(CLUSTER) else { return };
+    let volume = |name: &str, source| PodVolume { name: name.to_owned(), source };
+    let lasting = VolumeSource::Lasting { name: format!("{CLUSTER}-{}", std::process::id()) };
+    let config = PodSandboxConfig {
+        name: "p".into(),
+        uid: CLUSTER.into(),
+        volumes: vec![
+            volume("app", VolumeSource::Files(vec![file("x", "X\n")])),
+            volume("tmp", VolumeSource::Scratch { memory: false }),
+            volume("keep", lasting),
+        ],
+        fs_group: Some(4321),
+        ..PodSandboxConfig::default()
+    };
+    let Reply::Sandbox(sandbox) = docker.call(Command::RunPodSandbox { config: Box::new(config) })
+    else {
+        panic!("a sandbox was asked for")
+    };
+    let user = |uid: &str| {
+        Arc::new(cri::ContainerSecurity {
+            user: format!("{uid}:{uid}"),
+            groups: vec!["4321".to_owned()],
+            ..cri::ContainerSecurity::default()
+        })
+    };
+    let image_id = docker.image.split_once('@').unwrap().1.to_owned();
+    let container = |name: &str, script: &str, mounts: Vec<Mount>, uid: &str| ContainerConfig {
+        name: name.into(),
+        pod_uid: CLUSTER.into(),
+        image: docker.image.as_str().into(),
+        image_id: image_id.as_str().into(),
+        command: ["/bin/busybox", "sh", "-c", script].map(str::to_owned).into(),
+        mounts: mounts.into(),
+        security: user(uid),
+        ..ContainerConfig::default()
+    };
+    let script = "b=/bin/busybox; for d in /keep /deep /tmp /sub; do echo $d > $d/f && $b cat $d/f; done; \
+                  $b stat -c '%a %g' /keep /deep /sub; $b mkdir -m 700 /keep/own; $b cat /app/x; \
+                  while $b grep -q X /app/x; do $b sleep 0.1; done; $b cat /app/x";
+    let mounts = vec![
+        mount("app", "", "/app"),
+        mount("tmp", "", "/tmp"),
+        mount("tmp", "s", "/sub"),
+        mount("keep", "", "/keep"),
+        mount("keep", "a/b", "/deep"),
+    ];
+    let first = container("first", script, mounts, "1234");
+    // What somebody made in a volume stays as they made it.
+    let script = "b=/bin/busybox; $b stat -c '%a %u' /keep/own; echo in > /in/f && $b cat /in/f";
+    let mounts = vec![mount("keep", "", "/keep"), mount("keep", "own/in", "/in")];
+    let second = container("second", script, mounts, "1234");
+    let first = docker.start(&sandbox.id, first);
+    docker.until_line(&first, "X");
+    docker.call(Command::WriteVolume {
+        sandbox: sandbox.id.clone(),
+        volume: "app".to_owned(),
+        files: vec![file("x", "Y\n")],
+        fs_group: Some(4321),
+    });
+    let said = docker.said(&first);
+    let made = ["/keep", "/deep", "/tmp", "/sub", "2775 4321", "2775 4321", "2777 4321", "X", "Y"];
+    assert_eq!(said.lines().collect::<Vec<_>>(), made, "{said}");
+    let second = docker.start(&sandbox.id, second);
+    let said = docker.said(&second);
+    assert_eq!(said, "700 1234\nin\n");
     docker.call(Command::StopPodSandbox { id: sandbox.id.clone() });
     docker.call(Command::RemovePodSandbox { id: sandbox.id });
 }

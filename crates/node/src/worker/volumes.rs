@@ -13,6 +13,7 @@ use world::Time;
 
 use super::Worker;
 use super::io::{Io, Purpose};
+use crate::container::fs_group;
 use crate::record::Sandbox;
 use crate::volumes::{Failure, live_volumes, pod_volumes, token_rotation};
 
@@ -131,7 +132,8 @@ impl Worker {
         for volume in live_volumes(&self.pod, self.place(), &io.objects(&self.pod)) {
             let VolumeSource::Files(files) = volume.source else { continue };
             let (sandbox, volume) = (sandbox.clone(), volume.name);
-            let command = Command::WriteVolume { sandbox, volume, files };
+            let fs_group = fs_group(&self.pod);
+            let command = Command::WriteVolume { sandbox, volume, files, fs_group };
             self.submit(io, Purpose::Refresh, command);
         }
     }
