@@ -128,6 +128,22 @@ pub fn daemon_set(facts: &Facts, set: &Value) -> Finding {
     Finding::settled(object, format!("all {wanted} nodes have its pod, ready"))
 }
 
+/// What a job's failures come to.
+fn retries(job: &Value) -> String {
+    let limit = job.int_at(&["spec", "backoffLimit"]).unwrap_or(6);
+    if job.str_at(&["spec", "template", "spec", "restartPolicy"]) == "OnFailure" {
+        let times = count(limit, "time");
+        return format!(
+            "With restartPolicy OnFailure a job fails when its containers have been started again \
+             {times} (backoffLimit)"
+        );
+    }
+    format!(
+        "Each failed pod uses up two retries (backoffLimit {limit}); the first to fail when none is \
+         left fails the job"
+    )
+}
+
 /// How a Job stands.
 #[must_use]
 pub fn job(facts: &Facts, job: &Value) -> Finding {
@@ -145,18 +161,19 @@ pub fn job(facts: &Facts, job: &Value) -> Finding {
             format!("complete: {} ended well", count(succeeded, "pod")),
         );
     }
-    let limit = job.int_at(&["spec", "backoffLimit"]).unwrap_or(6);
     if let Some(end) = ended("Failed") {
         let text = |field: &str| end.str_at(&[field]);
         let says = format!("{}: {}", text("reason"), text("message"));
-        let rule = match text("reason") {
-            "DeadlineExceeded" => "A job may run for activeDeadlineSeconds".to_owned(),
-            _ => format!(
-                "Each failed pod uses up two of a job's {limit} retries (backoffLimit); the \
-                 first to fail after that fails the job"
-            ),
+        let rule = match (text("reason"), job.int_at(&["spec", "activeDeadlineSeconds"])) {
+            ("DeadlineExceeded", Some(seconds)) => {
+                format!("A job may run for {seconds} s (activeDeadlineSeconds)")
+            }
+            _ => retries(job),
         };
-        return Finding::failed(object, says).rule(rule).because(pod::unsettled(facts, pods));
+        return Finding::failed(object, says)
+            .rule(rule)
+            .help("A job that has failed is not tried again: delete it, mend it and make it anew")
+            .because(pod::unsettled(facts, pods));
     }
     if job.bool_at(&["spec", "suspend"]) {
         return Finding::held(object, "it is suspended")
@@ -181,12 +198,14 @@ pub fn job(facts: &Facts, job: &Value) -> Finding {
         are(active)
     );
     let mut finding = Finding::waiting(object, says);
-    if failures > 0 && active == 0 {
-        finding = finding.rule(format!(
-            "After a failed pod the next one waits 10 s, then 20 s, 40 s and so on, at most 6 min; \
-             each uses up two of the job's {limit} retries (backoffLimit), and the first to fail \
-             after that fails the job"
-        ));
+    if failures > 0 {
+        finding = finding.rule(retries(job));
+        if active == 0 {
+            finding = finding.rule(
+                "After a failed pod the next one waits 10 s, then 20 s, 40 s and so on, at most \
+                 6 min",
+            );
+        }
     }
     finding.because(pod::unsettled(facts, pods))
 }
@@ -364,6 +383,6 @@ pub fn budget(facts: &Facts, budget: &Value) -> Finding {
         .filter(|pod| selector.as_ref().is_some_and(|selector| selector.matches_object(pod)));
     Finding::waiting(title(budget), says)
         .rule("An eviction (kubectl drain) is refused while it would leave fewer healthy pods than the budget wants")
-        .help("Let more pods become ready, add replicas, or change the budget")
+        .help("Let more pods become ready, add replicas, or make the budget anew with less: kubectl replace --force")
         .because(pod::unsettled(facts, own.map(|pod| &**pod)))
 }

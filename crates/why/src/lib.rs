@@ -15,6 +15,7 @@
 //! Invariant: nothing is written and nothing is remembered: the same revision gives the same answer.
 //! Invariant: under the policy in force a recalled decision is the one that was made.
 
+mod container;
 pub mod deployment;
 pub mod deployment_config;
 pub mod explain;

@@ -10,14 +10,8 @@ use scheduler::{DEFAULT_SCHEDULER, PodInfo};
 
 use crate::facts::{Facts, title};
 use crate::finding::Finding;
-use crate::{kinds, placement};
+use crate::{container, kinds, placement};
 
-const RESTARTS: &str = "A container that ends is started again after 10 s, then 20 s, 40 s and so \
-                        on, at most 5 min (restartPolicy)";
-const PULLS: &str = "A container starts when its image is there; a pull that failed is tried again \
-                     after 10 s, then 20 s, 40 s and so on, at most 5 min";
-const READINESS: &str =
-    "A pod is ready, and gets traffic, when every container has passed its readiness probe";
 const INIT: &str = "Init containers run one after the other; the others start when all have ended \
                     with exit code 0";
 
@@ -38,11 +32,11 @@ pub fn look(facts: &Facts, pod: &Value) -> Finding {
     }
     let init = statuses(pod, "initContainerStatuses").find(|status| !ended_well(status));
     if let Some(status) = init {
-        return container(facts, pod, status).rule(INIT);
+        return container::look(facts, pod, status).rule(INIT);
     }
     let unready = statuses(pod, "containerStatuses").find(|status| !status.bool_at(&["ready"]));
     if let Some(status) = unready {
-        return container(facts, pod, status);
+        return container::look(facts, pod, status);
     }
     let node = pod.str_at(&["spec", "nodeName"]);
     if is_ready(pod) {
@@ -88,48 +82,63 @@ fn failed(pod: &Value) -> Finding {
     let (reason, message) = (text("reason"), text("message"));
     if !reason.is_empty() {
         let colon = if message.is_empty() { "" } else { ": " };
-        return Finding::failed(title(pod), format!("{reason}{colon}{message}"));
+        let finding = Finding::failed(title(pod), format!("{reason}{colon}{message}"));
+        let deadline = pod.int_at(&["spec", "activeDeadlineSeconds"]);
+        return match deadline.filter(|_| reason == "DeadlineExceeded") {
+            Some(seconds) => {
+                finding.rule(format!("A pod may run for {seconds} s (activeDeadlineSeconds)"))
+            }
+            None => finding,
+        };
     }
     let bad = |status: &&Value| {
         status.int_at(&["state", "terminated", "exitCode"]).is_some_and(|code| code != 0)
     };
     let all = statuses(pod, "initContainerStatuses").chain(statuses(pod, "containerStatuses"));
     match { all }.find(bad) {
-        Some(status) => {
-            let (name, end) = (status.str_at(&["name"]), status.at(&["state", "terminated"]));
-            let says = format!("container {name:?} ended {}", ending(end));
-            Finding::failed(title(pod), says).help(logs(pod, name, false))
-        }
+        Some(status) => container::failed(pod, status),
         None => Finding::failed(title(pod), "it ended as failed"),
     }
 }
 
-fn ending(end: Option<&Value>) -> String {
-    let Some(end) = end else { return "again and again".to_owned() };
-    let code = end.int_at(&["exitCode"]).unwrap_or(0);
-    match end.str_at(&["reason"]) {
-        "" | "Error" | "Completed" => format!("with exit code {code}"),
-        "OOMKilled" => "because it used more memory than its limit (OOMKilled)".to_owned(),
-        reason => format!("with exit code {code} ({reason})"),
-    }
-}
-
-fn logs(pod: &Value, container: &str, previous: bool) -> String {
-    let previous = if previous { " --previous" } else { "" };
-    let (name, ns) = (pod.name(), pod.namespace());
-    format!("See what it said: kubectl -n {ns} logs {name} -c {container}{previous}")
-}
-
 /// The last way out: started, but something is wanting that an event may name.
-fn starting(facts: &Facts, pod: &Value, says: String) -> Finding {
+pub(crate) fn starting(facts: &Facts, pod: &Value, says: String) -> Finding {
     let reasons =
         ["FailedMount", "FailedAttachVolume", "FailedCreatePodSandBox", "NetworkNotReady"];
-    match facts.told(pod, &reasons) {
-        Some(event) => Finding::held(title(pod), event.str_at(&["message"]))
-            .rule("Containers start when the pod's volumes and its network are there")
-            .because(open_claims(facts, pod)),
-        None => Finding::waiting(title(pod), says),
+    let Some(event) = facts.told(pod, &reasons) else { return Finding::waiting(title(pod), says) };
+    // After two minutes all volumes are named that are wanting; what each wants is said before.
+    let each = facts.said(pod, "MountVolume.SetUp failed");
+    let each = each.filter(|_| event.str_at(&["reason"]) == "FailedMount");
+    let message = each.unwrap_or_else(|| event.str_at(&["message"]));
+    let mut finding = Finding::held(title(pod), message)
+        .rule("Containers start when the pod's volumes and its network are there")
+        .because(open_claims(facts, pod));
+    finding.help.extend(unmounted(pod.namespace(), message));
+    finding
+}
+
+/// What helps when a volume cannot be set up.
+fn unmounted(ns: &str, message: &str) -> Option<String> {
+    let (_, why) =
+        message.split_once("MountVolume.SetUp failed for volume ")?.1.split_once(" : ")?;
+    if let Some(named) = why.strip_suffix(" not found")
+        && let Some((resource, name)) = named.split_once(' ')
+    {
+        let kind = if resource == "secrets" { "secret" } else { "config map" };
+        return Some(format!(
+            "Make the {kind} {name} in project {ns:?}, or make the volume optional"
+        ));
     }
+    if why.starts_with("references non-existent") {
+        return Some("Add that key, or correct the volume's items".to_owned());
+    }
+    if why.starts_with("hostPath type check failed") {
+        return Some("Make that path on the node, or change the volume's hostPath.type".to_owned());
+    }
+    why.ends_with("is not supported by this node").then(|| {
+        "Use a volume of another kind: emptyDir, hostPath, or a claim of the default storage class"
+            .to_owned()
+    })
 }
 
 fn open_gate(pod: &Value) -> Option<&str> {
@@ -178,86 +187,6 @@ fn open_claims(facts: &Facts, pod: &Value) -> Vec<Finding> {
     let names = volumes.map(|volume| volume.str_at(&["persistentVolumeClaim", "claimName"]));
     let found = names.filter_map(|name| facts.find(&PERSISTENT_VOLUME_CLAIMS, name));
     found.map(|claim| kinds::claim(facts, claim)).filter(|claim| !claim.is_settled()).collect()
-}
-
-/// A container that is not (yet) as it should be.
-fn container(facts: &Facts, pod: &Value, status: &Value) -> Finding {
-    let name = status.str_at(&["name"]);
-    let state = |field: &str| status.at(&["state", field]);
-    if let Some(waiting) = state("waiting") {
-        return not_started(facts, pod, status, waiting);
-    }
-    if state("terminated").is_some() {
-        let says = format!("container {name:?} ended {}", ending(state("terminated")));
-        return Finding::waiting(title(pod), says).rule(RESTARTS).help(logs(pod, name, false));
-    }
-    if state("running").is_none() {
-        return starting(facts, pod, format!("container {name:?} has not started yet"));
-    }
-    let of = pod.list_at(&["spec", "containers"]).iter();
-    let spec = { of }.find(|container| container.str_at(&["name"]) == name);
-    let probe = spec.and_then(|container| container.at(&["readinessProbe"]));
-    let Some(probe) = probe else {
-        let says = format!("container {name:?} has just started");
-        return Finding::waiting(title(pod), says);
-    };
-    let failed = facts.told(pod, &["Unhealthy"]).map(|event| event.str_at(&["message"]));
-    let failed = failed.filter(|text| text.starts_with("Readiness"));
-    let period = probe.int_at(&["periodSeconds"]).unwrap_or(10);
-    let delay = probe.int_at(&["initialDelaySeconds"]).unwrap_or(0);
-    let after = if delay > 0 { format!(", from {delay} s after the start") } else { String::new() };
-    let rule = format!("{READINESS}; this one is asked every {period} s{after}");
-    match failed {
-        Some(text) => {
-            let says = format!("container {name:?} runs and is not ready: {text}");
-            Finding::waiting(title(pod), says).rule(rule).help(logs(pod, name, false))
-        }
-        None => {
-            let says = format!("container {name:?} runs and has not passed its readiness probe");
-            Finding::waiting(title(pod), says).rule(rule)
-        }
-    }
-}
-
-fn not_started(facts: &Facts, pod: &Value, status: &Value, waiting: &Value) -> Finding {
-    let (name, image) = (status.str_at(&["name"]), status.str_at(&["image"]));
-    let (reason, message) = (waiting.str_at(&["reason"]), waiting.str_at(&["message"]));
-    let object = title(pod);
-    match reason {
-        "ErrImagePull"
-        | "ImagePullBackOff"
-        | "InvalidImageName"
-        | "ErrImageNeverPull"
-        | "RegistryUnavailable" => {
-            let told = facts.said(pod, "Failed to pull image");
-            let told = told.and_then(|text| Some(text.split_once("\": ")?.1));
-            let why = told.or(Some(message)).filter(|text| !text.is_empty());
-            let why = why.map(|text| format!(": {text}")).unwrap_or_default();
-            Finding::held(object, format!("container {name:?} cannot get its image {image}{why}"))
-                .rule(PULLS)
-                .help("Correct the image's name, push it, or give the pod a pull secret")
-        }
-        "CrashLoopBackOff" => {
-            let restarts = status.int_at(&["restartCount"]).unwrap_or(0);
-            let end = ending(status.at(&["lastState", "terminated"]));
-            let says = format!(
-                "container {name:?} ended {end}, was started again {restarts} times and waits for \
-                 its next turn"
-            );
-            Finding::held(object, says).rule(RESTARTS).help(logs(pod, name, true))
-        }
-        "" | "ContainerCreating" | "PodInitializing" => {
-            starting(facts, pod, format!("container {name:?} is being started"))
-        }
-        _ => {
-            let says = format!("container {name:?} cannot be started: {reason}: {message}");
-            let finding = Finding::held(object, says);
-            if reason == "CreateContainerConfigError" {
-                return finding.help("Make the config map, secret or key that the container names");
-            }
-            finding
-        }
-    }
 }
 
 /// Those of `pods` that are not settled, worst first; of those that say the same, one.

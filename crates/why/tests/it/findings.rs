@@ -58,17 +58,100 @@ pod/web-1 is held: container "web" cannot be started: CreateContainerConfigError
 }
 
 #[test]
+fn what_helps_fits_the_reason() {
+    let waiting = |waiting: &str| {
+        let status = format!("{{name: web, image: 'web:2', state: {{waiting: {waiting}}}}}");
+        look(&pod(&format!("containerStatuses: [{status}]")), why::pod::look)
+    };
+    let root = "{reason: CreateContainerConfigError, message: 'container has runAsNonRoot and image will run as root'}";
+    assert_snapshot!(waiting(root), @r#"
+pod/web-1 is held: container "web" cannot be started: CreateContainerConfigError: container has runAsNonRoot and image will run as root
+    rule: With runAsNonRoot no container runs as user 0, and the user must be a number.
+    what helps: Set securityContext.runAsUser, or name an image with another user
+"#);
+    let never = "{reason: ErrImageNeverPull, message: 'Container image \"web:2\" is not present with pull policy of Never'}";
+    assert_snapshot!(waiting(never), @r#"
+pod/web-1 is held: container "web" cannot get its image web:2: Container image "web:2" is not present with pull policy of Never
+    rule: With imagePullPolicy Never a container starts only when its node has the image.
+    what helps: Bring the image to the node (docker build, docker pull, docker load), or set imagePullPolicy to IfNotPresent
+"#);
+    let name = "{reason: InvalidImageName, message: 'invalid reference format'}";
+    assert_snapshot!(waiting(name), @r#"
+pod/web-1 is held: container "web" cannot get its image web:2: invalid reference format
+    rule: An image is named [registry/]repository[:tag] or [registry/]repository@digest, in lower case.
+    what helps: Correct the image's name
+"#);
+    let alone =
+        "{reason: ErrImagePull, message: 'dial tcp: lookup registry-1.docker.io: no such host'}";
+    assert_snapshot!(waiting(alone), @r#"
+pod/web-1 is held: container "web" cannot get its image web:2: dial tcp: lookup registry-1.docker.io: no such host
+    rule: A container starts when its image is there; a pull that failed is tried again after 10 s, then 20 s, 40 s and so on, at most 5 min.
+    what helps: The registry cannot be reached: bring the image to the node (docker build, docker load), or name a registry that answers
+"#);
+    let hook = "{reason: 'PostStartHookError: command ''x'' exited with 5: ', message: failed}";
+    assert_snapshot!(waiting(hook), @r#"
+pod/web-1 is held: container "web" cannot be started: PostStartHookError: command 'x' exited with 5: : failed
+    rule: A container whose postStart hook fails is ended and started again (restartPolicy).
+    what helps: Mend what lifecycle.postStart of the container runs
+"#);
+    let broken = pod(
+        "containerStatuses: [{name: web, restartCount: 1, state: {waiting: {reason: CrashLoopBackOff}}, \
+         lastState: {terminated: {exitCode: 127, reason: ContainerCannotRun, message: 'exec: \"x\": not found'}}}]",
+    );
+    assert_snapshot!(look(&broken, why::pod::look), @r#"
+pod/web-1 is held: container "web" could not be run: exec: "x": not found, was started again 1 time and waits for its next turn
+    rule: A container that ends is started again after 10 s, then 20 s, 40 s and so on, at most 5 min (restartPolicy).
+    what helps: Correct the container's command, working directory or mounts, or name an image that has that command
+"#);
+}
+
+#[test]
+fn volumes_that_are_wanting() {
+    let event = |number: u32, message: &str| {
+        format!(
+            "kind: Event\ninvolvedObject: {{uid: p}}\nreason: FailedMount\n\
+             lastTimestamp: '2026-01-01T12:00:0{number}Z'\nmessage: '{message}'\n---\n"
+        )
+    };
+    let starting =
+        pod("containerStatuses: [{name: web, state: {waiting: {reason: ContainerCreating}}}]");
+    let volume = |why: &str| {
+        let setup = format!("MountVolume.SetUp failed for volume \"s\" : {why}");
+        let late = event(2, "Unable to mount volumes for pod \"web-1_dev(p)\": timeout expired");
+        look(&format!("{}{late}{starting}", event(1, &setup)), why::pod::look)
+    };
+    assert_snapshot!(volume("secrets \"login\" not found"), @r#"
+pod/web-1 is held: MountVolume.SetUp failed for volume "s" : secrets "login" not found
+    rule: Containers start when the pod's volumes and its network are there.
+    what helps: Make the secret "login" in project "dev", or make the volume optional
+"#);
+    let last = |text: String| text.lines().last().unwrap_or_default().to_owned();
+    assert_snapshot!(last(volume("configmaps \"site\" not found")), @r#"    what helps: Make the config map "site" in project "dev", or make the volume optional"#);
+    assert_snapshot!(last(volume("references non-existent config key: k")), @r"    what helps: Add that key, or correct the volume's items");
+    assert_snapshot!(last(volume("hostPath type check failed: /x is not a directory")), @r"    what helps: Make that path on the node, or change the volume's hostPath.type");
+    assert_snapshot!(last(volume("volume source nfs is not supported by this node")), @r"    what helps: Use a volume of another kind: emptyDir, hostPath, or a claim of the default storage class");
+}
+
+#[test]
 fn pods_that_end_or_have_ended() {
     let ended =
         "containerStatuses: [{name: web, state: {terminated: {exitCode: 137, reason: OOMKilled}}}]";
     let failed = pod(ended).replace("Running", "Failed");
     assert_snapshot!(look(&failed, why::pod::look), @r#"
 pod/web-1 has failed: container "web" ended because it used more memory than its limit (OOMKilled)
+    what helps: Raise resources.limits.memory of the container, or let it use less
     what helps: See what it said: kubectl -n dev logs web-1 -c web
 "#);
     let evicted = pod("reason: Evicted, message: 'The node was low on resource: memory.'")
         .replace("Running", "Failed");
     assert_snapshot!(look(&evicted, why::pod::look), @r"pod/web-1 has failed: Evicted: The node was low on resource: memory.");
+    let late =
+        pod("reason: DeadlineExceeded, message: Pod was active").replace("Running", "Failed");
+    let late = late.replace("nodeName", "activeDeadlineSeconds: 5, nodeName");
+    assert_snapshot!(look(&late, why::pod::look), @r"
+pod/web-1 has failed: DeadlineExceeded: Pod was active
+    rule: A pod may run for 5 s (activeDeadlineSeconds).
+");
     let going = pod("").replace(
         "uid: p",
         "uid: p, deletionTimestamp: '2026-01-01T12:00:20Z', deletionGracePeriodSeconds: 30",
@@ -249,7 +332,17 @@ daemonset/log is held: no node is to run its pod
                message: Job has reached the specified backoff limit}]}\n";
     assert_snapshot!(look(job, why::kinds::job), @r"
 job/import has failed: BackoffLimitExceeded: Job has reached the specified backoff limit
-    rule: Each failed pod uses up two of a job's 2 retries (backoffLimit); the first to fail after that fails the job.
+    rule: Each failed pod uses up two retries (backoffLimit 2); the first to fail when none is left fails the job.
+    what helps: A job that has failed is not tried again: delete it, mend it and make it anew
+");
+    let again = job.replace(
+        "backoffLimit: 2",
+        "backoffLimit: 1, template: {spec: {restartPolicy: OnFailure}}",
+    );
+    assert_snapshot!(look(&again, why::kinds::job), @r"
+job/import has failed: BackoffLimitExceeded: Job has reached the specified backoff limit
+    rule: With restartPolicy OnFailure a job fails when its containers have been started again 1 time (backoffLimit).
+    what helps: A job that has failed is not tried again: delete it, mend it and make it anew
 ");
     let cron =
         "kind: CronJob\nmetadata: {name: nightly, namespace: dev}\nspec: {schedule: '0 3 * * *'}\n";
@@ -287,6 +380,6 @@ horizontalpodautoscaler/web is held: FailedGetResourceMetric: missing request fo
     assert_snapshot!(look(budget, why::kinds::budget), @r"
 poddisruptionbudget/web waits: 2 of 2 pods are healthy, at least 2 must stay: 0 may be evicted
     rule: An eviction (kubectl drain) is refused while it would leave fewer healthy pods than the budget wants.
-    what helps: Let more pods become ready, add replicas, or change the budget
+    what helps: Let more pods become ready, add replicas, or make the budget anew with less: kubectl replace --force
 ");
 }
