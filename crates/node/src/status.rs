@@ -140,7 +140,8 @@ fn container_status(input: &Input<'_>, container: &Value, role: Role) -> Value {
     let default = if has_init { "PodInitializing" } else { "ContainerCreating" };
 
     if record.is_none_or(|record| *record == ContainerRecord::default()) {
-        return waiting_status(container, default);
+        let told = (role == Role::Init).then(|| told_exit(input.pod, name)).flatten();
+        return told.cloned().unwrap_or_else(|| waiting_status(container, default));
     }
     let mut state = current.map_or_else(
         || json!({"waiting": {"reason": default}}),
@@ -177,6 +178,15 @@ fn container_status(input: &Input<'_>, container: &Value, role: Role) -> Value {
         members.push(("containerID", container_id(input.scheme, instance)));
     }
     members.into_iter().collect()
+}
+
+/// What the pod says of init container `name`, if that it has ended: it may have been removed since.
+///
+/// Mirrors: `pkg/kubelet/kubelet_pods.go` `convertToAPIContainerStatuses`.
+fn told_exit<'a>(pod: &'a Value, name: &str) -> Option<&'a Value> {
+    let told = pod.list_at(&["status", "initContainerStatuses"]).iter();
+    let mut ended = told.filter(|status| status.at(&["state", "terminated"]).is_some());
+    ended.find(|status| status.str_at(&["name"]) == name)
 }
 
 fn container_id(scheme: &str, instance: &Instance) -> Value {

@@ -73,6 +73,15 @@ struct Starting {
     init: bool,
 }
 
+/// An instance that is being removed.
+#[derive(Debug, Default)]
+struct Stray {
+    /// When to try again, once it could not be removed.
+    again_at: Option<Time>,
+    /// How it has ended meanwhile.
+    exit: Option<Box<ContainerExit>>,
+}
+
 #[derive(Debug)]
 pub(crate) struct Worker {
     pub(crate) key: Key,
@@ -98,8 +107,8 @@ pub(crate) struct Worker {
     /// Sandboxes to be removed with the pod.
     sandboxes: Vec<Id>,
     removing: usize,
-    /// Instances that nobody wants, and when to try again to remove them.
-    strays: BTreeMap<Id, Option<Time>>,
+    /// Instances that nobody wants.
+    strays: BTreeMap<Id, Stray>,
     /// Ids of all sandboxes and containers made.
     owned: Vec<Id>,
     /// A sandbox was refused, which the engine may have made nevertheless.
@@ -319,7 +328,7 @@ impl Worker {
             self.probes.iter().filter_map(|((name, _), probe)| self.probe_is_due_at(name, probe));
         let refresh =
             self.files_due().filter(|_| matches!(self.record.sandbox, Sandbox::Ready { .. }));
-        let strays = self.strays.values().copied().flatten();
+        let strays = self.strays.values().filter_map(|stray| stray.again_at);
         let own = resync.into_iter().chain(refresh).chain(self.deadline()).chain(strays);
         own.chain(kills).chain(probes).min()
     }
@@ -497,7 +506,7 @@ impl Worker {
         match input {
             Input::Exited(exit) => self.exited(&exit, io),
             Input::SandboxExited(id) => self.sandbox_exited(&id, io),
-            Input::Found(container, home) => self.found(&container, home, io),
+            Input::Found(container, home) => self.found(container, home, io),
             Input::Reply(purpose, result) => self.replied(purpose, result, io),
         }
     }
@@ -508,7 +517,7 @@ impl Worker {
             Purpose::PreStop(name) => self.pre_stop_done(&name, &result, io),
             Purpose::Stop(name) => self.stop_done(&name, result.is_ok(), io),
             Purpose::Probe(name, kind, id) => self.probe_done(&name, kind, &id, result, io),
-            Purpose::Stray(id) => self.stray_removed(id, result.is_ok(), io.now()),
+            Purpose::Stray(id) => self.stray_removed(&id, result.is_ok(), io.now()),
             Purpose::Forget => {}
             Purpose::Refresh => self.refreshed(result.is_ok(), io),
             Purpose::Remove(id) => {
@@ -595,6 +604,9 @@ impl Worker {
     }
 
     fn exited(&mut self, exit: &ContainerExit, io: &mut Io<'_, '_>) {
+        if let Some(stray) = self.strays.get_mut(&exit.id) {
+            stray.exit = Some(Box::new(exit.clone()));
+        }
         let ended = self.record.containers.iter_mut().find_map(|(name, record)| {
             let instance =
                 record.current.as_mut().filter(|i| i.id == exit.id && i.exit.is_none())?;

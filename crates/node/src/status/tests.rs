@@ -177,3 +177,25 @@ fn messages_share_twelve_kibibytes() {
     let length = |status: &Value| status.str_at(&["state", "terminated", "message"]).len();
     assert_eq!([length(&inits[0]), length(&apps[0]), length(&apps[1])], [20, 4096, 2]);
 }
+
+#[test]
+fn an_init_container_that_has_ended_may_be_removed() {
+    let told = json!({"name": "first", "state": {"terminated": {"exitCode": 0}}});
+    let pod = json!({
+        "spec": {
+            "initContainers": [{"name": "first"}, {"name": "second"}],
+            "containers": [{"name": "main"}],
+        },
+        "status": {"initContainerStatuses": [told]},
+    });
+    let status = pod_status(&Input {
+        pod: &pod,
+        record: &PodRecord::new(at(0)),
+        host_ip: "",
+        scheme: "sim",
+        now: at(0),
+    });
+    let inits = status.list_at(&["initContainerStatuses"]);
+    assert_eq!(inits[0], told);
+    assert_eq!(inits[1].str_at(&["state", "waiting", "reason"]), "PodInitializing");
+}

@@ -7,7 +7,7 @@ use cri::{Command, ContainerState, ContainerStatus, Id, SandboxStatus};
 use world::Time;
 
 use super::io::{Io, Purpose};
-use super::{Active, Worker, exit_of};
+use super::{Active, Stray, Worker, exit_of};
 use crate::config::HOUSEKEEPING;
 use crate::container::{HASH, IMAGE, IMAGE_ID};
 use crate::record::{Instance, Sandbox};
@@ -62,32 +62,37 @@ impl Worker {
     /// Removes an instance that an agent before this one made and that may be starting. Nothing is
     /// started before that has succeeded.
     pub(super) fn remove_stray(&mut self, id: Id, io: &mut Io<'_, '_>) {
-        self.strays.insert(Id::clone(&id), None);
+        self.strays.entry(Id::clone(&id)).or_default().again_at = None;
         self.submit(io, Purpose::Stray(Id::clone(&id)), Command::RemoveContainer { id });
     }
 
-    pub(super) fn stray_removed(&mut self, id: Id, removed: bool, now: Time) {
+    pub(super) fn stray_removed(&mut self, id: &Id, removed: bool, now: Time) {
         if removed {
-            self.strays.remove(&id);
+            self.strays.remove(id);
             self.dirty = true;
-        } else {
-            self.strays.insert(id, Some(now + HOUSEKEEPING));
+        } else if let Some(stray) = self.strays.get_mut(id) {
+            stray.again_at = Some(now + HOUSEKEEPING);
         }
     }
 
     /// Whether something could not be removed, perhaps because it runs.
     pub(crate) fn wants_look(&self) -> bool {
-        self.strays.values().any(Option::is_some)
+        self.strays.values().any(|stray| stray.again_at.is_some())
     }
 
     /// Looks at a container of this pod that the runtime has, in the sandbox `home`: one that could not
     /// be removed because it has started is taken over after all, a second one that runs is ended.
     pub(super) fn found(
         &mut self,
-        container: &ContainerStatus,
+        mut container: Box<ContainerStatus>,
         home: Option<Box<SandboxStatus>>,
         io: &mut Io<'_, '_>,
     ) {
+        if let Some(exit) = self.strays.get(&container.id).and_then(|stray| stray.exit.clone()) {
+            // Since the runtime was asked.
+            container.state = ContainerState::Exited;
+            container.exit = Some(exit);
+        }
         let current = self.record.container(&container.name).and_then(|r| r.current.as_ref());
         let alone = current.is_none_or(|current| current.exit.is_some());
         let is_current = current.is_some_and(|current| current.id == container.id);
@@ -98,7 +103,7 @@ impl Worker {
                 if let Some(home) = home.filter(|_| self.record.sandbox == Sandbox::None) {
                     self.use_sandbox(*home);
                 }
-                self.adopt_container(container, io);
+                self.adopt_container(&container, io);
                 self.dirty = true;
             }
         } else if runs && !is_current {
@@ -111,7 +116,8 @@ impl Worker {
     /// Tries again to remove what could not be removed.
     pub(super) fn remove_strays(&mut self, io: &mut Io<'_, '_>) {
         let now = io.now();
-        let due = self.strays.iter().filter(|(_, at)| at.is_some_and(|at| at <= now));
+        let is_due = |stray: &Stray| stray.again_at.is_some_and(|at| at <= now);
+        let due = self.strays.iter().filter(|(_, stray)| is_due(stray));
         let due: Vec<Id> = due.map(|(id, _)| id.clone()).collect();
         for id in due {
             self.remove_stray(id, io);

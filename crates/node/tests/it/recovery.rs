@@ -412,15 +412,19 @@ fn a_sandbox_in_which_nothing_was_made_is_not_taken_over() {
     assert_eq!(strays(&fixture), [""; 0]);
 }
 
-/// What an agent has asked for when it dies hits nothing that its successors have come to use.
+/// What an agent has asked for when it dies hits nothing that its successors have come to use, and
+/// what ends while none of them looks is not run again.
 #[test]
-fn containers_of_agents_that_die_before_a_slow_engine_answers_are_not_restarted() {
-    // The last two have failed.
-    for seed in (0..200).chain([1_928, 2_871]) {
+fn agents_that_die_before_a_slow_engine_answers_end_up_the_same() {
+    let mut calm = Fixture::new(1, &images());
+    workload(&mut calm);
+    calm.run(600);
+    let expected = outcome(&calm);
+    // The last one has failed.
+    for seed in (0..60).chain([1_109]) {
         let mut fixture = Fixture::new(seed, &images());
-        fixture.run(10);
+        workload(&mut fixture);
         fixture.control.set_strain(Some(strain(seed)));
-        fixture.pod("serves", &json!({}), &json!({"image": "serves:1"}));
         for _ in 0..10 {
             let millis = 1 + fixture.world.random_below(15_000);
             let deadline = fixture.world.now() + Duration::from_millis(millis);
@@ -428,13 +432,8 @@ fn containers_of_agents_that_die_before_a_slow_engine_answers_are_not_restarted(
             fixture.agent.crash();
         }
         fixture.control.set_strain(None);
-        fixture.run(200);
-        let pod = fixture.get("serves").unwrap();
-        assert_eq!(condition(&pod, "Ready"), "True", "seed {seed}");
-        assert_eq!(main_status(&pod).int_at(&["restartCount"]), Some(0), "seed {seed}");
-        assert_eq!(strays(&fixture), [""; 0], "seed {seed}");
-        delete_at_once(&fixture, pod.uid());
-        fixture.run(120);
+        fixture.run(600);
+        assert_eq!(outcome(&fixture), expected, "seed {seed}");
         assert_eq!(strays(&fixture), [""; 0], "seed {seed}");
     }
 }
