@@ -7,9 +7,6 @@ use apimachinery::{ObjectExt as _, Status, Value};
 use apiserver::{AdmissionRequest, ApiServer, Operation, key};
 use store::Range;
 
-/// Letters that follow the base of a generated name.
-const SUFFIX_LETTERS: usize = 5;
-
 /// Whether both are the same stored resource, in whatever version they are served.
 pub(crate) fn same(one: &Resource, other: &Resource) -> bool {
     one.storage.0 == other.storage.0 && one.plural == other.plural
@@ -27,19 +24,19 @@ pub(crate) fn writes(request: &AdmissionRequest<'_>, resource: &Resource) -> boo
         && same(request.call.resource, resource)
 }
 
-/// 403 about the object of the request. A name that is yet to be made up is made up for the text, as
-/// upstream does.
+/// 403 about the object of the request. A name that is yet to be made up is told by what it begins
+/// with, so that the events of many attempts are alike.
 ///
 /// Mirrors: `k8s.io/apiserver/pkg/admission/errors.go` (`NewForbidden`).
 pub(crate) fn refuse(request: &AdmissionRequest<'_>, text: &str) -> Status {
     let base = request.object.str_at(&["metadata", "generateName"]);
     let name = match (request.object.name(), base) {
-        ("", "") if request.call.name.is_empty() => "Unknown".to_owned(),
-        ("", "") => request.call.name.to_owned(),
-        ("", base) => format!("{base}{}", request.server.world().name_suffix(SUFFIX_LETTERS)),
-        (name, _) => name.to_owned(),
+        ("", "") if request.call.name.is_empty() => "Unknown",
+        ("", "") => request.call.name,
+        ("", base) => base,
+        (name, _) => name,
     };
-    Status::forbidden(request.call.resource.group, request.call.resource.plural, &name, text)
+    Status::forbidden(request.call.resource.group, request.call.resource.plural, name, text)
 }
 
 /// One stored object.

@@ -33,7 +33,10 @@ pub(crate) fn look(facts: &Facts, pod: &Value, status: &Value) -> Finding {
     let spec = { of }.find(|container| container.str_at(&["name"]) == name);
     let probe = spec.and_then(|container| container.at(&["readinessProbe"]));
     let Some(probe) = probe else {
-        let says = format!("container {name:?} has just started");
+        let says = match spec {
+            Some(_) => format!("container {name:?} has just started"),
+            None => format!("init container {name:?} has not ended yet"),
+        };
         return Finding::waiting(title(pod), says);
     };
     let failed = facts.told(pod, &["Unhealthy"]).map(|event| event.str_at(&["message"]));

@@ -87,8 +87,15 @@ pub fn daemon_set(facts: &Facts, set: &Value) -> Finding {
     if let Some(finding) = sets::deleted(set) {
         return finding;
     }
+    let refused = || {
+        let text = facts.told(set, &["FailedCreate"])?.str_at(&["message"]);
+        let finding = Finding::held(title(set), format!("a pod is refused: {text}"));
+        Some(sets::refused(finding, text))
+    };
     if observed_generation(set) < set.generation() {
-        return Finding::waiting(object, "its last change has not been looked at yet");
+        // A controller whose pods are refused does not come to the status.
+        let unseen = || Finding::waiting(object, "its last change has not been looked at yet");
+        return refused().unwrap_or_else(unseen);
     }
     let number = |field: &str| set.int_at(&["status", field]).unwrap_or(0);
     let (wanted, there) = (number("desiredNumberScheduled"), number("currentNumberScheduled"));
@@ -100,10 +107,9 @@ pub fn daemon_set(facts: &Facts, set: &Value) -> Finding {
             .help("See what nodes have: kubectl get nodes --show-labels");
     }
     if there < wanted
-        && let Some(event) = facts.told(set, &["FailedCreate"])
+        && let Some(refused) = refused()
     {
-        let text = event.str_at(&["message"]);
-        return sets::refused(Finding::held(object, format!("a pod is refused: {text}")), text);
+        return refused;
     }
     if there < wanted || ready < wanted {
         let says = format!("{ready} of {wanted} nodes have its pod ready, {there} have one");

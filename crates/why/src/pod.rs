@@ -114,6 +114,11 @@ pub(crate) fn starting(facts: &Facts, pod: &Value, says: String) -> Finding {
         .rule("Containers start when the pod's volumes and its network are there")
         .because(open_claims(facts, pod));
     finding.help.extend(unmounted(pod.namespace(), message));
+    if message.contains("port is already allocated") || message.contains("address already in use") {
+        let help = "Something on the engine's machine has that host port, and nodes on one engine \
+                    share its ports: leave out hostPort, or have one node";
+        finding = finding.help(help);
+    }
     finding
 }
 

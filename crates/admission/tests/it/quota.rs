@@ -92,11 +92,11 @@ fn controllers_are_refused_with_events_and_go_on_later() {
     assert_eq!(cluster.list(&api::PODS).len(), 1);
     let events = cluster.list(&api::EVENTS);
     let failed = events.iter().find(|event| event.str_at(&["reason"]) == "FailedCreate").unwrap();
-    let message = failed.str_at(&["message"]);
-    assert!(message.starts_with("Error creating: pods \"rc-"), "{message}");
-    assert!(message.ends_with(
-        "is forbidden: exceeded quota: q, requested: pods=1, used: pods=1, limited: pods=1"
-    ));
+    assert_eq!(
+        failed.str_at(&["message"]),
+        "Error creating: pods \"rc-\" is forbidden: exceeded quota: q, requested: pods=1, used: \
+         pods=1, limited: pods=1"
+    );
     cluster.delete(&api::RESOURCE_QUOTAS, "q");
     cluster.run(60);
     assert_eq!(cluster.list(&api::PODS).len(), 2);

@@ -106,7 +106,7 @@ pod/web-1 is held: container "web" could not be run: exec: "x": not found, was s
 }
 
 #[test]
-fn volumes_that_are_wanting() {
+fn what_is_wanting_before_containers_start() {
     let event = |number: u32, message: &str| {
         format!(
             "kind: Event\ninvolvedObject: {{uid: p}}\nreason: FailedMount\n\
@@ -124,6 +124,21 @@ fn volumes_that_are_wanting() {
 pod/web-1 is held: MountVolume.SetUp failed for volume "s" : secrets "login" not found
     rule: Containers start when the pod's volumes and its network are there.
     what helps: Make the secret "login" in project "dev", or make the volume optional
+"#);
+    let port = event(
+        3,
+        "Failed create pod sandbox: Bind for 0.0.0.0:80 failed: port is already allocated",
+    );
+    let port = port.replace("FailedMount", "FailedCreatePodSandBox");
+    assert_snapshot!(look(&format!("{port}{starting}"), why::pod::look), @r"
+pod/web-1 is held: Failed create pod sandbox: Bind for 0.0.0.0:80 failed: port is already allocated
+    rule: Containers start when the pod's volumes and its network are there.
+    what helps: Something on the engine's machine has that host port, and nodes on one engine share its ports: leave out hostPort, or have one node
+");
+    let init = pod("initContainerStatuses: [{name: first, state: {running: {}}}]");
+    assert_snapshot!(look(&init, why::pod::look), @r#"
+pod/web-1 waits: init container "first" has not ended yet
+    rule: Init containers run one after the other; the others start when all have ended with exit code 0.
 "#);
     let last = |text: String| text.lines().last().unwrap_or_default().to_owned();
     assert_snapshot!(last(volume("configmaps \"site\" not found")), @r#"    what helps: Make the config map "site" in project "dev", or make the volume optional"#);
@@ -327,6 +342,14 @@ daemonset/log is held: no node is to run its pod
     rule: A daemon set runs on the nodes whose labels its nodeSelector names and whose taints it tolerates.
     what helps: See what nodes have: kubectl get nodes --show-labels
 ");
+    let refused = "kind: Event\ninvolvedObject: {uid: s}\nreason: FailedCreate\nmessage: 'Error creating: pods \"edge-\" is \
+                   forbidden: unable to validate against any security context constraint: []'\n---\n\
+                   kind: DaemonSet\nmetadata: {name: edge, namespace: dev, uid: s, generation: 1}\nspec: {}\n";
+    assert_snapshot!(look(refused, why::kinds::daemon_set), @r#"
+daemonset/edge is held: a pod is refused: Error creating: pods "edge-" is forbidden: unable to validate against any security context constraint: []
+    rule: A pod may only do what a SecurityContextConstraints allows that its service account may use.
+    what helps: Ask for less (user, volumes, host access), or: oc adm policy add-scc-to-user
+"#);
     let job = "kind: Job\nmetadata: {name: import, namespace: dev, uid: j}\nspec: {backoffLimit: 2, completions: 1}\n\
                status: {failed: 3, conditions: [{type: Failed, status: 'True', reason: BackoffLimitExceeded, \
                message: Job has reached the specified backoff limit}]}\n";
