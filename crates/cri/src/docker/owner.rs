@@ -11,7 +11,7 @@ use bollard::query_parameters::{
 };
 use futures_util::StreamExt as _;
 use futures_util::future::join_all;
-use world::edge::timeout;
+use world::edge::{sleep, timeout};
 
 use super::{CLUSTER_LABEL, OWNER_LABEL, error};
 use crate::runtime::Error;
@@ -75,17 +75,44 @@ pub(super) fn is_gone(owner: &str) -> bool {
 
 type Wanted<'a> = &'a (dyn Fn(Labels<'_>) -> bool + Sync);
 
+/// How long what resists is left alone, time after time.
+const PAUSES: [Duration; 3] =
+    [Duration::from_millis(200), Duration::from_secs(1), Duration::from_secs(4)];
+
 /// Removes every labelled object that `unwanted` says so of: containers, then volumes, networks and
-/// images.
+/// images. What is in use, perhaps by something that is just going, is tried again for some seconds.
 pub(super) async fn remove(docker: &Docker, unwanted: Wanted<'_>) -> Result<(), Error> {
-    remove_containers(docker, unwanted).await?;
+    for pause in PAUSES {
+        if remove_once(docker, unwanted).await? {
+            return Ok(());
+        }
+        sleep(pause).await;
+    }
+    remove_once(docker, unwanted).await.map(drop)
+}
+
+/// Whether nothing has resisted.
+async fn remove_once(docker: &Docker, unwanted: Wanted<'_>) -> Result<bool, Error> {
+    let containers = remove_containers(docker, unwanted).await?;
     let rest = [
         remove_volumes(docker, unwanted).await,
         remove_networks(docker, unwanted).await,
         remove_images(docker, unwanted).await,
     ];
-    rest.into_iter().collect()
+    let rest: Vec<bool> = rest.into_iter().collect::<Result<_, _>>()?;
+    Ok(containers && rest.into_iter().all(|gone| gone))
 }
+
+/// Runs all removals; whether every object is gone now.
+async fn all_gone<T>(removals: impl Iterator<Item = impl Future<Output = Removed<T>>>) -> bool {
+    let is_gone = |removed: Removed<T>| match removed {
+        Ok(_) => true,
+        Err(failed) => error::is_missing(&failed),
+    };
+    join_all(removals).await.into_iter().all(is_gone)
+}
+
+type Removed<T> = Result<T, bollard::errors::Error>;
 
 fn filter() -> BTreeMap<String, Vec<String>> {
     BTreeMap::from([("label".to_owned(), vec![CLUSTER_LABEL.to_owned()])])
@@ -106,7 +133,7 @@ fn labelled<'a>(labels: impl Iterator<Item = (&'a String, &'a String)>) -> Label
 /// How long a removal that is under way is waited for.
 const REMOVAL: Duration = Duration::from_secs(10);
 
-async fn remove_containers(docker: &Docker, unwanted: Wanted<'_>) -> Result<(), Error> {
+async fn remove_containers(docker: &Docker, unwanted: Wanted<'_>) -> Result<bool, Error> {
     let filters = filter().into_iter().collect();
     let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
     let all = docker.list_containers(Some(options)).await.map_err(error::from_engine)?;
@@ -114,34 +141,34 @@ async fn remove_containers(docker: &Docker, unwanted: Wanted<'_>) -> Result<(), 
         let labels = container.labels.unwrap_or_default();
         unwanted(labelled(labels.iter())).then_some(container.id).flatten()
     });
-    join_all(ids.map(|id| async move {
+    let removals = ids.map(|id| async move {
         let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
-        if docker.remove_container(&id, Some(options)).await.is_err() {
+        let removed = docker.remove_container(&id, Some(options)).await;
+        if removed.is_err() {
             // Most likely it is being removed already: it is gone when that is done.
             let removed = WaitContainerOptionsBuilder::default().condition("removed").build();
             let mut gone = docker.wait_container(&id, Some(removed));
             drop(timeout(REMOVAL, gone.next()).await);
         }
-    }))
-    .await;
-    Ok(())
+        removed
+    });
+    Ok(all_gone(removals).await)
 }
 
-async fn remove_volumes(docker: &Docker, unwanted: Wanted<'_>) -> Result<(), Error> {
+async fn remove_volumes(docker: &Docker, unwanted: Wanted<'_>) -> Result<bool, Error> {
     let filters = filter().into_iter().collect();
     let options = ListVolumesOptionsBuilder::default().filters(&filters).build();
     let all = docker.list_volumes(Some(options)).await.map_err(error::from_engine)?;
     let volumes = all.volumes.unwrap_or_default().into_iter();
     let names = volumes.filter(|volume| unwanted(labelled(volume.labels.iter()))).map(|v| v.name);
-    join_all(names.map(|name| async move {
+    let removals = names.map(|name| async move {
         let options = RemoveVolumeOptionsBuilder::default().force(true).build();
-        drop(docker.remove_volume(&name, Some(options)).await);
-    }))
-    .await;
-    Ok(())
+        docker.remove_volume(&name, Some(options)).await
+    });
+    Ok(all_gone(removals).await)
 }
 
-async fn remove_networks(docker: &Docker, unwanted: Wanted<'_>) -> Result<(), Error> {
+async fn remove_networks(docker: &Docker, unwanted: Wanted<'_>) -> Result<bool, Error> {
     let filters = filter().into_iter().collect();
     let options = ListNetworksOptionsBuilder::default().filters(&filters).build();
     let all = docker.list_networks(Some(options)).await.map_err(error::from_engine)?;
@@ -149,21 +176,19 @@ async fn remove_networks(docker: &Docker, unwanted: Wanted<'_>) -> Result<(), Er
         let labels = network.labels.unwrap_or_default();
         unwanted(labelled(labels.iter())).then_some(network.id).flatten()
     });
-    join_all(ids.map(|id| async move { drop(docker.remove_network(&id).await) })).await;
-    Ok(())
+    Ok(all_gone(ids.map(|id| async move { docker.remove_network(&id).await })).await)
 }
 
-async fn remove_images(docker: &Docker, unwanted: Wanted<'_>) -> Result<(), Error> {
+async fn remove_images(docker: &Docker, unwanted: Wanted<'_>) -> Result<bool, Error> {
     let filters = filter().into_iter().collect();
     let options = ListImagesOptionsBuilder::default().filters(&filters).build();
     let all = docker.list_images(Some(options)).await.map_err(error::from_engine)?;
     let images = all.into_iter().filter(|image| unwanted(labelled(image.labels.iter())));
-    join_all(images.map(|image| async move {
+    let removals = images.map(|image| async move {
         let options = RemoveImageOptionsBuilder::default().force(true).build();
-        drop(docker.remove_image(&image.id, Some(options), None).await);
-    }))
-    .await;
-    Ok(())
+        docker.remove_image(&image.id, Some(options), None).await
+    });
+    Ok(all_gone(removals).await)
 }
 
 #[cfg(test)]

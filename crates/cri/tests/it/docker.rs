@@ -470,3 +470,29 @@ fn a_real_container_is_talked_to() {
     docker.call(Command::StopPodSandbox { id: sandbox.id.clone() });
     docker.call(Command::RemovePodSandbox { id: sandbox.id });
 }
+
+/// The output of `docker` with `arguments`.
+fn docker(arguments: &[&str]) -> String {
+    let output = std::process::Command::new("docker").args(arguments).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+#[test]
+fn what_is_in_use_at_first_is_removed_in_the_end() {
+    let cluster = "sweep";
+    let Some(mut docker_runtime) = Docker::connect(cluster) else { return };
+    let config = Box::new(pod_with_volumes(cluster));
+    docker_runtime.call(Command::RunPodSandbox { config });
+    let label = format!("label=rehearse.cluster={cluster}-{}", std::process::id());
+    let volumes = || docker(&["volume", "ls", "-q", "--filter", &label]);
+    let found = volumes();
+    let mount = format!("{}:/somewhere", found.lines().next().unwrap());
+    let image = docker_runtime.image.split_once('@').unwrap().1.to_owned();
+    // Containers have the labels of their image.
+    let of_others = ["run", "-d", "--rm", "--label", "rehearse.cluster=others", "-v", &mount];
+    let sleeps = ["--entrypoint", "/bin/busybox", &image, "sleep", "2"];
+    docker(&[&of_others[..], &sleeps].concat());
+    docker_runtime.tokio.block_on(docker_runtime.engine.cleanup()).unwrap();
+    assert_eq!(volumes(), "");
+}
