@@ -16,17 +16,23 @@ pub(crate) fn run(root: &Path) -> Result<()> {
     cargo(root, &["xtask", "codegen", "--check"])?;
     cargo(root, &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])?;
     cargo(root, &["test", "--workspace", "--locked", "--no-fail-fast"])?;
-    cargo(root, &["run", "--locked", "-p", "fuzz", "--", "--seconds", "3"])
+    // Alone, it would be built anew from its dependencies on: with the features that it needs itself.
+    cargo(root, &["build", "--workspace", "--locked", "--bin", "fuzz"])?;
+    let fuzz = std::env::current_exe().context("where xtask is")?.with_file_name("fuzz");
+    run_in(root, Command::new(fuzz).args(["--seconds", "3"]))
 }
 
 fn cargo(root: &Path, arguments: &[&str]) -> Result<()> {
-    println!("$ cargo {}", arguments.join(" "));
-    let status = Command::new("cargo")
-        .args(arguments)
-        .env("INSTA_UPDATE", "no")
-        .current_dir(root)
-        .status()
-        .context("cannot start cargo")?;
-    ensure!(status.success(), "`cargo {}` failed", arguments.join(" "));
+    run_in(root, Command::new("cargo").args(arguments).env("INSTA_UPDATE", "no"))
+}
+
+fn run_in(root: &Path, command: &mut Command) -> Result<()> {
+    let arguments: Vec<_> = command.get_args().map(|argument| argument.to_string_lossy()).collect();
+    let line = format!("{} {}", command.get_program().display(), arguments.join(" "));
+    println!("$ {line}");
+    // Many tests wait for containers and for clients most of the time.
+    command.env("RUST_TEST_THREADS", "4");
+    let status = command.current_dir(root).status().with_context(|| format!("`{line}`"))?;
+    ensure!(status.success(), "`{line}` failed");
     Ok(())
 }
