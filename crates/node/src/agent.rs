@@ -118,7 +118,14 @@ impl Agent {
     /// An agent that serves the nodes of `config` on `runtime`.
     #[must_use]
     pub fn new(config: AgentConfig, runtime: Box<dyn ContainerRuntime>) -> Self {
-        let served = |node: NodeConfig| (node.name.clone(), Arc::new(Served::new(node)));
+        // Other systems have but one loopback address.
+        let own_ports = config.nodes.len() > 1 && cfg!(target_os = "linux");
+        let served = |node: NodeConfig| {
+            let name = node.name.clone();
+            let mut served = Served::new(node);
+            served.own_ports = own_ports;
+            (name, Arc::new(served))
+        };
         Self {
             heartbeat: config.heartbeat,
             nodes: config.nodes.into_iter().map(served).collect(),

@@ -71,6 +71,9 @@ impl NodeConfig {
 #[derive(Debug)]
 pub(crate) struct Served {
     pub(crate) config: NodeConfig,
+    /// Whether host ports are published at the node's own address only: nodes that share a machine do
+    /// not share its ports then.
+    pub(crate) own_ports: bool,
     /// Thousandths of a CPU.
     pub(crate) milli_cpu: i64,
     /// Bytes of memory.
@@ -84,7 +87,7 @@ impl Served {
         let read = |text: &str| Quantity::parse(text).ok();
         let milli_cpu = read(&config.cpu).map_or(i64::MAX, |q| q.milli_value());
         let memory = read(&config.memory).map_or(i64::MAX, |q| q.value());
-        Self { config, milli_cpu, memory, waiting: Mutex::default() }
+        Self { config, own_ports: false, milli_cpu, memory, waiting: Mutex::default() }
     }
 
     /// The status of a pod that waits for its sandbox: pods of one template that came here together

@@ -358,6 +358,13 @@ pub fn port_mappings(container: &Value) -> Vec<PortMapping> {
     mappings
 }
 
+/// Publishes ports that name no address of the host at `address`.
+pub(crate) fn publish_at(ports: &mut [PortMapping], address: &str) {
+    for port in ports.iter_mut().filter(|port| port.host_ip.is_empty()) {
+        address.clone_into(&mut port.host_ip);
+    }
+}
+
 /// The domain of the cluster's names.
 const CLUSTER_DOMAIN: &str = "cluster.local";
 

@@ -562,6 +562,9 @@ impl Worker {
         let volumes = mounting.map(|m| std::mem::take(&mut m.volumes)).unwrap_or_default();
         let mut config = Box::new(crate::container::sandbox_config(&self.pod, attempt, volumes));
         config.uid = Arc::clone(&self.uid);
+        if self.node.own_ports {
+            crate::container::publish_at(&mut config.ports, &self.node.config.address);
+        }
         self.active = Some(Active::Sandbox);
         self.submit(io, Purpose::Step, Command::RunPodSandbox { config });
     }

@@ -115,8 +115,8 @@ pub(crate) fn starting(facts: &Facts, pod: &Value, says: String) -> Finding {
         .because(open_claims(facts, pod));
     finding.help.extend(unmounted(pod.namespace(), message));
     if message.contains("port is already allocated") || message.contains("address already in use") {
-        let help = "Something on the engine's machine has that host port, and nodes on one engine \
-                    share its ports: leave out hostPort, or have one node";
+        let help = "Something else on the engine's machine has that host port: end it, or take \
+                    another hostPort or none";
         finding = finding.help(help);
     }
     finding

@@ -96,3 +96,15 @@ fn a_sandbox_is_named_and_tuned_as_its_pod_says() {
     assert_eq!(sysctls, ["a.b=1", "c=3"]);
     assert_eq!(config.fs_group, Some(7));
 }
+
+#[test]
+fn host_ports_of_a_node_among_others_are_at_its_address() {
+    let pod = json!({"spec": {"containers": [{"ports": [
+        {"containerPort": 80, "hostPort": 8080, "protocol": "TCP"},
+        {"containerPort": 81, "hostPort": 8081, "protocol": "TCP", "hostIP": "0.0.0.0"},
+    ]}]}});
+    let mut config = sandbox_config(&pod, 0, Vec::new());
+    publish_at(&mut config.ports, "127.0.0.3");
+    let at: Vec<&str> = config.ports.iter().map(|port| port.host_ip.as_str()).collect();
+    assert_eq!(at, ["127.0.0.3", "0.0.0.0"]);
+}

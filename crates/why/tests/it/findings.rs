@@ -133,7 +133,7 @@ pod/web-1 is held: MountVolume.SetUp failed for volume "s" : secrets "login" not
     assert_snapshot!(look(&format!("{port}{starting}"), why::pod::look), @r"
 pod/web-1 is held: Failed create pod sandbox: Bind for 0.0.0.0:80 failed: port is already allocated
     rule: Containers start when the pod's volumes and its network are there.
-    what helps: Something on the engine's machine has that host port, and nodes on one engine share its ports: leave out hostPort, or have one node
+    what helps: Something else on the engine's machine has that host port: end it, or take another hostPort or none
 ");
     let init = pod("initContainerStatuses: [{name: first, state: {running: {}}}]");
     assert_snapshot!(look(&init, why::pod::look), @r#"
