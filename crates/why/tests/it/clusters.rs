@@ -159,7 +159,7 @@ fn a_quota_that_is_used_up() {
     stage.run(60);
     assert_snapshot!(stage.why(&DEPLOYMENTS, "web"), @r#"
 deployment/web waits: a rollout to replicaset/web-77b5f687b9 is under way: 1 of 2 new pods available, 0 pods of older templates left
-  because replicaset/web-77b5f687b9 is held: 2 wanted, 1 there, and a new one is refused: pods "web-77b5f687b9-ml8vq" is forbidden: exceeded quota: compute, requested: requests.cpu=100m, used: requests.cpu=100m, limited: requests.cpu=100m
+  because replicaset/web-77b5f687b9 is held: 2 wanted, 1 there, and a new one is refused: pods "web-77b5f687b9-" is forbidden: exceeded quota: compute, requested: requests.cpu=100m, used: requests.cpu=100m, limited: requests.cpu=100m
       rule: A ResourceQuota bounds what all pods of the project may ask for together.
       what helps: Delete other pods of the project, ask for less, or have the quota raised: kubectl describe quota
 "#);
