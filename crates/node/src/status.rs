@@ -63,10 +63,10 @@ pub fn pod_status(input: &Input<'_>) -> Value {
     if !ip.is_empty() {
         members.push(("podIP", ip.into()));
     }
-    for kept in ["qosClass", "nominatedNodeName"] {
-        if let Some(value) = pod.at(&["status", kept]) {
-            members.push((kept, value.clone()));
-        }
+    let class = pod.at(&["status", "qosClass"]).cloned();
+    members.push(("qosClass", class.unwrap_or_else(|| api::views::pod::qos_class(pod).into())));
+    if let Some(node) = pod.at(&["status", "nominatedNodeName"]) {
+        members.push(("nominatedNodeName", node.clone()));
     }
     members.into_iter().collect()
 }

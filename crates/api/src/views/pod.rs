@@ -293,8 +293,23 @@ mod tests {
         assert_eq!((total.milli_cpu, total.memory_bytes), (300, 8 << 20));
         let bare = json!({"spec": {"containers": [{}, container("1", "0")]}});
         assert_eq!(non_zero_requests(&bare), (1100, DEFAULT_MEMORY_BYTES));
-        assert_eq!(qos_class(&pod), "Burstable");
-        assert_eq!(qos_class(&json!({"spec": {"containers": [{}]}})), "BestEffort");
+    }
+
+    #[test]
+    fn classes_follow_requests_and_limits() {
+        let both = json!({"cpu": "1", "memory": "1Gi"});
+        let alike = json!({"cpu": "1000m", "memory": "1024Mi"});
+        for (resources, expected) in [
+            (json!({}), "BestEffort"),
+            (json!({"requests": {"cpu": "0"}}), "BestEffort"),
+            (json!({"requests": {"cpu": "100m"}}), "Burstable"),
+            (json!({"limits": both, "requests": both}), "Guaranteed"),
+            (json!({"limits": both, "requests": alike}), "Guaranteed"),
+            (json!({"limits": both, "requests": {"cpu": "500m"}}), "Burstable"),
+        ] {
+            let pod = json!({"spec": {"containers": [{"resources": resources}]}});
+            assert_eq!(qos_class(&pod), expected, "{resources}");
+        }
     }
 
     #[test]

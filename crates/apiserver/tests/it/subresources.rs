@@ -99,7 +99,7 @@ fn a_pods_status_touches_nothing_else() {
     let updated = client.update_status(&api::PODS, body).unwrap();
     assert_eq!(updated["spec"], created["spec"]);
     assert!(updated.owner_references().is_empty());
-    assert_eq!(updated["status"], json!({"phase": "Running", "qosClass": "BestEffort"}));
+    assert_eq!(updated["status"], json!({"phase": "Running"}));
 }
 
 #[test]

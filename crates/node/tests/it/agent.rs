@@ -207,10 +207,10 @@ fn a_pod_has_only_so_long() {
     let pod = fixture.until("slow", |pod| pod.str_at(&["status", "phase"]) == "Failed");
     assert_eq!(pod.str_at(&["status", "reason"]), "DeadlineExceeded");
     fixture.run(10);
-    // Nothing is told of its containers any more; FIXME: the API puts in qosClass, upstream's does not.
+    // Nothing is told of its containers any more.
     let status = fixture.get("slow").unwrap().at(&["status"]).cloned().unwrap();
     let fields: Vec<String> = status.as_object().unwrap().keys().map(ToString::to_string).collect();
-    assert_eq!(fields, ["message", "phase", "qosClass", "reason", "startTime"]);
+    assert_eq!(fields, ["message", "phase", "reason", "startTime"]);
     let killing = "Killing container with id sim://main:Need to kill Pod";
     assert!(fixture.events().iter().any(|event| event.contains(killing)));
 }
