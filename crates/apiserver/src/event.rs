@@ -178,16 +178,17 @@ impl Kept {
 
 impl ApiServer {
     /// Creates an event; a rule that cares about events in its namespace sees it as any other object.
-    fn tell(&self, call: &Call<'_>, told: Told) -> Result<(), Status> {
+    fn tell(&self, call: &Call<'_>, told: Told) -> Result<Text, Status> {
         let name = told.name();
         if self.rules_see_events(call.namespace) || !validation::dns1123_subdomain(&name).is_empty()
         {
-            return self.create(call, told.document()).map(drop);
+            return self.create(call, told.document()).map(|_| name.into());
         }
         let kept = Kept { count: 1, last: told.at, told, uid: self.world().uuid(), revision: 0 };
         let key = key::object(call.resource, call.namespace, &name);
         let stored = self.put_at(self.strategy(call.resource), &key, 0, Stored::told(kept));
-        stored.map(drop).ok_or_else(|| error::already_exists(call.resource, &name))
+        let written = stored.ok_or_else(|| error::already_exists(call.resource, &name));
+        written.map(|_| name.into())
     }
 
     /// Changes an event that was told and not changed otherwise; `None` when that cannot be done here.
@@ -205,11 +206,11 @@ impl ApiServer {
 }
 
 impl Client {
-    /// Creates the event that a component tells.
+    /// Creates the event that a component tells; gives its name.
     ///
     /// # Errors
     /// As [`Client::create`].
-    pub fn tell(&self, told: Told) -> Result<(), Status> {
+    pub fn tell(&self, told: Told) -> Result<Text, Status> {
         let namespace = Text::from(told.namespace());
         let call = Call::new(self.user(), &api::EVENTS).within(&namespace);
         self.server().tell(&call, told)

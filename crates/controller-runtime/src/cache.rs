@@ -262,57 +262,54 @@ impl Caches {
     /// Stores `object` under its key and gives the change.
     pub(crate) fn upsert(&mut self, resource: &Resource, object: Arc<Value>) -> Change {
         let slot = self.slot(resource).unwrap_or_else(|| self.slot_for(resource));
-        let old = self.caches[slot].upsert(&object);
-        Change::new(old, Some(object))
+        let (key, old) = self.caches[slot].upsert(&object);
+        Change::under(key, old, Some(object))
     }
 
     /// Removes the object under `key`; `None` when it was not there.
     pub(crate) fn remove(&mut self, resource: &Resource, key: &Key) -> Option<Change> {
         let slot = self.slot(resource)?;
-        let old = self.caches[slot].remove(key)?;
-        Some(Change::new(Some(old), None))
+        let (key, old) = self.caches[slot].remove(key)?;
+        Some(Change::under(key, Some(old), None))
     }
 }
 
 impl Cache {
-    /// Stores `object` and gives what it replaces.
-    fn upsert(&mut self, object: &Arc<Value>) -> Option<Arc<Value>> {
+    /// Stores `object`; gives its key and what it replaces.
+    fn upsert(&mut self, object: &Arc<Value>) -> (Key, Option<Arc<Value>>) {
         self.changes += 1;
-        let Some(old) = self.objects.replace(object) else {
+        let Some((key, old)) = self.objects.replace(object) else {
             let key = Key::of(object);
             self.index(&key, object);
             self.objects.add(&key, object);
-            return None;
+            return (key, None);
         };
-        self.reindex(&old, object);
-        Some(old)
+        self.reindex(&key, &old, object);
+        (key, Some(old))
     }
 
-    fn remove(&mut self, key: &Key) -> Option<Arc<Value>> {
-        let old = self.objects.remove(key)?;
+    fn remove(&mut self, key: &Key) -> Option<(Key, Arc<Value>)> {
+        let (key, old) = self.objects.remove(key)?;
         self.changes += 1;
-        self.unindex(key, &old);
-        Some(old)
+        self.unindex(&key, &old);
+        Some((key, old))
     }
 
     /// Lets the indexes tell of `new` in the place of `old`; most writes are of a status, which only
     /// the tallies show.
-    fn reindex(&mut self, old: &Value, new: &Value) {
+    fn reindex(&mut self, key: &Key, old: &Value, new: &Value) {
         let alike = old.labels() == new.labels()
             && old.owner_references() == new.owner_references()
             && old.at(&["spec", "selector"]) == new.at(&["spec", "selector"]);
         if !alike {
-            let Some(key) = self.objects.key_of(new) else { return };
-            self.unindex(&key, old);
-            self.index(&key, new);
+            self.unindex(key, old);
+            self.index(key, new);
             return;
         }
         let nodes = (old.str_at(&["spec", "nodeName"]), new.str_at(&["spec", "nodeName"]));
-        if nodes.0 != nodes.1
-            && let Some(key) = self.objects.key_of(new)
-        {
-            drop_from(&mut self.by_node, nodes.0, &key);
-            add_to(&mut self.by_node, nodes.1, &key);
+        if nodes.0 != nodes.1 {
+            drop_from(&mut self.by_node, nodes.0, key);
+            add_to(&mut self.by_node, nodes.1, key);
         }
         if let Some(owner) = new.controller_ref() {
             self.by_owner.renew(owner.str_at(&["uid"]), old, new);

@@ -31,9 +31,10 @@ pub trait Controller: Send + fmt::Debug {
     /// until something changes.
     fn reconcile(&mut self, cx: &mut Context<'_>, key: &Key) -> Result<Requeue, Error>;
 
-    /// Takes in what arrived from outside the API (runtime events) and says which keys to look at.
-    fn poll(&mut self, _cx: &mut Context<'_>) -> Vec<Key> {
-        Vec::new()
+    /// Takes in what arrived from outside the API (runtime events) and says which keys to look at;
+    /// asked before every step. `None` when nothing ever does: it is not asked again.
+    fn poll(&mut self, _cx: &mut Context<'_>) -> Option<Vec<Key>> {
+        None
     }
 
     /// Custom resources that it reads from now on too; asked before the first step, and whenever a
@@ -103,6 +104,7 @@ pub struct Change {
     pub old: Option<Arc<Value>>,
     /// The object after; `None` when it was deleted.
     pub new: Option<Arc<Value>>,
+    key: Key,
     is_of_status: OnceCell<bool>,
 }
 
@@ -110,7 +112,19 @@ impl Change {
     /// What was `old` is `new`; one of them may be missing.
     #[must_use]
     pub fn new(old: Option<Arc<Value>>, new: Option<Arc<Value>>) -> Self {
-        Self { old, new, is_of_status: OnceCell::new() }
+        let key = new.as_ref().or(old.as_ref()).map_or_else(|| Key::new("", ""), |it| Key::of(it));
+        Self::under(key, old, new)
+    }
+
+    /// What was `old` under `key` is `new`.
+    pub(crate) fn under(key: Key, old: Option<Arc<Value>>, new: Option<Arc<Value>>) -> Self {
+        Self { old, new, key, is_of_status: OnceCell::new() }
+    }
+
+    /// The object's key.
+    #[must_use]
+    pub fn key(&self) -> Key {
+        self.key.clone()
     }
 
     /// Whether nothing but the object's status is another: most changes are such, and nothing to
@@ -148,12 +162,14 @@ impl Change {
         let of_other = |object: &Arc<Value>| {
             object.controller_ref().is_some_and(|controller| controller.kind() != kind)
         };
-        let (Some(old), Some(new)) = (&self.old, &self.new) else {
-            return of_other(self.object());
-        };
-        // What stays the same is the same list in both.
-        let same = std::ptr::eq(old.owner_references(), new.owner_references());
-        of_other(new) && (same || of_other(old))
+        let before = self.old.as_ref().filter(|_| !self.keeps_owners());
+        of_other(self.object()) && before.is_none_or(of_other)
+    }
+
+    /// Whether the object had the same owners before: what stays the same is the same list in both.
+    fn keeps_owners(&self) -> bool {
+        let sides = self.old.as_deref().zip(self.new.as_deref());
+        sides.is_some_and(|(old, new)| std::ptr::eq(old.owner_references(), new.owner_references()))
     }
 }
 
@@ -194,21 +210,19 @@ impl Watching {
 /// The changed object's own key.
 #[must_use]
 pub fn same_key(_: &Caches, change: &Change) -> Vec<Key> {
-    vec![Key::of(change.object())]
+    vec![change.key()]
 }
 
 /// The keys of the controllers (by `controllerRef`) of kind `kind` that own the object now or owned
 /// it before.
 #[must_use]
 pub fn controller_owner_of(change: &Change, kind: &str) -> Vec<Key> {
-    let mut keys: Vec<Key> = [&change.old, &change.new]
-        .into_iter()
-        .flatten()
-        .filter_map(|object| {
-            let owner = object.controller_ref().filter(|owner| owner.kind() == kind)?;
-            Some(Key::new(object.namespace(), owner.str_at(&["name"])))
-        })
-        .collect();
+    let owner = |object: &Arc<Value>| {
+        let owner = object.controller_ref().filter(|owner| owner.kind() == kind)?;
+        Some(Key::new(object.namespace(), owner.str_at(&["name"])))
+    };
+    let before = change.old.as_ref().filter(|_| !change.keeps_owners()).and_then(owner);
+    let mut keys: Vec<Key> = before.into_iter().chain(owner(change.object())).collect();
     keys.dedup();
     keys
 }

@@ -52,6 +52,8 @@ pub struct Driver {
     caches: Caches,
     reflectors: Vec<Reflector>,
     controllers: Vec<Box<dyn Controller>>,
+    /// The numbers of those that may hear of something outside the API.
+    listening: Vec<usize>,
     queue: Queue,
     recorder: Recorder,
     parker: Arc<Parker>,
@@ -139,6 +141,7 @@ impl Driver {
             caches: Caches::default(),
             reflectors: Vec::new(),
             controllers: Vec::new(),
+            listening: Vec::new(),
             queue: Queue::default(),
             recorder,
             parker: Arc::default(),
@@ -160,6 +163,7 @@ impl Driver {
             self.subscribe(watching.resource, index, watching.map);
         }
         self.controllers.push(controller);
+        self.listening.push(index);
         self.seen_definitions = None;
     }
 
@@ -229,6 +233,7 @@ impl Driver {
                 }
             }
         }
+        self.listening = (0..self.controllers.len()).collect();
         self.seen_definitions = None;
         std::mem::replace(&mut self.controllers[index], controller)
     }
@@ -357,13 +362,16 @@ impl Driver {
 
     fn poll_controllers(&mut self) {
         let definitions = Some(self.caches.changes(&CUSTOM_RESOURCE_DEFINITIONS));
-        let are_new = std::mem::replace(&mut self.seen_definitions, definitions) != definitions;
-        for index in 0..self.controllers.len() {
-            if are_new {
+        if std::mem::replace(&mut self.seen_definitions, definitions) != definitions {
+            for index in 0..self.controllers.len() {
                 for watching in self.controllers[index].new_watches(&self.caches) {
                     self.subscribe(watching.resource, index, watching.map);
                 }
             }
+        }
+        let mut listening = std::mem::take(&mut self.listening);
+        listening.retain(|index| {
+            let index = *index;
             let mut cx = Context {
                 client: &self.client,
                 caches: &self.caches,
@@ -376,10 +384,13 @@ impl Driver {
             if leave(self.faults.as_ref()) {
                 self.killed.push(index);
             }
-            for key in keys {
+            let listens = keys.is_some();
+            for key in keys.into_iter().flatten() {
                 self.queue.add((index, key));
             }
-        }
+            listens
+        });
+        self.listening = listening;
     }
 
     /// Counts the steps of the controller that has a successor; gives whether it went on.

@@ -10,7 +10,7 @@
 mod correlator;
 
 use apimachinery::json::Name as _;
-use apimachinery::{Map, Texts, Value};
+use apimachinery::{Map, Text, Texts, Value};
 use apiserver::Client;
 use apiserver::event::{Again, Involved, Told};
 use world::World;
@@ -68,8 +68,8 @@ pub struct Recorder {
 
 #[derive(Debug, Clone)]
 struct Seen {
-    namespace: String,
-    name: String,
+    namespace: Text,
+    name: Text,
     count: i64,
 }
 
@@ -128,9 +128,9 @@ impl Recorder {
 
     fn create(&mut self, involved: &Value, record: &EventRecord<'_>, identity: Identity) {
         let told = self.told(involved, record);
-        let seen = Seen { namespace: told.namespace().to_owned(), name: told.name(), count: 1 };
+        let namespace = told.namespace().into();
         match self.client.tell(told) {
-            Ok(()) => self.seen.put(identity, seen),
+            Ok(name) => self.seen.put(identity, Seen { namespace, name, count: 1 }),
             Err(status) => {
                 tracing::debug!(%status, reason = record.reason, "event dropped");
             }

@@ -118,7 +118,7 @@ fn changed_spec(_: &Caches, change: &Change) -> Vec<Key> {
     let spec = |object: &Option<Arc<Value>>| {
         object.as_ref().map(|object| (object.uid().to_owned(), object["spec"].clone()))
     };
-    if spec(&change.old) == spec(&change.new) { Vec::new() } else { vec![Key::of(change.object())] }
+    if spec(&change.old) == spec(&change.new) { Vec::new() } else { vec![change.key()] }
 }
 
 impl Sync<'_, '_> {

@@ -197,8 +197,8 @@ impl Controller for GarbageCollector {
         Ok(Requeue::Done)
     }
 
-    fn poll(&mut self, _cx: &mut Context<'_>) -> Vec<Key> {
-        std::mem::take(&mut self.pending).into_iter().collect()
+    fn poll(&mut self, _cx: &mut Context<'_>) -> Option<Vec<Key>> {
+        Some(std::mem::take(&mut self.pending).into_iter().collect())
     }
 }
 

@@ -25,14 +25,14 @@ impl Controller for KubernetesService {
         vec![Watching::reading(&NAMESPACES), Watching::new(&SERVICES, its_end)]
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Vec<Key> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Option<Vec<Key>> {
         // Before the namespace is known nothing is.
         if self.looked || cx.caches.get(&NAMESPACES, "", NAMESPACE).is_none() {
-            return Vec::new();
+            return Some(Vec::new());
         }
         self.looked = true;
         let is_there = cx.caches.get(&SERVICES, NAMESPACE, NAME).is_some();
-        if is_there { Vec::new() } else { vec![Key::new(NAMESPACE, NAME)] }
+        if is_there { Some(Vec::new()) } else { Some(vec![Key::new(NAMESPACE, NAME)]) }
     }
 
     fn reconcile(&mut self, cx: &mut Context<'_>, key: &Key) -> Result<Requeue, Error> {

@@ -161,12 +161,12 @@ impl Controller for NodeLifecycle {
         vec![Watching::new(&NODES, touched), Watching::new(&PODS, node_of_new_pod)]
     }
 
-    fn poll(&mut self, _: &mut Context<'_>) -> Vec<Key> {
+    fn poll(&mut self, _: &mut Context<'_>) -> Option<Vec<Key>> {
         if !std::mem::take(&mut self.shares_changed) {
-            return Vec::new();
+            return Some(Vec::new());
         }
         let lost = self.known.iter().filter(|(_, known)| !known.ready);
-        lost.map(|(name, _)| Key::new("", name)).collect()
+        Some(lost.map(|(name, _)| Key::new("", name)).collect())
     }
 
     fn reconcile(&mut self, cx: &mut Context<'_>, key: &Key) -> Result<Requeue, Error> {
@@ -228,7 +228,7 @@ fn touched(_: &Caches, change: &Change) -> Vec<Key> {
         (ready.map(|ready| ready.str_at(&["status"]).to_owned()), zone_of(node))
     };
     let sides = (change.old.as_deref().map(readiness), change.new.as_deref().map(readiness));
-    if sides.0 == sides.1 { Vec::new() } else { vec![Key::of(change.object())] }
+    if sides.0 == sides.1 { Vec::new() } else { vec![change.key()] }
 }
 
 /// The node that is not ready and got a pod all the same.

@@ -73,11 +73,11 @@ impl Controller for PersistentVolumeBinder {
         ]
     }
 
-    fn poll(&mut self, _: &mut Context<'_>) -> Vec<Key> {
+    fn poll(&mut self, _: &mut Context<'_>) -> Option<Vec<Key>> {
         if std::mem::take(&mut self.news) {
-            return self.pending.iter().cloned().collect();
+            return Some(self.pending.iter().cloned().collect());
         }
-        Vec::new()
+        Some(Vec::new())
     }
 
     fn reconcile(&mut self, cx: &mut Context<'_>, key: &Key) -> Result<Requeue, Error> {
@@ -403,7 +403,7 @@ fn claim_and_volume(_: &Caches, change: &Change) -> Vec<Key> {
     let mut keys: Vec<Key> =
         names.filter(|name| !name.is_empty()).map(|name| Key::new("", name)).collect();
     keys.dedup();
-    keys.push(Key::of(change.object()));
+    keys.push(change.key());
     keys
 }
 

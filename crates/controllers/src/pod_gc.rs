@@ -126,7 +126,7 @@ fn changed_pod(_: &Caches, change: &Change) -> Vec<Key> {
         )
     };
     let sides = (change.old.as_deref().map(facts), change.new.as_deref().map(facts));
-    if sides.0 == sides.1 { Vec::new() } else { vec![Key::of(change.object())] }
+    if sides.0 == sides.1 { Vec::new() } else { vec![change.key()] }
 }
 
 fn pods_of_lost_node(caches: &Caches, change: &Change) -> Vec<Key> {

@@ -121,7 +121,7 @@ fn bound_pod(caches: &Caches, change: &Change) -> Vec<Key> {
     if sides[0] == sides[1] || !tainted(change.object()) {
         return Vec::new();
     }
-    vec![Key::of(change.object())]
+    vec![change.key()]
 }
 
 /// Everything about a pod that its stay depends on.

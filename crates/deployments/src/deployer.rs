@@ -390,10 +390,10 @@ impl Controller for Deployer {
         ]
     }
 
-    fn poll(&mut self, _cx: &mut Context<'_>) -> Vec<Key> {
+    fn poll(&mut self, _cx: &mut Context<'_>) -> Option<Vec<Key>> {
         let changes = self.builtin.changes();
         if self.seen == Some(changes) {
-            return Vec::new();
+            return Some(Vec::new());
         }
         self.seen = Some(changes);
         let running = self.builtin.running();
@@ -401,7 +401,8 @@ impl Controller for Deployer {
             !self.processes.contains_key(&container.pod_uid)
                 || self.builtin.stopping(&container.pod_uid)
         });
-        news.map(|container| Key::new(&container.pod_namespace, &container.pod_name)).collect()
+        let keys = news.map(|container| Key::new(&container.pod_namespace, &container.pod_name));
+        Some(keys.collect())
     }
 
     fn reconcile(&mut self, cx: &mut Context<'_>, key: &Key) -> Result<Requeue, Error> {

@@ -121,8 +121,8 @@ impl Controller for ImportController {
         vec![Watching::new(&api::IMAGE_STREAMS, same_key)]
     }
 
-    fn poll(&mut self, _: &mut Context<'_>) -> Vec<Key> {
-        self.0.ended()
+    fn poll(&mut self, _: &mut Context<'_>) -> Option<Vec<Key>> {
+        Some(self.0.ended())
     }
 
     fn reconcile(&mut self, cx: &mut Context<'_>, key: &Key) -> Result<Requeue, Error> {
@@ -245,8 +245,8 @@ impl Controller for ScheduledImportController {
         vec![Watching::new(&api::IMAGE_STREAMS, same_key)]
     }
 
-    fn poll(&mut self, _: &mut Context<'_>) -> Vec<Key> {
-        self.runner.ended()
+    fn poll(&mut self, _: &mut Context<'_>) -> Option<Vec<Key>> {
+        Some(self.runner.ended())
     }
 
     fn reconcile(&mut self, cx: &mut Context<'_>, key: &Key) -> Result<Requeue, Error> {

@@ -85,15 +85,14 @@ pub fn agents(config: AgentConfig, runtime: Box<dyn ContainerRuntime>) -> Box<dy
 }
 
 fn bound_pods(_: &Caches, change: &Change) -> Vec<Key> {
-    let pod = change.object();
-    let bound = !pod.str_at(&["spec", "nodeName"]).is_empty();
-    if bound { vec![Key::of(pod)] } else { Vec::new() }
+    let bound = !change.object().str_at(&["spec", "nodeName"]).is_empty();
+    if bound { vec![change.key()] } else { Vec::new() }
 }
 
 /// A node that comes or goes; its status changes are the agent's own.
 fn new_and_gone(_: &Caches, change: &Change) -> Vec<Key> {
     let came_or_went = change.old.is_none() || change.new.is_none();
-    if came_or_went { vec![Key::of(change.object())] } else { Vec::new() }
+    if came_or_went { vec![change.key()] } else { Vec::new() }
 }
 
 /// An object with new data, as a key that no pod can have.
@@ -477,7 +476,7 @@ impl Agent {
                 return reject(pod, &refusal, name, &mut io);
             }
         }
-        let mut worker = Worker::new(pod.clone(), node, &io);
+        let mut worker = Worker::new(key.clone(), pod.clone(), node, &io);
         if known {
             worker.adopt(sandboxes, containers, &mut io);
         }
@@ -580,7 +579,7 @@ impl Controller for Agent {
         Ok(Requeue::Done)
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Vec<Key> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Option<Vec<Key>> {
         let now = cx.world.now();
         let mut keys = self.obey(cx);
         self.begin(now);
@@ -592,7 +591,7 @@ impl Controller for Agent {
         keys.extend(self.after_recovery(cx));
         self.clean_up(cx);
         keys.extend(self.watch_pressure(cx));
-        keys
+        Some(keys)
     }
 
     fn next_wakeup(&self) -> Option<Time> {

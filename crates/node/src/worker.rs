@@ -145,10 +145,10 @@ pub(crate) enum Progress {
 }
 
 impl Worker {
-    pub(crate) fn new(pod: Arc<Value>, node: Arc<Served>, io: &Io<'_, '_>) -> Self {
+    pub(crate) fn new(key: Key, pod: Arc<Value>, node: Arc<Served>, io: &Io<'_, '_>) -> Self {
         let now = io.now();
         let mut worker = Self {
-            key: Key::of(&pod),
+            key,
             uid: Arc::from(pod.uid()),
             node,
             record: PodRecord::new(now),

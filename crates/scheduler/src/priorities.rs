@@ -78,8 +78,8 @@ impl Kin {
 /// being deleted are nobody's.
 #[must_use]
 pub fn are_kin(selectors: &[LabelSelector], namespace: &str, group: &Group) -> bool {
-    !group.is_going()
-        && group.namespace() == namespace
+    group.namespace() == namespace
+        && !group.is_going()
         && selectors.iter().any(|selector| selector.matches(group.labels()))
 }
 

@@ -86,14 +86,14 @@ impl Controller for Scheduler {
         Ok(Requeue::Done)
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Vec<Key> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Option<Vec<Key>> {
         self.follow(cx);
         for key in self.outside.take_in() {
             self.queue.retry(&key);
             self.tickets.push(key);
         }
         self.tickets.extend(self.queue.release_due(cx.world.now()));
-        std::mem::take(&mut self.tickets)
+        Some(std::mem::take(&mut self.tickets))
     }
 
     fn next_wakeup(&self) -> Option<Time> {

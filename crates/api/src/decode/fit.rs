@@ -66,8 +66,11 @@ fn object(of: &Type, members: &Map, unwritten: &mut bool) -> bool {
     // Both sides are sorted by name.
     let mut fields = of.fields.iter();
     members.iter().all(|(name, member)| {
-        let field = fields.find(|field| field.name >= name.as_str());
-        field.filter(|field| field.name == name.as_str()).is_some_and(|field| {
+        let next = fields.find_map(|field| {
+            let order = field.name.cmp(name.as_str());
+            order.is_ge().then_some((field, order))
+        });
+        next.filter(|(_, order)| order.is_eq()).is_some_and(|(field, _)| {
             let fits = member.is_null() || value(field.kind, member, unwritten);
             *unwritten |= fits && !is_written(field, member);
             fits

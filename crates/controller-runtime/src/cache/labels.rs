@@ -51,6 +51,9 @@ impl Labels {
         namespace: &str,
         selector: &LabelSelector,
     ) -> Option<Option<&BTreeSet<Key>>> {
+        if self.keys.is_empty() {
+            return exact(selector).next().map(|_| None);
+        }
         let sets = exact(selector).map(|(label, value)| {
             let set = self.keys.get(&bucket(namespace, label, value));
             (set.map_or(0, BTreeSet::len), set)

@@ -14,7 +14,7 @@ use crate::key::{Key, joined};
 /// Looking one up takes the same time however many there are; lists come in key order.
 #[derive(Debug, Default)]
 pub(super) struct Objects {
-    held: FxHashMap<Held, Arc<Value>>,
+    held: FxHashMap<Held, (Key, Arc<Value>)>,
     order: BTreeSet<Key>,
 }
 
@@ -28,17 +28,11 @@ impl Objects {
     }
 
     pub(super) fn get(&self, key: &Key) -> Option<&Arc<Value>> {
-        self.held.get(key.text())
+        self.held.get(key.text()).map(|(_, object)| object)
     }
 
     pub(super) fn named(&self, namespace: &str, name: &str) -> Option<&Arc<Value>> {
-        joined(namespace, name, |text| self.held.get(text))
-    }
-
-    /// The key under which the object of that name is held.
-    pub(super) fn key_of(&self, object: &Value) -> Option<Key> {
-        let found = joined(object.namespace(), object.name(), |text| self.held.get_key_value(text));
-        found.map(|(key, _)| key.0.clone())
+        joined(namespace, name, |text| self.held.get(text)).map(|(_, object)| object)
     }
 
     /// All keys, in order.
@@ -51,19 +45,22 @@ impl Objects {
         self.order.range(start..).filter_map(|key| Some((key, self.get(key)?)))
     }
 
-    /// Puts `object` in the place of that of its name; `None` when there is none.
-    pub(super) fn replace(&mut self, object: &Arc<Value>) -> Option<Arc<Value>> {
-        let held = joined(object.namespace(), object.name(), |text| self.held.get_mut(text))?;
-        Some(std::mem::replace(held, Arc::clone(object)))
+    /// Puts `object` in the place of that of its name, which is given with its key; `None` when there
+    /// is none.
+    pub(super) fn replace(&mut self, object: &Arc<Value>) -> Option<(Key, Arc<Value>)> {
+        let (key, held) =
+            joined(object.namespace(), object.name(), |text| self.held.get_mut(text))?;
+        Some((key.clone(), std::mem::replace(held, Arc::clone(object))))
     }
 
     /// Takes in the object of `key`, which was not there.
     pub(super) fn add(&mut self, key: &Key, object: &Arc<Value>) {
         self.order.insert(key.clone());
-        self.held.insert(Held(key.clone()), Arc::clone(object));
+        self.held.insert(Held(key.clone()), (key.clone(), Arc::clone(object)));
     }
 
-    pub(super) fn remove(&mut self, key: &Key) -> Option<Arc<Value>> {
+    /// Takes the object of `key` away; gives it with the key that it was held under.
+    pub(super) fn remove(&mut self, key: &Key) -> Option<(Key, Arc<Value>)> {
         self.order.remove(key);
         self.held.remove(key.text())
     }
@@ -94,8 +91,8 @@ mod tests {
             let found = objects.named(namespace, name).unwrap();
             assert_eq!((found.namespace(), found.name()), (namespace, name));
             assert_eq!(objects.get(&Key::new(namespace, name)), Some(found));
-            assert_eq!(objects.key_of(found), Some(Key::new(namespace, name)));
-            assert!(objects.replace(&Arc::clone(found)).is_some());
+            let replaced = objects.replace(&Arc::clone(found)).map(|(key, _)| key);
+            assert_eq!(replaced, Some(Key::new(namespace, name)));
         }
         assert!(objects.named("ab", "").is_none());
         let listed = objects.from(Key::new("a", "")).map(|(key, _)| key.to_string());

@@ -6,7 +6,7 @@
 //! Invariant: pure but for its own memory; the instant is handed in.
 //! Mirrors: `k8s.io/client-go/tools/record/events_cache.go`.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use apimachinery::{ObjectExt as _, Text, Value};
@@ -81,7 +81,8 @@ impl<T> Memory<T> {
 
 #[derive(Debug)]
 struct Similar {
-    messages: BTreeSet<Text>,
+    /// In order; few, and mostly one.
+    messages: Vec<Text>,
     last: Time,
 }
 
@@ -131,16 +132,18 @@ impl Correlator {
     fn many_similar(&mut self, kind: &str, message: &str, now: Time) -> bool {
         let fresh = |similar: &&mut Similar| now.since(similar.last) <= SIMILAR_WITHIN;
         let Some(similar) = self.similar.get_mut(kind).filter(fresh) else {
-            let messages = BTreeSet::from([Text::from(message)]);
+            let messages = vec![Text::from(message)];
             self.similar.put(kind.into(), Similar { messages, last: now });
             return false;
         };
         similar.last = now;
-        similar.messages.insert(message.into());
+        if let Err(place) = similar.messages.binary_search_by(|other| other.as_str().cmp(message)) {
+            similar.messages.insert(place, message.into());
+        }
         if similar.messages.len() < SIMILAR {
             return false;
         }
-        similar.messages.pop_first();
+        similar.messages.remove(0);
         true
     }
 

@@ -8,8 +8,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use apimachinery::Map;
 use apimachinery::ObjectExt as _;
+use apimachinery::{Map, Text};
 
 use crate::pod::PodInfo;
 
@@ -20,13 +20,23 @@ pub struct Group {
     pub sample: PodInfo,
     /// How many of its pods each node runs.
     pub nodes: BTreeMap<Arc<str>, u32>,
+    /// The namespace of its pods.
+    namespace: Text,
+    /// Whether its pods are being deleted.
+    going: bool,
 }
 
 impl Group {
+    fn of(pod: &PodInfo) -> Self {
+        let namespace = pod.pod.namespace().into();
+        let going = pod.pod.deletion_timestamp().is_some();
+        Self { sample: pod.clone(), nodes: BTreeMap::new(), namespace, going }
+    }
+
     /// The namespace of its pods.
     #[must_use]
     pub fn namespace(&self) -> &str {
-        self.sample.pod.namespace()
+        &self.namespace
     }
 
     /// The labels of its pods.
@@ -38,7 +48,7 @@ impl Group {
     /// Whether its pods are being deleted.
     #[must_use]
     pub fn is_going(&self) -> bool {
-        self.sample.pod.deletion_timestamp().is_some()
+        self.going
     }
 }
 
@@ -60,7 +70,7 @@ impl Groups {
                 self.next += 1;
                 self.ids.insert(Arc::clone(&pod.group), id);
                 self.influential += usize::from(pod.affinity.has_influence());
-                self.table.insert(id, Group { sample: pod.clone(), nodes: BTreeMap::new() });
+                self.table.insert(id, Group::of(pod));
                 id
             }
         };

@@ -9,6 +9,7 @@ use apimachinery::Map;
 use apimachinery::selector::LabelSelector;
 use apimachinery::{ObjectExt as _, Value};
 use controller_runtime::Key;
+use rustc_hash::FxHashMap;
 
 use crate::pod::{from_json, from_map};
 
@@ -19,12 +20,24 @@ type Name = (Arc<str>, Arc<str>);
 pub struct Owners {
     services: BTreeMap<Key, LabelSelector>,
     controllers: BTreeMap<Arc<str>, BTreeMap<Name, LabelSelector>>,
+    /// What each owner's selector was read from, by plural and key; only asked, never listed.
+    written: FxHashMap<(&'static str, Key), Value>,
     generation: u64,
 }
 
 impl Owners {
     /// Takes in an owner as it is now. Gives whether its selector is new.
-    pub(super) fn set(&mut self, plural: &str, key: &Key, object: Option<&Value>) -> bool {
+    pub(super) fn set(&mut self, plural: &'static str, key: &Key, object: Option<&Value>) -> bool {
+        let owner = (plural, key.clone());
+        let written = object.and_then(|object| object.at(&["spec", "selector"]));
+        if self.written.get(&owner) == written {
+            // Most changes are of a status.
+            return false;
+        }
+        match written {
+            Some(written) => self.written.insert(owner, written.clone()),
+            None => self.written.remove(&owner),
+        };
         let selector = object.and_then(|object| match plural {
             "services" | "replicationcontrollers" => from_map(object.map_at(&["spec", "selector"])),
             _ => from_json(object.at(&["spec", "selector"])),
