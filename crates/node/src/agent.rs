@@ -74,6 +74,7 @@ pub struct Agent {
     strange: Vec<(Id, Id)>,
     leftovers: Leftovers,
     next_heartbeat: Option<Time>,
+    /// Nodes that this agent has registered and told of.
     announced: BTreeSet<String>,
 }
 
@@ -322,6 +323,8 @@ impl Agent {
         let config = &served.config;
         let node = match cx.caches.get(&api::NODES, "", name) {
             Some(node) => node,
+            // Whoever deletes a node wants it gone; an agent registers it when it begins.
+            None if self.announced.contains(name) => return Ok(()),
             None => match cx.client.create(&api::NODES, "", node_status::document(config)) {
                 Ok(node) => node,
                 Err(status) if status.is_already_exists() => {

@@ -147,6 +147,18 @@ fn pods_of_a_node_that_is_gone_are_collected() {
 }
 
 #[test]
+fn a_node_that_is_deleted_stays_away_until_it_is_made_again() {
+    let mut cluster = cluster(3, &NODE_NAMES);
+    cluster.client.delete(&NODES, "", "n2", DeleteOptions::default()).unwrap();
+    cluster.settle(120);
+    assert!(cluster.client.get(&NODES, "", "n2").unwrap_err().is_not_found());
+    assert_eq!((pods_of(&cluster, "n2").len(), ready(&cluster)), (0, 9));
+    cluster.client.create(&NODES, "", json!({"metadata": {"name": "n2"}})).unwrap();
+    cluster.settle(30);
+    assert_eq!(condition(&cluster, "n2").0, "True");
+}
+
+#[test]
 fn a_no_execute_taint_drives_out_what_does_not_tolerate_it() {
     let mut cluster = cluster(4, &NODE_NAMES);
     let patch = json!({"spec": {"taints": [{"key": "broken", "effect": "NoExecute"}]}});
