@@ -31,7 +31,7 @@ fn run_in(root: &Path, command: &mut Command) -> Result<()> {
     let line = format!("{} {}", command.get_program().display(), arguments.join(" "));
     println!("$ {line}");
     // Many tests wait for containers and for clients most of the time.
-    command.env("RUST_TEST_THREADS", "4");
+    command.env("RUST_TEST_THREADS", "6");
     let status = command.current_dir(root).status().with_context(|| format!("`{line}`"))?;
     ensure!(status.success(), "`{line}` failed");
     Ok(())
