@@ -186,9 +186,10 @@ impl ApiServer {
         }
         let kept = Kept { count: 1, last: told.at, told, uid: self.world().uuid(), revision: 0 };
         let key = key::object(call.resource, call.namespace, &name);
-        let stored = self.put_at(self.strategy(call.resource), &key, 0, Stored::told(kept));
-        let written = stored.ok_or_else(|| error::already_exists(call.resource, &name));
-        written.map(|_| name.into())
+        match self.put_at(self.strategy(call.resource), &key, 0, Stored::told(kept)) {
+            Some(_) => Ok(name.into()),
+            None => Err(error::already_exists(call.resource, &name)),
+        }
     }
 
     /// Changes an event that was told and not changed otherwise; `None` when that cannot be done here.

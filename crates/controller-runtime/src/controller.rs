@@ -32,7 +32,7 @@ pub trait Controller: Send + fmt::Debug {
     fn reconcile(&mut self, cx: &mut Context<'_>, key: &Key) -> Result<Requeue, Error>;
 
     /// Takes in what arrived from outside the API (runtime events) and says which keys to look at;
-    /// asked before every step. `None` when nothing ever does: it is not asked again.
+    /// asked before every step. `None` when nothing will any more: it is not asked again.
     fn poll(&mut self, _cx: &mut Context<'_>) -> Option<Vec<Key>> {
         None
     }

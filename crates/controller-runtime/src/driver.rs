@@ -226,8 +226,8 @@ impl Driver {
                 continue;
             };
             reflector.subscribers.push((index, watching.map));
-            for (_, object) in self.caches.iter(watching.resource, "") {
-                let change = Change::new(None, Some(object));
+            for (key, object) in self.caches.iter(watching.resource, "") {
+                let change = Change::under(key.clone(), None, Some(object));
                 for key in (watching.map)(&self.caches, &change) {
                     self.queue.add((index, key));
                 }
@@ -370,8 +370,7 @@ impl Driver {
             }
         }
         let mut listening = std::mem::take(&mut self.listening);
-        listening.retain(|index| {
-            let index = *index;
+        listening.retain(|&index| {
             let mut cx = Context {
                 client: &self.client,
                 caches: &self.caches,

@@ -26,13 +26,16 @@ impl Controller for KubernetesService {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Option<Vec<Key>> {
+        if self.looked {
+            return None;
+        }
         // Before the namespace is known nothing is.
-        if self.looked || cx.caches.get(&NAMESPACES, "", NAMESPACE).is_none() {
+        if cx.caches.get(&NAMESPACES, "", NAMESPACE).is_none() {
             return Some(Vec::new());
         }
         self.looked = true;
         let is_there = cx.caches.get(&SERVICES, NAMESPACE, NAME).is_some();
-        if is_there { Some(Vec::new()) } else { Some(vec![Key::new(NAMESPACE, NAME)]) }
+        Some(if is_there { Vec::new() } else { vec![Key::new(NAMESPACE, NAME)] })
     }
 
     fn reconcile(&mut self, cx: &mut Context<'_>, key: &Key) -> Result<Requeue, Error> {
@@ -51,5 +54,5 @@ impl Controller for KubernetesService {
 fn its_end(_: &Caches, change: &Change) -> Vec<Key> {
     let service = change.object();
     let is_it = service.name() == NAME && service.namespace() == NAMESPACE;
-    if is_it && change.new.is_none() { vec![Key::of(service)] } else { Vec::new() }
+    if is_it && change.new.is_none() { vec![change.key()] } else { Vec::new() }
 }

@@ -14,6 +14,7 @@ use crate::key::{Key, joined};
 /// Looking one up takes the same time however many there are; lists come in key order.
 #[derive(Debug, Default)]
 pub(super) struct Objects {
+    /// With the key once more: a map does not show the key of what it lends to be changed.
     held: FxHashMap<Held, (Key, Arc<Value>)>,
     order: BTreeSet<Key>,
 }

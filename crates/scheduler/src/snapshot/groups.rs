@@ -20,9 +20,9 @@ pub struct Group {
     pub sample: PodInfo,
     /// How many of its pods each node runs.
     pub nodes: BTreeMap<Arc<str>, u32>,
-    /// The namespace of its pods.
+    /// The namespace of the sample, which every group is asked for when a new kind of pod comes.
     namespace: Text,
-    /// Whether its pods are being deleted.
+    /// Whether the sample is being deleted, likewise.
     going: bool,
 }
 

@@ -38,10 +38,10 @@ impl Owners {
             Some(written) => self.written.insert(owner, written.clone()),
             None => self.written.remove(&owner),
         };
-        let selector = object.and_then(|object| match plural {
-            "services" | "replicationcontrollers" => from_map(object.map_at(&["spec", "selector"])),
-            _ => from_json(object.at(&["spec", "selector"])),
-        });
+        let selector = match plural {
+            "services" | "replicationcontrollers" => from_map(written.and_then(Value::as_object)),
+            _ => from_json(written),
+        };
         let old = if plural == "services" {
             replace(&mut self.services, key.clone(), selector.clone())
         } else {
